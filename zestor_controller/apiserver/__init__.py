@@ -1,0 +1,1 @@
+"""The embedded API server: in process, over HTTPS, faithful to kube-apiserver."""

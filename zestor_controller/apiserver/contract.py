@@ -1,0 +1,226 @@
+"""The server's inner seams: what a resource is, what a type looks like, and what a strategy decides.
+
+The registry holds :class:`Resource` values; the verbs know nothing of any kind but what its Resource says. Built-in
+kinds and custom resources differ only in the Strategy and the TypeDef that they bring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from zestor_controller.schema.fielderror import FieldError
+
+__all__ = ["Column", "Json", "Resource", "Strategy", "Subresource", "TypeDef", "User", "Writing"]
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class TypeDef:
+    """The shape of a value, whether it comes from the tables of built-in kinds or from a CRD's schema.
+
+    Attributes:
+        form: ``scalar``, ``struct`` (named fields), ``map`` (any keys, one value type), ``list``, or ``any``
+            (untyped: ownership and merging are deduced from the value itself).
+        scalar: for scalars: ``string integer number boolean bytes quantity int-or-string time microtime duration``.
+        fields: a struct's fields; a callable because types may be recursive. Called once, then cached by the holder.
+        element: the type of a map's values or a list's items.
+        topology: ``granular`` or ``atomic`` for maps and structs; ``atomic``, ``set`` or ``map`` for lists.
+        keys: the key fields of a ``map`` list, with `key_defaults` for those that may be absent.
+        patch_strategy: of strategic merge patches: ``""``, ``merge``, ``replace``, ``retainKeys``, comma-joined.
+        patch_merge_key: the key field of a merging list of objects.
+        preserve_unknown: fields that are not named are kept and owned as untyped values.
+    """
+
+    form: str
+    scalar: str = ""
+    fields: Callable[[], Mapping[str, TypeDef]] | None = None
+    element: TypeDef | None = None
+    topology: str = "granular"
+    keys: tuple[str, ...] = ()
+    key_defaults: Mapping[str, Any] = field(default_factory=dict)
+    patch_strategy: str = ""
+    patch_merge_key: str = ""
+    preserve_unknown: bool = False
+
+    def child(self, name: str) -> TypeDef | None:
+        """The type of a named field or map value; None when the type does not know it."""
+        if self.form == "struct" and self.fields is not None:
+            found = self.fields().get(name)
+            if found is not None:
+                return found
+            return UNTYPED if self.preserve_unknown else self.element
+        if self.form == "map":
+            return self.element
+        return UNTYPED if self.form == "any" else None
+
+
+UNTYPED = TypeDef("any")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Writing:
+    """What a strategy may know about the write it judges.
+
+    Attributes:
+        user: who writes.
+        subresource: ``""``, ``status``, ``scale``, ...
+        dry_run: nothing will be persisted.
+        now: the time of the write, RFC 3339 with seconds.
+        lookup: reads a live object: ``lookup(group, plural, namespace, name)``, None when absent.
+        warnings: texts for ``Warning`` headers; a strategy appends.
+    """
+
+    user: User
+    subresource: str
+    dry_run: bool
+    now: str
+    lookup: Callable[[str, str, str, str], Json | None]
+    warnings: list[str] = field(default_factory=list)
+
+
+class Strategy(Protocol):
+    """Everything kind-specific about reading and writing an object; pure but for `Writing.lookup`."""
+
+    def decode(self, body: Json, validation: str, duplicates: Sequence[str]) -> tuple[Json, list[str]]:
+        """Bring a request's object into the kind's shape.
+
+        Drops (or, when strict, refuses) unknown fields, refuses values of the wrong JSON type, normalises.
+
+        Args:
+            body: the decoded object; may be kept and changed.
+            validation: ``Strict``, ``Warn`` or ``Ignore``.
+            duplicates: paths of keys that stood twice in the document.
+
+        Returns:
+            The object and, for ``Warn``, the texts of the warnings.
+
+        Raises:
+            Failure: 400 for strict violations and for values of the wrong type.
+        """
+        ...
+
+    def default(self, obj: Json) -> None:
+        """Set the defaults of absent fields, in place (before admission and validation, and on reads where the kind wants it)."""
+        ...
+
+    def prepare_create(self, obj: Json, writing: Writing) -> None:
+        """Set or drop what a client may not decide on create (status, generation), in place."""
+        ...
+
+    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+        """Carry over from `old` what this write may not change, and set generation, in place."""
+        ...
+
+    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+        """Every rule of a new object, beyond those of ObjectMeta (which the verbs check)."""
+        ...
+
+    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
+        """Every rule of a changed object, immutable fields included, beyond those of ObjectMeta."""
+        ...
+
+    def on_read(self, obj: Json) -> Json:
+        """The object as it is served in this resource's version (conversion, defaults); may return `obj` itself."""
+        ...
+
+    def on_store(self, obj: Json) -> Json:
+        """The object as it is kept (the storage version); may return `obj` itself."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a Table: the header's fields, and how a row's cell is computed.
+
+    Attributes:
+        cell: from the object and the present time (seconds since the epoch) to the cell.
+    """
+
+    name: str
+    type: str
+    format: str
+    description: str
+    priority: int
+    cell: Callable[[Json, float], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """A subresource: its own kind and verbs; the verbs' code is looked up by name."""
+
+    name: str
+    kind: str
+    group: str
+    version: str
+    verbs: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Resource:
+    """One served resource in one version.
+
+    Attributes:
+        types: the object's TypeDef (a struct); called lazily, cached by the callee.
+        selectable: field selectors beyond metadata.name and metadata.namespace: label to the value's getter, which answers
+            a string.
+        returns_deleted: DELETE answers the object, not a Status.
+        unconditional_update: PUT without resourceVersion is accepted.
+        create_on_update: PUT to a missing name creates.
+        generation: the kind counts generations.
+        strategic: strategic merge patches are accepted (built-in kinds only).
+        storage: the key under which versions of one resource share their objects: (group, plural).
+        protobuf: the message name of the kind, empty for custom resources.
+        verbs: in the order of discovery: ``create delete deletecollection get list patch update watch``.
+    """
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    singular: str
+    namespaced: bool
+    strategy: Strategy
+    types: Callable[[], TypeDef]
+    verbs: tuple[str, ...] = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+    list_kind: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    subresources: Mapping[str, Subresource] = field(default_factory=dict)
+    columns: Sequence[Column] = ()
+    selectable: Mapping[str, Callable[[Json], str]] = field(default_factory=dict)
+    returns_deleted: bool = False
+    unconditional_update: bool = True
+    create_on_update: bool = False
+    generation: bool = False
+    strategic: bool = True
+    protobuf: str = ""
+    custom: bool = False
+    deprecation: str = ""
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``, or the version alone for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def storage(self) -> tuple[str, str]:
+        """What its objects are kept under: the group and the plural, whatever the version."""
+        return (self.group, self.plural)
+
+    @property
+    def list_name(self) -> str:
+        """The kind of its lists."""
+        return self.list_kind or self.kind + "List"

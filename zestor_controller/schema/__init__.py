@@ -1,0 +1,1 @@
+"""Structural schemas: field errors, pruning, defaulting and validation."""
