@@ -1,0 +1,208 @@
+"""The queue's promises Q1-Q6, under a clock that the tests hold."""
+
+import asyncio
+import random
+
+import pytest
+
+from zestor_controller.controller.workqueue import QueueClosed, WorkQueue
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def drain(queue: WorkQueue[str]) -> list[str]:
+    keys = []
+    while (item := queue.get_nowait()) is not None:
+        keys.append(item.key)
+        queue.done(item.key)
+    return keys
+
+
+def test_q1_a_key_is_never_handed_out_while_it_is_processed() -> None:
+    queue: WorkQueue[str] = WorkQueue(clock=Clock())
+    queue.add("a")
+    assert queue.get_nowait().key == "a"
+    queue.add("a")
+    assert queue.get_nowait() is None
+
+
+def test_q2_many_adds_while_queued_run_once_and_many_while_processing_run_once_more() -> None:
+    queue: WorkQueue[str] = WorkQueue(clock=Clock())
+    for _ in range(100):
+        queue.add("a")
+    item = queue.get_nowait()
+    assert queue.get_nowait() is None
+    for _ in range(100):
+        queue.add("a")
+    queue.done(item.key)
+    assert drain(queue) == ["a"]
+
+
+def test_q3_failures_double_their_delay_up_to_the_cap_and_success_forgets() -> None:
+    async def scenario() -> list[float]:
+        queue: WorkQueue[str] = WorkQueue(clock=Clock(), first_delay=0.005, max_delay=1000)
+        delays = [queue.retry("a") for _ in range(30)]
+        queue.forget("a")
+        delays.append(queue.retry("a"))
+        queue.shut_down()
+        return delays
+
+    delays = asyncio.run(scenario())
+    assert delays[:4] == [0.005, 0.01, 0.02, 0.04]
+    assert max(delays) == 1000
+    assert delays[-1] == 0.005
+
+
+async def test_q4_a_delayed_add_keeps_the_earliest_time() -> None:
+    loop = asyncio.get_running_loop()
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_after("a", 3600)
+    queue.add_after("a", 0.01)
+    queue.add_after("a", 7200)
+    start = loop.time()
+    async with asyncio.timeout(5):
+        item = await queue.get()
+    assert item.key == "a"
+    assert loop.time() - start < 1
+    queue.done("a")
+    assert queue.shut_down() == []
+
+
+async def test_q4_an_event_during_backoff_runs_at_once_and_leaves_the_failure_count_alone() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    queue.get_nowait()
+    queue.done("a")
+    for _ in range(20):
+        queue.retry("a")
+    queue.add("a", cause="update")
+    item = queue.get_nowait()
+    assert (item.key, item.causes) == ("a", ("update",))
+    queue.done("a")
+    assert queue.failures("a") == 20
+    assert queue.get_nowait() is None
+    assert queue.shut_down() == []  # the delayed retry was dropped, not left behind
+
+
+def test_q5_a_waiting_low_priority_key_overtakes_a_flood_after_as_many_seconds() -> None:
+    clock = Clock()
+    queue: WorkQueue[str] = WorkQueue(clock=clock)
+    queue.add("initial", priority=-100)
+    for second in range(99):
+        clock.now += 1
+        queue.add(f"event-{second}")
+        assert drain_one(queue) == f"event-{second}"
+    clock.now += 2
+    queue.add("late")
+    assert drain(queue) == ["initial", "late"]
+
+
+def drain_one(queue: WorkQueue[str]) -> str:
+    item = queue.get_nowait()
+    queue.done(item.key)
+    return item.key
+
+
+def test_q5_a_higher_priority_of_a_later_add_counts_and_the_key_runs_once() -> None:
+    clock = Clock()
+    queue: WorkQueue[str] = WorkQueue(clock=clock)
+    queue.add("a", priority=-100)
+    queue.add("b", priority=-50)
+    queue.add("a", priority=0)
+    assert drain(queue) == ["a", "b"]
+
+
+async def test_q6_shut_down_drains_what_runs_and_reports_what_is_left() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("running")
+    queue.get_nowait()
+    queue.add("running")
+    queue.add("waiting")
+    queue.add_after("delayed", 60)
+    left = queue.shut_down()
+    assert sorted(left) == ["delayed", "running", "waiting"]
+    with pytest.raises(QueueClosed):
+        queue.get_nowait()
+    drained = asyncio.ensure_future(queue.drained())
+    await asyncio.sleep(0)
+    assert not drained.done()
+    queue.done("running")
+    await drained
+
+
+async def test_q6_a_waiting_worker_ends_when_the_queue_is_shut_down() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    worker = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(0)
+    queue.shut_down()
+    with pytest.raises(QueueClosed):
+        await worker
+
+
+async def test_a_worker_that_is_cancelled_hands_its_wake_up_on() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    first = asyncio.ensure_future(queue.get())
+    second = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(0)
+    queue.add("a")
+    first.cancel()
+    item = await asyncio.wait_for(second, 5)
+    assert item.key == "a"
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+def test_causes_are_kept_in_order_without_repeats_and_bounded() -> None:
+    queue: WorkQueue[str] = WorkQueue(clock=Clock())
+    for n in range(15):
+        queue.add("a", cause=f"cause {n}")
+        queue.add("a", cause=f"cause {n}")
+    item = queue.get_nowait()
+    assert item.causes == tuple(f"cause {n}" for n in range(10))
+    assert item.more == 10
+
+
+async def test_random_use_by_many_workers_never_runs_a_key_twice_at_once_and_loses_none() -> None:
+    rng = random.Random(7)
+    queue: WorkQueue[int] = WorkQueue()
+    running: set[int] = set()
+    last_run: dict[int, int] = {}
+    last_add: dict[int, int] = {}
+    step = 0
+
+    async def worker() -> None:
+        nonlocal step
+        while True:
+            try:
+                item = await queue.get()
+            except QueueClosed:
+                return
+            assert item.key not in running
+            running.add(item.key)
+            step += 1
+            last_run[item.key] = step
+            for _ in range(rng.randrange(4)):
+                await asyncio.sleep(0)
+            running.remove(item.key)
+            queue.done(item.key)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(8):
+            tasks.create_task(worker())
+        for _ in range(3000):
+            key = rng.randrange(20)
+            step += 1
+            last_add[key] = step
+            queue.add(key, priority=rng.choice([-100, 0, 5]))
+            if rng.random() < 0.3:
+                await asyncio.sleep(0)
+        while len(queue) or queue.processing():
+            await asyncio.sleep(0)
+        queue.shut_down()
+    assert all(last_run[key] > added for key, added in last_add.items())

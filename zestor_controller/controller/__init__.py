@@ -1,0 +1,1 @@
+"""Controllers: the work queue and the reconcile loop."""
