@@ -183,6 +183,8 @@ class Resource:
         strategic: strategic merge patches are accepted (built-in kinds only).
         storage: the key under which versions of one resource share their objects: (group, plural).
         protobuf: the message name of the kind, empty for custom resources.
+        name_rule: what a name must be: ``subdomain``, ``label`` (RFC 1123), ``label1035`` or ``path``.
+        stored_as: the storage key where it is not (group, plural): a resource that two groups serve.
         verbs: in the order of discovery: ``create delete deletecollection get list patch update watch``.
     """
 
@@ -209,6 +211,8 @@ class Resource:
     protobuf: str = ""
     custom: bool = False
     deprecation: str = ""
+    name_rule: str = "subdomain"
+    stored_as: tuple[str, str] | None = None
 
     @property
     def api_version(self) -> str:
@@ -218,7 +222,7 @@ class Resource:
     @property
     def storage(self) -> tuple[str, str]:
         """What its objects are kept under: the group and the plural, whatever the version."""
-        return (self.group, self.plural)
+        return self.stored_as or (self.group, self.plural)
 
     @property
     def list_name(self) -> str:
