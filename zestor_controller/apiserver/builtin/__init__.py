@@ -1,0 +1,6 @@
+"""The kinds that every cluster has: their shapes, defaults, rules, columns and discovery data."""
+
+from zestor_controller.apiserver.builtin.codec import DecodeFailure
+from zestor_controller.apiserver.builtin.kinds import resources
+
+__all__ = ["DecodeFailure", "resources"]

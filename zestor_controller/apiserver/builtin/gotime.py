@@ -1,0 +1,89 @@
+"""Instants as the server reads and writes them: RFC 3339 in seconds, or with exactly six fractional digits.
+
+What is read is brought to UTC; what cannot be read is refused with the words of Go's time parser.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+__all__ = ["micro_time", "parse_seconds", "plain_time"]
+
+_SECONDS = "2006-01-02T15:04:05Z07:00"
+_MICROS = "2006-01-02T15:04:05.000000Z07:00"
+_STEPS = (
+    (r"\d{4}", "2006"), (r"-", "-"), (r"\d{2}", "01"), (r"-", "-"), (r"\d{2}", "02"), (r"T", "T"),
+    (r"\d{2}", "15"), (r":", ":"), (r"\d{2}", "04"), (r":", ":"), (r"\d{2}", "05"),
+)  # fmt: skip
+_FRACTION = re.compile(r"\.\d+")
+_ZONE = re.compile(r"Z|[-+]\d{2}:\d{2}")
+_RANGES = ((5, 7, 1, 12, "month"), (11, 13, 0, 23, "hour"), (14, 16, 0, 59, "minute"), (17, 19, 0, 59, "second"))
+
+
+def _refuse(text: str, layout: str, rest: str, part: str) -> ValueError:
+    return ValueError(f'parsing time "{text}" as "{layout}": cannot parse "{rest}" as "{part}"')
+
+
+def _read(text: str, layout: str, micros: bool) -> datetime:
+    at = 0
+    for pattern, part in _STEPS:
+        found = re.compile(pattern).match(text, at)
+        if found is None:
+            raise _refuse(text, layout, text[at:], part)
+        at = found.end()
+    fraction = 0
+    found = _FRACTION.match(text, at)
+    if micros:
+        # Go's fixed fraction ".000000" wants exactly so many digits.
+        if found is None or found.end() - at < 7:
+            raise _refuse(text, layout, text[at:], ".000000")
+        fraction, at = int(text[at + 1 : at + 7]), at + 7
+    elif found is not None:
+        at = found.end()
+    zone = _ZONE.match(text, at)
+    if zone is None:
+        raise _refuse(text, layout, text[at:], "Z07:00")
+    if zone.end() != len(text):
+        raise ValueError(f'parsing time "{text}": extra text: "{text[zone.end():]}"')
+    for start, end, low, high, name in _RANGES:
+        if not low <= int(text[start:end]) <= high:
+            raise ValueError(f'parsing time "{text}": {name} out of range')
+    offset = UTC
+    if zone.group() != "Z":
+        shift = timedelta(hours=int(zone.group()[1:3]), minutes=int(zone.group()[4:6]))
+        offset = timezone(-shift if zone.group()[0] == "-" else shift)
+    try:
+        moment = datetime.fromisoformat(text[:19]).replace(microsecond=fraction, tzinfo=offset)
+    except ValueError:
+        raise ValueError(f'parsing time "{text}": day out of range') from None
+    return moment.astimezone(UTC)
+
+
+@lru_cache(maxsize=1024)
+def plain_time(text: str) -> str:
+    """A ``metav1.Time`` in its canonical form: UTC, whole seconds.
+
+    Raises:
+        ValueError: in the words of Go's parser.
+    """
+    return _read(text, _SECONDS, False).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@lru_cache(maxsize=1024)
+def micro_time(text: str) -> str:
+    """A ``metav1.MicroTime`` in its canonical form: UTC, six fractional digits.
+
+    Raises:
+        ValueError: in the words of Go's parser.
+    """
+    return _read(text, _MICROS, True).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_seconds(text: str) -> float | None:
+    """Seconds since the epoch of a stored time or micro time; None for what is no time."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None

@@ -1,0 +1,271 @@
+"""The table of built-in resources: names, verbs, subresources, selectors and the strategy of each.
+
+A kind stands here only when its semantics are implemented: the server answers 404 for everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.apiserver.contract import Json, Resource, Subresource, TypeDef
+from zestor_controller.apiserver.typedefs import builtin
+
+__all__ = ["resources"]
+
+_PACKAGES = {
+    "": "core",
+    "coordination.k8s.io": "coordination",
+    "discovery.k8s.io": "discovery",
+    "events.k8s.io": "events",
+    "networking.k8s.io": "networking",
+    "rbac.authorization.k8s.io": "rbac",
+    "scheduling.k8s.io": "scheduling",
+    "storage.k8s.io": "storage",
+}
+_READ_WRITE = ("get", "patch", "update")
+_WITHOUT_COLLECTION = ("create", "delete", "get", "list", "patch", "update", "watch")
+_ALL = ("all",)
+_SCALED = ("status", "scale")
+
+
+def _message(group: str, version: str, kind: str) -> str:
+    return f"k8s.io.api.{_PACKAGES.get(group, group)}.{version}.{kind}"
+
+
+def _types(message: str) -> Callable[[], TypeDef]:
+    return lambda: builtin(message)
+
+
+def _subresource(name: str, group: str, version: str, kind: str) -> Subresource:
+    special = {
+        "scale": Subresource("scale", "Scale", "autoscaling", "v1", _READ_WRITE),
+        "eviction": Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
+        "binding": Subresource("binding", "Binding", "", "v1", ("create",)),
+        "token": Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),
+        "log": Subresource("log", "Pod", "", "v1", ("get",)),
+        "finalize": Subresource("finalize", "Namespace", "", "v1", ("update",)),
+    }
+    return special.get(name) or Subresource(name, kind, group, version, _READ_WRITE)
+
+
+def _at(*path: str) -> Callable[[Json], str]:
+    """The getter of a field selector: the value at a path, as text; empty when absent."""
+
+    def read(obj: Json) -> str:
+        value: Any = obj
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return "" if value is None else str(value)
+
+    return read
+
+
+def _flag(*path: str) -> Callable[[Json], str]:
+    """The getter of a boolean field selector: ``false`` when absent."""
+    read = _at(*path)
+    return lambda obj: read(obj) or "false"
+
+
+def _counter(*path: str) -> Callable[[Json], str]:
+    """The getter of a numeric field selector: ``0`` when absent."""
+    read = _at(*path)
+    return lambda obj: read(obj) or "0"
+
+
+_OBJECT_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+_SELECTABLE: Mapping[tuple[str, str], Mapping[str, Callable[[Json], str]]] = {
+    ("", "pods"): {
+        "spec.nodeName": _at("spec", "nodeName"),
+        "spec.restartPolicy": _at("spec", "restartPolicy"),
+        "spec.schedulerName": _at("spec", "schedulerName"),
+        "spec.serviceAccountName": _at("spec", "serviceAccountName"),
+        "spec.hostNetwork": _flag("spec", "hostNetwork"),
+        "status.phase": _at("status", "phase"),
+        "status.podIP": _at("status", "podIP"),
+        "status.nominatedNodeName": _at("status", "nominatedNodeName"),
+    },
+    ("", "nodes"): {"spec.unschedulable": _flag("spec", "unschedulable")},
+    ("", "namespaces"): {"status.phase": _at("status", "phase")},
+    ("", "secrets"): {"type": _at("type")},
+    ("", "services"): {"spec.clusterIP": _at("spec", "clusterIP"), "spec.type": _at("spec", "type")},
+    ("", "replicationcontrollers"): {"status.replicas": _counter("status", "replicas")},
+    ("batch", "jobs"): {"status.successful": _counter("status", "succeeded")},
+    ("", "events"): {
+        **{f"involvedObject.{name}": _at("involvedObject", name) for name in _OBJECT_FIELDS},
+        "reason": _at("reason"),
+        "reportingComponent": _at("reportingComponent"),
+        "source": lambda obj: _at("source", "component")(obj) or _at("reportingComponent")(obj),
+        "type": _at("type"),
+    },
+    ("events.k8s.io", "events"): {
+        **{f"regarding.{name}": _at("regarding", name) for name in _OBJECT_FIELDS},
+        "reason": _at("reason"),
+        "reportingController": _at("reportingController"),
+        "type": _at("type"),
+    },
+}
+
+
+def _make(
+    group: str,
+    version: str,
+    kind: str,
+    plural: str,
+    short: str = "",
+    *,
+    namespaced: bool = True,
+    categories: tuple[str, ...] = (),
+    subresources: tuple[str, ...] = (),
+    strategy: type[BuiltinStrategy] = BuiltinStrategy,
+    verbs: tuple[str, ...] = (),
+    **more: Any,
+) -> Resource:
+    message = _message(group, version, kind)
+    resource = Resource(
+        group=group,
+        version=version,
+        kind=kind,
+        plural=plural,
+        singular=kind.lower(),
+        namespaced=namespaced,
+        strategy=strategy(kind, version, message),
+        types=_types(message),
+        short_names=tuple(short.split()),
+        categories=categories,
+        subresources={name: _subresource(name, group, version, kind) for name in subresources},
+        selectable=_SELECTABLE.get((group, plural), {}),
+        generation=strategy.generation,
+        protobuf=message,
+        **more,
+    )
+    if verbs:
+        resource.verbs = verbs
+    return resource
+
+
+def _core() -> list[Resource]:
+    group, version = "", "v1"
+    return [
+        _make(group, version, "ConfigMap", "configmaps", "cm"),
+        _make(group, version, "Endpoints", "endpoints", "ep"),
+        _make(group, version, "Event", "events", "ev"),
+        _make(group, version, "LimitRange", "limitranges", "limits"),
+        _make(
+            group,
+            version,
+            "Namespace",
+            "namespaces",
+            "ns",
+            namespaced=False,
+            subresources=("finalize", "status"),
+            verbs=_WITHOUT_COLLECTION,
+            name_rule="label",
+        ),
+        _make(group, version, "Node", "nodes", "no", namespaced=False, subresources=("status",)),
+        _make(
+            group,
+            version,
+            "PersistentVolume",
+            "persistentvolumes",
+            "pv",
+            namespaced=False,
+            subresources=("status",),
+            returns_deleted=True,
+        ),
+        _make(
+            group,
+            version,
+            "PersistentVolumeClaim",
+            "persistentvolumeclaims",
+            "pvc",
+            subresources=("status",),
+            returns_deleted=True,
+        ),
+        _make(
+            group,
+            version,
+            "Pod",
+            "pods",
+            "po",
+            categories=_ALL,
+            subresources=("binding", "eviction", "log", "status"),
+            returns_deleted=True,
+        ),
+        _make(
+            group, version, "ReplicationController", "replicationcontrollers", "rc", categories=_ALL, subresources=_SCALED
+        ),
+        _make(
+            group, version, "ResourceQuota", "resourcequotas", "quota", subresources=("status",), returns_deleted=True
+        ),
+        _make(group, version, "Secret", "secrets"),
+        _make(
+            group,
+            version,
+            "Service",
+            "services",
+            "svc",
+            categories=_ALL,
+            subresources=("status",),
+            returns_deleted=True,
+            name_rule="label1035",
+        ),
+        _make(
+            group, version, "ServiceAccount", "serviceaccounts", "sa", subresources=("token",), returns_deleted=True
+        ),
+    ]
+
+
+def _apps() -> list[Resource]:
+    group, version = "apps", "v1"
+    return [
+        _make(group, version, "ControllerRevision", "controllerrevisions"),
+        _make(group, version, "DaemonSet", "daemonsets", "ds", categories=_ALL, subresources=("status",)),
+        _make(group, version, "Deployment", "deployments", "deploy", categories=_ALL, subresources=_SCALED),
+        _make(group, version, "ReplicaSet", "replicasets", "rs", categories=_ALL, subresources=_SCALED),
+        _make(group, version, "StatefulSet", "statefulsets", "sts", categories=_ALL, subresources=_SCALED),
+    ]
+
+
+def _batch() -> list[Resource]:
+    group, version = "batch", "v1"
+    return [
+        _make(group, version, "CronJob", "cronjobs", "cj", categories=_ALL, subresources=("status",)),
+        _make(group, version, "Job", "jobs", categories=_ALL, subresources=("status",)),
+    ]
+
+
+def _rbac() -> list[Resource]:
+    group, version = "rbac.authorization.k8s.io", "v1"
+    return [
+        _make(group, version, "ClusterRoleBinding", "clusterrolebindings", namespaced=False, name_rule="path"),
+        _make(group, version, "ClusterRole", "clusterroles", namespaced=False, name_rule="path"),
+        _make(group, version, "RoleBinding", "rolebindings", name_rule="path"),
+        _make(group, version, "Role", "roles", name_rule="path"),
+    ]
+
+
+def _others() -> list[Resource]:
+    scaler = ("HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa")
+    status = ("status",)
+    return [
+        _make("autoscaling", "v2", *scaler, categories=_ALL, subresources=status),
+        _make("autoscaling", "v1", *scaler, categories=_ALL, subresources=status),
+        _make("coordination.k8s.io", "v1", "Lease", "leases", unconditional_update=False, create_on_update=True),
+        _make("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
+        _make("events.k8s.io", "v1", "Event", "events", "ev", stored_as=("", "events")),
+        _make("networking.k8s.io", "v1", "IngressClass", "ingressclasses", namespaced=False),
+        _make("networking.k8s.io", "v1", "Ingress", "ingresses", "ing", subresources=status),
+        _make("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "netpol"),
+        _make("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", subresources=status),
+        _make("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", "pc", namespaced=False),
+        _make("storage.k8s.io", "v1", "StorageClass", "storageclasses", "sc", namespaced=False),
+    ]
+
+
+def resources() -> list[Resource]:
+    """Every built-in resource in every version served; the preferred version of a group comes first."""
+    return [*_core(), *_apps(), *_batch(), *_rbac(), *_others()]
