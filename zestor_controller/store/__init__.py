@@ -1,0 +1,25 @@
+"""A typed store with watch channels; it knows no Kubernetes and is usable alone."""
+
+from zestor_controller.store.codec import Codec
+from zestor_controller.store.contract import Stage, Store, StoreKind
+from zestor_controller.store.encoded import EncodedKind, Tombstone
+from zestor_controller.store.event import Change, Event, EventType, Overflow
+from zestor_controller.store.hub import Watch
+from zestor_controller.store.memory import MemoryStore
+from zestor_controller.store.stage import EncodedStage
+
+__all__ = [
+    "Change",
+    "Codec",
+    "EncodedKind",
+    "EncodedStage",
+    "Event",
+    "EventType",
+    "MemoryStore",
+    "Overflow",
+    "Stage",
+    "Store",
+    "StoreKind",
+    "Tombstone",
+    "Watch",
+]

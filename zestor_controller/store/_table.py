@@ -1,0 +1,244 @@
+"""One kind's objects in stored form, its indexes and its hub: where every write ends.
+
+Invariants: objects, indexes and the hub's log change together, under the store's lock; a stored value is never changed
+in place; a user's function that runs under the lock cannot write to the same kind.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from zestor_controller.errors import StoreClosed, StoreError
+from zestor_controller.store.codec import Codec, ReplacingCodec
+from zestor_controller.store.event import Change, Event, EventType
+from zestor_controller.store.hub import Hub
+from zestor_controller.store.index import Index, IndexFunction
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["Table"]
+
+S = TypeVar("S")
+
+_CREATE = EventType.CREATE
+_UPDATE = EventType.UPDATE
+_DELETE = EventType.DELETE
+
+
+class Table(Generic[S]):
+    """One kind's objects, indexes and hub.
+
+    Args:
+        kind: the kind's name.
+        lock: the store's lock.
+        codec: compares, decodes and tells replaced objects.
+        synced: whether the kind is in sync from the start.
+    """
+
+    def __init__(self, kind: str, lock: threading.RLock, codec: Codec[Any, S], synced: bool) -> None:
+        self.kind = kind
+        self.lock = lock
+        self.codec = codec
+        self.hub: Hub[Any] = Hub(kind, lock, codec.decode, synced)
+        self.objects: dict[str, S] = {}
+        self.indexes: dict[str, Index] = {}
+        self.closed = False
+        self.touched: set[str] | None = None  # names written while a stage is being committed
+        self._same = codec.same
+        self._replaced = codec.replaced if isinstance(codec, ReplacingCodec) else None
+        self._busy = ""  # what runs under the lock and must not write to this kind
+
+    # Reading.
+
+    def get(self, name: str) -> S | None:
+        """Return the stored value, not copied; None when there is none.
+
+        Raises:
+            StoreClosed: the store has been closed.
+        """
+        with self.lock:
+            if self.closed:
+                self.refuse_closed()
+            return self.objects.get(name)
+
+    def items(self) -> list[tuple[str, S]]:
+        """Return all names and stored values, of one moment."""
+        with self.lock:
+            self.refuse_closed()
+            return list(self.objects.items())
+
+    def names(self) -> list[str]:
+        """Return all names, of one moment."""
+        with self.lock:
+            self.refuse_closed()
+            return list(self.objects)
+
+    def count(self) -> int:
+        """Return the number of objects."""
+        with self.lock:
+            self.refuse_closed()
+            return len(self.objects)
+
+    def by_index(self, index: str, key: Any) -> list[tuple[str, S]]:
+        """Return names and stored values filed under a key.
+
+        Raises:
+            StoreError: the kind has no such index.
+        """
+        with self.lock:
+            self.refuse_closed()
+            objects = self.objects
+            return [(name, objects[name]) for name in self.index(index).names(key)]
+
+    def index(self, name: str) -> Index:
+        """Return an index by its name, to be used under the lock."""
+        found = self.indexes.get(name)
+        if found is None:
+            known = ", ".join(self.indexes) or "none"
+            raise StoreError(f"kind {self.kind!r} has no index {name!r} (it has: {known}); add it with add_index()")
+        return found
+
+    # Writing.
+
+    def add_index(self, name: str, function: IndexFunction, *, encoded: bool = False) -> None:
+        """Add an index and file every object that is there.
+
+        Args:
+            name: the index's name.
+            function: gives the keys of one object.
+            encoded: hand `function` the stored form instead of the decoded object.
+
+        Raises:
+            StoreError: the kind has an index of this name.
+        """
+        index = Index(function, None if encoded else self.codec.decode)
+        with self.writing():
+            if name in self.indexes:
+                raise StoreError(f"kind {self.kind!r} has an index {name!r} already; choose another name")
+            for key, stored in self.objects.items():
+                index.put(key, stored)
+            self.indexes[name] = index
+
+    def replace(self, values: dict[str, S]) -> dict[str, Change]:
+        """Make the kind equal to `values`, in name order; returns what changed."""
+        changes: dict[str, Change] = {}
+        with self.writing():
+            events: list[Event[Any]] = []
+            for name in sorted({*self.objects, *values}):
+                stored = values.get(name)
+                if stored is None:
+                    self.remove(name, events)
+                    changes[name] = Change.DELETED
+                elif (change := self.put(name, stored, events)) is not Change.UNCHANGED:
+                    changes[name] = change
+            self.hub.publish_all(events)
+        return changes
+
+    def write(self, name: str, stored: S) -> Change:
+        """Write one value."""
+        with self.lock:
+            if self.closed or self._busy:
+                self.refuse_write()
+            objects = self.objects
+            old = objects.get(name)
+            if old is not None and self._same(old, stored):
+                return Change.UNCHANGED
+            if self.indexes or self._replaced is not None or self.touched is not None:
+                events: list[Event[Any]] = []
+                change = self.put(name, stored, events)
+                self.hub.publish_all(events)
+                return change
+            objects[name] = stored
+            hub = self.hub
+            if hub.watched:
+                hub.publish(Event(self.kind, name, _CREATE if old is None else _UPDATE, stored, old, self.codec.decode))
+            return Change.CREATED if old is None else Change.UPDATED
+
+    def discard(self, name: str) -> S | None:
+        """Delete one name; returns what was there."""
+        with self.writing():
+            events: list[Event[Any]] = []
+            old = self.remove(name, events)
+            self.hub.publish_all(events)
+            return old
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock for a write; refuse it when the store is closed, or from within the kind's own functions."""
+        with self.lock:
+            if self.closed or self._busy:
+                self.refuse_write()
+            yield
+
+    @contextmanager
+    def calling(self, what: str) -> Iterator[None]:
+        """Hold the lock while a user's function runs that must not write to this kind."""
+        with self.writing():
+            self._busy = what
+            try:
+                yield
+            finally:
+                self._busy = ""
+
+    def refuse_closed(self) -> None:
+        """Raise StoreClosed when the store has been closed."""
+        if self.closed:
+            raise StoreClosed(f"kind {self.kind!r}: the store has been closed")
+
+    def refuse_write(self) -> None:
+        """Raise what forbids a write now."""
+        self.refuse_closed()
+        raise RuntimeError(f"kind {self.kind!r}: {self._busy} must not write to its own kind; write after it returns")
+
+    # Under the lock: one change of objects and indexes, with its events.
+
+    def put(self, name: str, stored: S, events: list[Event[Any]]) -> Change:
+        """Write one value and append its events."""
+        old = self.objects.get(name)
+        if old is not None and self._same(old, stored):
+            return Change.UNCHANGED
+        self.objects[name] = stored
+        for index in self.indexes.values():
+            index.put(name, stored)
+        if self.touched is not None:
+            self.touched.add(name)
+        if self.hub.watched:
+            events.extend(self.difference(name, old, stored))
+        return Change.CREATED if old is None else Change.UPDATED
+
+    def remove(self, name: str, events: list[Event[Any]], final: S | None = None) -> S | None:
+        """Delete one name and append its event; returns what was there."""
+        old = self.objects.pop(name, None)
+        if old is None:
+            return None
+        for index in self.indexes.values():
+            index.remove(name)
+        if self.touched is not None:
+            self.touched.add(name)
+        if self.hub.watched:
+            events.append(Event(self.kind, name, _DELETE, old if final is None else final, old, self.codec.decode))
+        return old
+
+    def difference(self, name: str, old: S | None, new: S | None) -> Iterable[Event[Any]]:
+        """Return the events that lead from one stored value to another; the two are not the same."""
+        decode: Callable[[S], Any] = self.codec.decode
+        if new is None:
+            return (Event(self.kind, name, _DELETE, old, old, decode),)
+        if old is None:
+            return (Event(self.kind, name, _CREATE, new, None, decode),)
+        if self._replaced is not None and self._replaced(old, new):
+            return (
+                Event(self.kind, name, _DELETE, old, old, decode),
+                Event(self.kind, name, _CREATE, new, None, decode),
+            )
+        return (Event(self.kind, name, _UPDATE, new, old, decode),)
+
+    def close(self) -> None:
+        """End every watch and refuse later operations."""
+        with self.lock:
+            if not self.closed:
+                self.closed = True
+                self.hub.close()

@@ -1,0 +1,97 @@
+"""The writer's side of a kind: values in stored form, without decoding and without copying.
+
+An informer writes here (``kind.encoded``). Invariant: whoever hands over a stored value never changes it again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from zestor_controller.store._table import Table
+from zestor_controller.store.event import Change, Event, EventType, Overflow
+from zestor_controller.store.hub import Watch
+from zestor_controller.store.stage import EncodedStage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+__all__ = ["EncodedKind", "Tombstone"]
+
+S = TypeVar("S")
+
+
+class Tombstone(Generic[S]):
+    """Deletes a name in :meth:`EncodedKind.apply` and carries the object's final state for the event.
+
+    Args:
+        stored: the final state, in stored form; it becomes ``event.object`` of the DELETE.
+    """
+
+    __slots__ = ("stored",)
+
+    def __init__(self, stored: S) -> None:
+        self.stored = stored
+
+
+class EncodedKind(Table[S]):
+    """One kind's table with what a writer of stored values needs; reached through ``kind.encoded``."""
+
+    def apply(self, changes: Sequence[tuple[str, S | Tombstone[S] | None]]) -> int:
+        """Write many changes in order, in one go: one lock, one wake-up for each watch.
+
+        Args:
+            changes: names with the new stored value, None to delete, or a :class:`Tombstone` to delete and tell the
+                final state. A value that the codec calls the same is skipped; an object that the codec calls replaced
+                is told as DELETE then CREATE.
+
+        Returns:
+            How many of the changes changed something.
+        """
+        changed = 0
+        with self.writing():
+            events: list[Event[Any]] = []
+            for name, stored in changes:
+                if stored is None:
+                    changed += self.remove(name, events) is not None
+                elif isinstance(stored, Tombstone):
+                    changed += self.remove(name, events, stored.stored) is not None
+                else:
+                    changed += self.put(name, stored, events) is not Change.UNCHANGED
+            self.hub.publish_all(events)
+        return changed
+
+    def mark_synced(self) -> None:
+        """Tell every watch that the initial state is complete (S4); for a kind created with ``synced=False``."""
+        with self.writing():
+            self.hub.mark_synced()
+
+    def stage(self) -> EncodedStage[S]:
+        """Open a stage: ``put`` stored values, then ``commit``, ``await commit_async`` or leave its block."""
+        self.refuse_closed()
+        return EncodedStage(self)
+
+    def watch(
+        self,
+        *,
+        event_types: Collection[EventType] | None = None,
+        names: Collection[str] | None = None,
+        predicate: Callable[[Event[Any]], object] | None = None,
+        initial_replay: bool = False,
+        buffer_size: int = 128,
+        overflow: Overflow = Overflow.DROP,
+        bookmarks: bool = False,
+    ) -> Watch[Any]:
+        """Subscribe to the kind's changes; ``event.stored`` is the value in stored form."""
+        with self.lock:  # the snapshot and the subscription are one step (S4)
+            self.refuse_closed()
+            return Watch(
+                self.hub,
+                self.objects,
+                event_types=event_types,
+                names=names,
+                predicate=predicate,
+                initial_replay=initial_replay,
+                buffer_size=buffer_size,
+                overflow=overflow,
+                bookmarks=bookmarks,
+            )

@@ -1,0 +1,216 @@
+"""Staging: a kind's next content, put together piece by piece and swapped in at once (S10, C4).
+
+How it works: a stage compares as it is filled (a value equal to the present one is not kept twice), prepares the
+difference and the new indexes in slices, swaps under the lock in constant time, then tells the watches in slices.
+Changes written by others during the slices are told in their place: before the swap they are part of what the swap
+replaces, after it they queue behind its events. Invariants: a reader sees the whole old state or the whole new one; the
+events told are exactly the difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from zestor_controller.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+    from types import TracebackType
+
+    from zestor_controller.store._table import Table
+    from zestor_controller.store.event import Event
+    from zestor_controller.store.index import Index
+
+__all__ = ["EncodedStage"]
+
+S = TypeVar("S")
+
+_STEP = 64  # objects handled between two looks at the clock
+_TELL = 128  # events told in one slice: the default buffer of a watch that keeps up
+
+
+class EncodedStage(Generic[S]):
+    """Collects stored values; commits when its ``with`` or ``async with`` block is left without an error.
+
+    Args:
+        table: the kind to swap.
+    """
+
+    def __init__(self, table: Table[S]) -> None:
+        self._table = table
+        self._objects: dict[str, S] = {}
+        self._over = False
+        self.changed = 0
+        """How many names the commit changed."""
+
+    def put(self, name: str, stored: S) -> None:
+        """Add one value; the last one put under a name counts."""
+        if self._over:
+            raise StoreError(f"kind {self._table.kind!r}: this stage is over; open another one with stage()")
+        with self._table.lock:
+            old = self._table.objects.get(name)
+        if old is not None and old is not stored and self._table.codec.same(old, stored):
+            stored = old  # keep one of the two: memory stays near one copy while little has changed (C8)
+        self._objects[name] = stored
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def commit(self) -> int:
+        """Swap the kind to exactly what was put, and tell the difference; returns how many names changed.
+
+        Raises:
+            StoreClosed: the store has been closed.
+            StoreError: this stage is over, or another stage of the kind is being committed.
+        """
+        for _ in self._slices():
+            pass
+        return self.changed
+
+    async def commit_async(self, slice_s: float = 0.005) -> int:
+        """Do what :meth:`commit` does without holding the event loop for much longer than `slice_s` seconds at a time.
+
+        A cancellation before the swap changes nothing; after it the rest is told at once, then it is passed on.
+        """
+        started = time.perf_counter()
+        slices = self._slices()
+        try:
+            for told in slices:
+                # Telling gives the consumers a turn each time, so that a watch that keeps up drops nothing.
+                if told or time.perf_counter() - started > slice_s:
+                    await asyncio.sleep(0)
+                    started = time.perf_counter()
+        finally:
+            slices.close()
+        return self.changed
+
+    def discard(self) -> None:
+        """Give the stage up; nothing changes."""
+        self._over = True
+        self._objects = {}
+
+    def _slices(self) -> Generator[bool, None, None]:
+        table = self._table
+        with table.writing():
+            if self._over:
+                raise StoreError(f"kind {table.kind!r}: this stage is over; open another one with stage()")
+            if table.touched is not None:
+                raise StoreError(f"kind {table.kind!r}: another stage is being committed; wait for it")
+            self._over = True
+            touched: set[str] = set()
+            table.touched = touched
+        swapped = False
+        old = table.objects
+        try:
+            staged, self._objects = self._objects, {}
+            indexes = {name: index.empty() for name, index in table.indexes.items()}
+            difference: dict[str, tuple[S | None, S | None]] = {}
+            for name in _stepped(list(staged)):
+                if name is None:
+                    yield False
+                    continue
+                new = staged[name]
+                for index in indexes.values():
+                    index.put(name, new)
+                self._compare(difference, name, table.objects.get(name), staged)
+            for name in _stepped(list(table.objects)):
+                if name is None:
+                    yield False
+                elif name not in staged:
+                    self._compare(difference, name, table.objects.get(name), staged)
+            told: dict[str, Iterable[Event[Any]]] = {}
+            with table.writing():
+                watched = table.hub.watched
+            if watched:
+                for name in _stepped(list(difference)):
+                    if name is None:
+                        yield False
+                    else:
+                        told[name] = table.difference(name, *difference[name])
+            with table.writing():
+                # What others wrote since the difference was taken, or all of it for a watch that was opened since.
+                late = (
+                    sorted(touched)
+                    if watched or not table.hub.watched
+                    else list({**difference, **dict.fromkeys(touched)})
+                )
+                for name in late:
+                    difference.pop(name, None)
+                    told.pop(name, None)
+                    self._compare(difference, name, table.objects.get(name), staged)
+                    if name in difference:
+                        told[name] = table.difference(name, *difference[name])
+                old = table.objects
+                self._swap(staged, indexes)
+                table.hub.schedule(chain.from_iterable(told.values()))
+                table.touched = None
+                swapped = True
+            self.changed = len(difference)
+            difference.clear()
+            told.clear()
+            while table.hub.publish_slice(_TELL):
+                yield True
+            for _ in range(len(old) // 4096):  # let go of the old content bit by bit: freeing takes time too
+                for _ in range(4096):
+                    old.popitem()
+                yield False
+        finally:
+            if not swapped:
+                table.touched = None
+            while table.hub.publish_slice(1 << 20):
+                pass
+
+    def _compare(
+        self, difference: dict[str, tuple[S | None, S | None]], name: str, old: S | None, staged: dict[str, S]
+    ) -> None:
+        new = staged.get(name)
+        if old is new:
+            return
+        if old is not None and new is not None and self._table.codec.same(old, new):
+            staged[name] = old
+            return
+        difference[name] = (old, new)
+
+    def _swap(self, staged: dict[str, S], indexes: dict[str, Index]) -> None:
+        table = self._table
+        for name, index in table.indexes.items():
+            if name not in indexes:  # added since the commit began
+                indexes[name] = index.empty()
+                for key, stored in staged.items():
+                    indexes[name].put(key, stored)
+        table.objects = staged
+        table.indexes = indexes
+
+    def __enter__(self) -> EncodedStage[S]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._over:
+            return
+        if error is None:
+            self.commit()
+        else:
+            self.discard()
+
+    async def __aenter__(self) -> EncodedStage[S]:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        if self._over:
+            return
+        if error is None:
+            await self.commit_async()
+        else:
+            self.discard()
+
+
+def _stepped(names: list[str]) -> Iterator[str | None]:
+    """Yield the names, and None now and then: a place to pause."""
+    for at in range(0, len(names), _STEP):
+        yield from names[at : at + _STEP]
+        yield None
