@@ -4,9 +4,9 @@ from zestor_controller.store.codec import Codec
 from zestor_controller.store.contract import Stage, Store, StoreKind
 from zestor_controller.store.encoded import EncodedKind, Tombstone
 from zestor_controller.store.event import Change, Event, EventType, Overflow
-from zestor_controller.store.hub import Watch
 from zestor_controller.store.memory import MemoryStore
 from zestor_controller.store.stage import EncodedStage
+from zestor_controller.store.watch import Watch
 
 __all__ = [
     "Change",

@@ -6,7 +6,7 @@ returned it. The replay (S4) is read from a snapshot as the consumer asks for it
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
@@ -103,6 +103,8 @@ class Replay(Generic[T]):
 class Buffer(Protocol[T]):
     """What a watch needs of its buffer."""
 
+    plain: bool  # nothing but `events` is left to hand out: the watch may take from them directly
+    events: deque[Event[T]]
     dropped: int
     coalesced: int
     overflowed: bool
@@ -113,6 +115,10 @@ class Buffer(Protocol[T]):
 
     def take(self) -> Event[T] | Again | None:
         """Hand out the next event; None when there is none now, AGAIN when looking for one took long."""
+        ...
+
+    def take_all(self, limit: int | None) -> list[Event[T]]:
+        """Hand out everything at once where that is simple and within the limit; else nothing."""
         ...
 
     def ready(self) -> bool:
@@ -150,6 +156,7 @@ class QueueBuffer(Generic[T]):
         self._replay = replay
         self._head: Event[T] | None = None  # the next event of the replay, found by looking ahead
         self.events: deque[Event[T]] = deque()
+        self.plain = False
         self._marked = False  # the SYNCED mark has come in
         self._marks = 0  # how many marks are held, 0 or 1; a mark takes no place
         self._synced = False
@@ -185,6 +192,7 @@ class QueueBuffer(Generic[T]):
         if not self._marked:
             self._marked = True
             self._marks = 1
+            self.plain = False
             self.events.append(event)
 
     def take(self) -> Event[T] | Again | None:
@@ -199,11 +207,24 @@ class QueueBuffer(Generic[T]):
             event = self.events.popleft()
             if event._type is not _SYNCED:
                 return event
-            self._marks = 0
-            self._synced = True
+            self._pass_mark()
             if self._bookmarks:
                 return event
+        self.plain = self._marks == 0
         return None
+
+    def take_all(self, limit: int | None) -> list[Event[T]]:
+        """Hand out everything at once, unless there is a replay or a mark to pass."""
+        if not self.plain or (limit is not None and len(self.events) > limit):
+            return []
+        events = list(self.events)
+        self.events.clear()
+        return events
+
+    def _pass_mark(self) -> None:
+        self._marks = 0
+        self._synced = True
+        self.plain = self._replay is None
 
     def _look(self) -> bool:
         """Find the next event of the replay; False when that needs another go."""
@@ -225,8 +246,7 @@ class QueueBuffer(Generic[T]):
             return True
         if self.events and self.events[0]._type is _SYNCED and not self._bookmarks:
             self.events.popleft()
-            self._marks = 0
-            self._synced = True
+            self._pass_mark()
         return bool(self.events)
 
     def in_sync(self) -> bool:
@@ -270,7 +290,14 @@ class CoalescingBuffer(Generic[T]):
         self._replay: dict[str, Any] = dict(replay) if replay else {}  # not told yet
         self._order: Iterator[str] = iter(list(self._replay))
         self._next = next(self._order, "")
-        self._pending: OrderedDict[str | None, Event[T]] = OrderedDict()  # the key None is the SYNCED mark
+        # What is handed out now, in the order of a list of its names, and what has come in since. Two plain dicts,
+        # because taking the first item of a dict again and again gets slower with each item taken.
+        self._front: dict[str | None, Event[T]] = {}
+        self._names: Iterator[str | None] = iter(())
+        self._name: str | None = ""
+        self._pending: dict[str | None, Event[T]] = {}  # the key None is the SYNCED mark
+        self.plain = False
+        self.events: deque[Event[T]] = deque()
         self._hidden: dict[str, Event[T] | None] = {}  # None: the consumer was never told of it
         self._synced = False
         self.dropped = 0
@@ -280,7 +307,12 @@ class CoalescingBuffer(Generic[T]):
     def offer(self, events: Sequence[Event[T]]) -> None:
         """Fold live events into what is pending."""
         names = None if self._filter is None else self._filter.names
-        pending = self._pending
+        front, pending = self._front, self._pending
+        if names is None and not (front or pending or self._replay or self._hidden):
+            fresh: dict[str | None, Event[T]] = {event._name: event for event in events}
+            if len(fresh) == len(events) and "" not in fresh:
+                self._pending = fresh
+                return
         for event in events:
             name = event._name
             if event._type is _SYNCED:
@@ -293,13 +325,14 @@ class CoalescingBuffer(Generic[T]):
                     del self._replay[name]
                 else:
                     self._replay[name] = event._object
-            elif (before := pending.get(name)) is not None:
+            elif name in front or name in pending:
                 self.coalesced += 1
-                folded = self._fold(before, event)
+                held = front if name in front else pending
+                folded = self._fold(held[name], event)
                 if folded is None:
-                    del pending[name]
+                    del held[name]
                 else:
-                    pending[name] = folded
+                    held[name] = folded
             elif name in self._hidden:
                 folded = self._reveal(self._hidden.pop(name), event)
                 if folded is not None:
@@ -325,26 +358,36 @@ class CoalescingBuffer(Generic[T]):
 
     def mark(self, event: Event[T]) -> None:
         """Append the SYNCED mark, once."""
-        if not self._synced:
+        if not self._synced and None not in self._front:
             self._pending.setdefault(None, event)
 
     def take(self) -> Event[T] | Again | None:
         """Hand out the replay first, then what is pending."""
-        event = self._front()
+        event = self._first()
         if isinstance(event, Event):
             self._forget(event)
         return event
 
+    def take_all(self, limit: int | None) -> list[Event[T]]:
+        """Hand out everything at once, unless there is a replay, a mark or a filter to pass."""
+        if self._filter is not None or self._front or self._replay or None in self._pending:
+            return []
+        if limit is not None and len(self._pending) > limit:
+            return []
+        events = list(self._pending.values())
+        self._pending = {}
+        return events
+
     def ready(self) -> bool:
         """Tell whether an event passes, or more is left to look at."""
-        return self._front() is not None
+        return self._first() is not None
 
     def in_sync(self) -> bool:
         """Tell whether the replay is through and the mark is next or behind."""
-        event = None if self._synced else self._front()
+        event = None if self._synced else self._first()
         return self._synced or (isinstance(event, Event) and event._type is _SYNCED)
 
-    def _front(self) -> Event[T] | Again | None:
+    def _first(self) -> Event[T] | Again | None:
         """Return the first event that passes, still in its place so that it can fold; what is refused is put aside."""
         for _ in range(SCAN):
             event = self._peek()
@@ -364,16 +407,24 @@ class CoalescingBuffer(Generic[T]):
                 self._next = next(self._order)
             else:
                 return self._event(self._next, _CREATE, self._replay[self._next], None)
-        return next(iter(self._pending.values())) if self._pending else None
+        if not self._front:
+            if not self._pending:
+                return None
+            self._front, self._pending = self._pending, {}
+            self._names = iter(list(self._front))
+            self._name = next(self._names)
+        while self._name not in self._front:
+            self._name = next(self._names)
+        return self._front[self._name]
 
     def _forget(self, event: Event[T]) -> None:
         if self._replay:
             del self._replay[event._name]
         elif event._type is _SYNCED:
-            del self._pending[None]
+            del self._front[None]
             self._synced = True
         else:
-            del self._pending[event._name]
+            del self._front[event._name]
 
     def _passes(self, event: Event[T]) -> bool:
         selected = self._filter

@@ -26,6 +26,9 @@ S = TypeVar("S")
 _CREATE = EventType.CREATE
 _UPDATE = EventType.UPDATE
 _DELETE = EventType.DELETE
+_CREATED = Change.CREATED
+_UPDATED = Change.UPDATED
+_UNCHANGED = Change.UNCHANGED
 
 
 class Table(Generic[S]):
@@ -48,8 +51,10 @@ class Table(Generic[S]):
         self.closed = False
         self.touched: set[str] | None = None  # names written while a stage is being committed
         self._same = codec.same
+        self._decode = codec.decode
         self._replaced = codec.replaced if isinstance(codec, ReplacingCodec) else None
         self._busy = ""  # what runs under the lock and must not write to this kind
+        self._refusing = False  # closed or busy
 
     # Reading.
 
@@ -132,7 +137,7 @@ class Table(Generic[S]):
                 if stored is None:
                     self.remove(name, events)
                     changes[name] = Change.DELETED
-                elif (change := self.put(name, stored, events)) is not Change.UNCHANGED:
+                elif (change := self.put(name, stored, events)) is not _UNCHANGED:
                     changes[name] = change
             self.hub.publish_all(events)
         return changes
@@ -140,22 +145,25 @@ class Table(Generic[S]):
     def write(self, name: str, stored: S) -> Change:
         """Write one value."""
         with self.lock:
-            if self.closed or self._busy:
+            if self._refusing:
                 self.refuse_write()
-            objects = self.objects
-            old = objects.get(name)
+            old = self.objects.get(name)
             if old is not None and self._same(old, stored):
-                return Change.UNCHANGED
+                return _UNCHANGED
             if self.indexes or self._replaced is not None or self.touched is not None:
                 events: list[Event[Any]] = []
                 change = self.put(name, stored, events)
                 self.hub.publish_all(events)
                 return change
-            objects[name] = stored
+            self.objects[name] = stored
             hub = self.hub
-            if hub.watched:
-                hub.publish(Event(self.kind, name, _CREATE if old is None else _UPDATE, stored, old, self.codec.decode))
-            return Change.CREATED if old is None else Change.UPDATED
+            if old is None:
+                if hub.refs:
+                    hub.publish(Event(self.kind, name, _CREATE, stored, None, self._decode))
+                return _CREATED
+            if hub.refs:
+                hub.publish(Event(self.kind, name, _UPDATE, stored, old, self._decode))
+            return _UPDATED
 
     def discard(self, name: str) -> S | None:
         """Delete one name; returns what was there."""
@@ -169,7 +177,7 @@ class Table(Generic[S]):
     def writing(self) -> Iterator[None]:
         """Hold the lock for a write; refuse it when the store is closed, or from within the kind's own functions."""
         with self.lock:
-            if self.closed or self._busy:
+            if self._refusing:
                 self.refuse_write()
             yield
 
@@ -178,10 +186,12 @@ class Table(Generic[S]):
         """Hold the lock while a user's function runs that must not write to this kind."""
         with self.writing():
             self._busy = what
+            self._refusing = True
             try:
                 yield
             finally:
                 self._busy = ""
+                self._refusing = self.closed
 
     def refuse_closed(self) -> None:
         """Raise StoreClosed when the store has been closed."""
@@ -199,13 +209,13 @@ class Table(Generic[S]):
         """Write one value and append its events."""
         old = self.objects.get(name)
         if old is not None and self._same(old, stored):
-            return Change.UNCHANGED
+            return _UNCHANGED
         self.objects[name] = stored
         for index in self.indexes.values():
             index.put(name, stored)
         if self.touched is not None:
             self.touched.add(name)
-        if self.hub.watched:
+        if self.hub.refs:
             events.extend(self.difference(name, old, stored))
         return Change.CREATED if old is None else Change.UPDATED
 
@@ -218,7 +228,7 @@ class Table(Generic[S]):
             index.remove(name)
         if self.touched is not None:
             self.touched.add(name)
-        if self.hub.watched:
+        if self.hub.refs:
             events.append(Event(self.kind, name, _DELETE, old if final is None else final, old, self.codec.decode))
         return old
 
@@ -240,5 +250,5 @@ class Table(Generic[S]):
         """End every watch and refuse later operations."""
         with self.lock:
             if not self.closed:
-                self.closed = True
+                self.closed = self._refusing = True
                 self.hub.close()

@@ -160,12 +160,15 @@ class CopyCodec(Generic[T]):
         compare: tells whether two values are equal; by default values of one type are compared with ``==``.
     """
 
+    as_is = _ATOMS
+    """Types whose values are immutable, so that a caller may skip ``encode``."""
+
     def __init__(self, compare: Callable[[T, T], bool] | None = None) -> None:
         self._compare = compare
 
     def encode(self, value: T) -> Any:
         """Return the value itself when it is immutable, else a marked private copy."""
-        if type(value) in _ATOMS or is_immutable(value):
+        if is_immutable(value):
             return value
         return _Private(private_copy(value))
 
@@ -179,11 +182,12 @@ class CopyCodec(Generic[T]):
         """Compare by value, or as the kind's ``compare`` says."""
         if self._compare is not None:
             return bool(self._compare(self.decode(old), self.decode(new)))
+        if type(old) is not type(new):
+            return False
         if type(old) is _Private:
-            if type(new) is not _Private:
-                return False
             old, new = old.value, new.value
-        return type(old) is type(new) and bool(old == new)
+            return type(old) is type(new) and bool(old == new)
+        return bool(old == new)
 
 
 class ComparedCodec(Generic[T]):

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from zestor_controller.store.codec import Codec
-    from zestor_controller.store.hub import Watch
     from zestor_controller.store.index import IndexFunction
+    from zestor_controller.store.watch import Watch
 
 __all__ = ["Stage", "Store", "StoreKind"]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zestor_controller.store._table import Table
 from zestor_controller.store.event import Change, Event, EventType, Overflow
-from zestor_controller.store.hub import Watch
 from zestor_controller.store.stage import EncodedStage
+from zestor_controller.store.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

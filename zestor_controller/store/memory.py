@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from zestor_controller.store.contract import StoreKind
-    from zestor_controller.store.hub import Watch
     from zestor_controller.store.index import IndexFunction
+    from zestor_controller.store.watch import Watch
 
 __all__ = ["MemoryKind", "MemoryStore"]
 
@@ -219,6 +219,7 @@ class MemoryKind(Generic[T]):
         self._validate = None if validate is None else _validator(name, validate)
         self._codec = codec
         self._encode = codec.encode
+        self._as_is = codec.as_is if isinstance(codec, CopyCodec) else frozenset()  # types stored without being encoded
         self._table: EncodedKind[Any] = EncodedKind(name, lock, codec, synced)
         self._write = self._table.write
         self._undecodable = 0
@@ -247,11 +248,11 @@ class MemoryKind(Generic[T]):
 
     def set(self, name: str, value: T) -> Change:
         """Write one value; see :meth:`StoreKind.set`."""
-        if value is None or (self._model is not None and not isinstance(value, self._model)):
-            self._refuse_type(name, value)
+        if type(value) is not self._model or type(name) is not str:
+            self._check_type(name, value)
         if self._validate is not None:
             self._validate(name, value)
-        return self._write(name, self._encode(value))
+        return self._write(name, value if type(value) in self._as_is else self._encode(value))
 
     def set_many(self, values: Mapping[str, T]) -> dict[str, Change]:
         """Set the given names and leave others; see :meth:`StoreKind.set_many`."""
@@ -368,12 +369,17 @@ class MemoryKind(Generic[T]):
         return self._encode(value)
 
     def _check(self, name: str, value: T) -> None:
-        if value is None or (self._model is not None and not isinstance(value, self._model)):
-            self._refuse_type(name, value)
+        self._check_type(name, value)
         if self._validate is not None:
             self._validate(name, value)
 
-    def _refuse_type(self, name: str, value: object) -> None:
+    def _check_type(self, name: str, value: object) -> None:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"kind {self._name!r}: a name is a str, not {name!r} (write str(name) for a NamespacedName)"
+            )
+        if value is not None and (self._model is None or isinstance(value, self._model)):
+            return
         wanted = "a value" if self._model is None else self._model.__qualname__
         raise TypeError(f"kind {self._name!r}, name {name!r}: takes {wanted}, not {type(value).__qualname__}")
 

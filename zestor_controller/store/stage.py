@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zestor_controller.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterator
     from types import TracebackType
 
     from zestor_controller.store._table import Table
@@ -107,51 +106,37 @@ class EncodedStage(Generic[S]):
         try:
             staged, self._objects = self._objects, {}
             indexes = {name: index.empty() for name, index in table.indexes.items()}
-            difference: dict[str, tuple[S | None, S | None]] = {}
             for name in _stepped(list(staged)):
                 if name is None:
                     yield False
-                    continue
-                new = staged[name]
-                for index in indexes.values():
-                    index.put(name, new)
-                self._compare(difference, name, table.objects.get(name), staged)
-            for name in _stepped(list(table.objects)):
-                if name is None:
-                    yield False
-                elif name not in staged:
-                    self._compare(difference, name, table.objects.get(name), staged)
-            told: dict[str, Iterable[Event[Any]]] = {}
-            with table.writing():
-                watched = table.hub.watched
-            if watched:
-                for name in _stepped(list(difference)):
+                else:
+                    for index in indexes.values():
+                        index.put(name, staged[name])
+            while True:
+                watched, changes = bool(table.hub.refs), _Difference(table, staged)
+                for name in _stepped(list(staged)):
                     if name is None:
                         yield False
                     else:
-                        told[name] = table.difference(name, *difference[name])
-            with table.writing():
-                # What others wrote since the difference was taken, or all of it for a watch that was opened since.
-                late = (
-                    sorted(touched)
-                    if watched or not table.hub.watched
-                    else list({**difference, **dict.fromkeys(touched)})
-                )
-                for name in late:
-                    difference.pop(name, None)
-                    told.pop(name, None)
-                    self._compare(difference, name, table.objects.get(name), staged)
-                    if name in difference:
-                        told[name] = table.difference(name, *difference[name])
-                old = table.objects
-                self._swap(staged, indexes)
-                table.hub.schedule(chain.from_iterable(told.values()))
-                table.touched = None
-                swapped = True
-            self.changed = len(difference)
-            difference.clear()
-            told.clear()
-            while table.hub.publish_slice(_TELL):
+                        changes.note(name, watched)
+                for name in _stepped(list(table.objects)):
+                    if name is None:
+                        yield False
+                    elif name not in staged:
+                        changes.note(name, watched)
+                with table.writing():
+                    if table.hub.refs and not watched:
+                        continue  # the first watch was opened meanwhile: now the events are needed after all
+                    changes.renew(touched, watched)  # what others wrote meanwhile
+                    old = table.objects
+                    self._swap(staged, indexes)
+                    table.hub.schedule(changes.slices)
+                    table.touched = None
+                    swapped = True
+                    break
+            self.changed = len(changes.names)
+            del changes
+            while table.hub.publish_slice():
                 yield True
             for _ in range(len(old) // 4096):  # let go of the old content bit by bit: freeing takes time too
                 for _ in range(4096):
@@ -160,19 +145,8 @@ class EncodedStage(Generic[S]):
         finally:
             if not swapped:
                 table.touched = None
-            while table.hub.publish_slice(1 << 20):
+            while table.hub.publish_slice():
                 pass
-
-    def _compare(
-        self, difference: dict[str, tuple[S | None, S | None]], name: str, old: S | None, staged: dict[str, S]
-    ) -> None:
-        new = staged.get(name)
-        if old is new:
-            return
-        if old is not None and new is not None and self._table.codec.same(old, new):
-            staged[name] = old
-            return
-        difference[name] = (old, new)
 
     def _swap(self, staged: dict[str, S], indexes: dict[str, Index]) -> None:
         table = self._table
@@ -207,6 +181,40 @@ class EncodedStage(Generic[S]):
             await self.commit_async()
         else:
             self.discard()
+
+
+class _Difference(Generic[S]):
+    """What turns the present content into the staged one: the names, and the events in slices."""
+
+    def __init__(self, table: Table[S], staged: dict[str, S]) -> None:
+        self._table = table
+        self._staged = staged
+        self.names: set[str] = set()
+        self.slices: list[list[Event[Any]]] = [[]]
+
+    def note(self, name: str, watched: bool) -> None:
+        """Compare one name."""
+        with self._table.lock:
+            old = self._table.objects.get(name)
+        new = self._staged.get(name)
+        if old is new:
+            return
+        if old is not None and new is not None and self._table.codec.same(old, new):
+            self._staged[name] = old
+            return
+        self.names.add(name)
+        if watched:
+            if len(self.slices[-1]) >= _TELL:
+                self.slices.append([])
+            self.slices[-1].extend(self._table.difference(name, old, new))
+
+    def renew(self, touched: set[str], watched: bool) -> None:
+        """Compare the touched names again."""
+        if touched:
+            self.names -= touched
+            self.slices = [[event for event in part if event.name not in touched] for part in self.slices]
+            for name in sorted(touched):
+                self.note(name, watched)
 
 
 def _stepped(names: list[str]) -> Iterator[str | None]:
