@@ -1,0 +1,53 @@
+"""What a Kubernetes object is: metadata, kinds, custom resources, conditions, selectors, patches."""
+
+from zestor_controller.objects.conditions import (
+    Condition,
+    Conditions,
+    ListMap,
+    get_condition,
+    is_true,
+    set_condition,
+)
+from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Presentation, Scale
+from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
+from zestor_controller.objects.ownership import controller_reference, is_controlled_by
+from zestor_controller.objects.patches import JsonPatch, MergePatch, Patch, StrategicPatch
+from zestor_controller.objects.registry import declare, kind_of, kind_of_object, register
+from zestor_controller.objects.resource import CustomResource, Spec, Status
+from zestor_controller.objects.selectors import LabelSelector, Requirement
+from zestor_controller.objects.unstructured import Unstructured
+
+__all__ = [
+    "Column",
+    "Condition",
+    "Conditions",
+    "CustomResource",
+    "GroupVersionKind",
+    "JsonPatch",
+    "Kind",
+    "LabelSelector",
+    "ListMap",
+    "MergePatch",
+    "MetadataView",
+    "NamespacedName",
+    "ObjectMeta",
+    "OwnerReference",
+    "Patch",
+    "Presentation",
+    "Requirement",
+    "Scale",
+    "Spec",
+    "Status",
+    "StrategicPatch",
+    "Unstructured",
+    "WireModel",
+    "controller_reference",
+    "declare",
+    "get_condition",
+    "is_controlled_by",
+    "is_true",
+    "kind_of",
+    "kind_of_object",
+    "register",
+    "set_condition",
+]

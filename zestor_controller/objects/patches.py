@@ -1,0 +1,36 @@
+"""Patches: the body and the media type of each kind of PATCH."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+__all__ = ["JsonPatch", "MergePatch", "Patch", "StrategicPatch"]
+
+
+@dataclass(frozen=True, slots=True)
+class MergePatch:
+    """A JSON merge patch (RFC 7386): nulls delete, lists are replaced whole."""
+
+    body: Mapping[str, Any]
+    media_type: ClassVar[str] = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPatch:
+    """A JSON patch (RFC 6902): operations in order, all or nothing."""
+
+    body: Sequence[Mapping[str, Any]]
+    media_type: ClassVar[str] = "application/json-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class StrategicPatch:
+    """A strategic merge patch: built-in kinds only, lists merge by their keys."""
+
+    body: Mapping[str, Any]
+    media_type: ClassVar[str] = "application/strategic-merge-patch+json"
+
+
+Patch = MergePatch | JsonPatch | StrategicPatch

@@ -1,0 +1,144 @@
+"""Which classes and texts name which kinds.
+
+Registering is declaring a class (:class:`~zestor_controller.objects.resource.CustomResource` does it), naming a built-in
+kind, or discovering one. A class that is declared again replaces the former one, so that a module can be reloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+
+from zestor_controller.errors import ConfigError
+from zestor_controller.objects.builtin import BUILTIN
+from zestor_controller.objects.kind import GroupVersionKind, Kind
+from zestor_controller.objects.official import official_kind
+from zestor_controller.objects.unstructured import Unstructured
+
+__all__ = ["declare", "kind_of", "kind_of_object", "register"]
+
+T = TypeVar("T")
+
+_REGISTRY: dict[GroupVersionKind, Kind[Any]] = {}
+_MODELS: Final[dict[type[Any], Kind[Any]]] = {}
+_PLURALS: Final[dict[str, tuple[str, bool]]] = {}
+
+
+def register(kind: Kind[Any]) -> None:
+    """Make a kind known by its model's class, and by its text as an unstructured kind of the same plural and scope.
+
+    A class that is declared again (a reloaded module) replaces the former one.
+    """
+    _MODELS[kind.model] = kind
+    _PLURALS[str(kind)] = (kind.plural, kind.namespaced)
+    _REGISTRY.pop(GroupVersionKind(kind.group, kind.version, kind.kind), None)
+
+
+def declare(text: str, plural: str, *, namespaced: bool = True) -> Kind[Unstructured]:
+    """Make a kind known by its text alone, as discovery does for kinds that have no class.
+
+    Args:
+        text: ``group/version/Kind``.
+        plural: its name in paths.
+        namespaced: objects live in namespaces.
+    """
+    _PLURALS[text] = (plural, namespaced)
+    _REGISTRY.pop(GroupVersionKind.parse(text), None)
+    return _unstructured(text)
+
+
+@overload
+def kind_of(reference: Kind[T]) -> Kind[T]: ...
+@overload
+def kind_of(reference: type[T]) -> Kind[T]: ...
+@overload
+def kind_of(reference: str) -> Kind[Unstructured]: ...
+def kind_of(reference: Any) -> Kind[Any]:
+    """The Kind that a class or a text names.
+
+    Args:
+        reference: a CustomResource class, a model of the ``kubernetes`` package, or ``"group/version/Kind"``.
+
+    Raises:
+        ConfigError: the text has a wrong form or names a kind that is neither built in nor declared; the class is none.
+    """
+    if isinstance(reference, Kind):
+        return reference
+    if isinstance(reference, str):
+        return _unstructured(reference)
+    if isinstance(reference, type):
+        known = _MODELS.get(reference)
+        if known is not None:
+            return known
+        if reference.__module__.partition(".")[0] == "kubernetes":
+            kind = _MODELS[reference] = official_kind(reference)
+            return kind
+        raise ConfigError(
+            f"{reference.__qualname__} is no kind: derive it from CustomResource[Spec, Status] with group=, version= "
+            "and plural="
+        )
+    raise ConfigError(f"{reference!r} names no kind: give a class or a text such as 'apps/v1/Deployment'")
+
+
+def _unstructured(text: str) -> Kind[Unstructured]:
+    gvk = GroupVersionKind.parse(text)
+    known = _REGISTRY.get(gvk)
+    if known is not None:
+        return known
+    entry = BUILTIN.get((gvk.api_version, gvk.kind)) or _PLURALS.get(text)
+    if entry is None:
+        raise ConfigError(
+            f"unknown kind {text!r}: it is no built-in kind; declare a CustomResource class for it, or let a client "
+            "discover it with `await client.discover(...)`"
+        )
+    plural, namespaced = entry
+    kind = _REGISTRY[gvk] = Kind(
+        gvk.group, gvk.version, gvk.kind, plural, namespaced, Unstructured, _decode(gvk), _encode(gvk)
+    )
+    return kind
+
+
+def _decode(gvk: GroupVersionKind) -> Callable[[bytes | Mapping[str, Any]], Unstructured]:
+    loads = msgspec.json.decode
+
+    def decode(data: bytes | Mapping[str, Any]) -> Unstructured:
+        body = loads(data) if isinstance(data, bytes) else dict(data)
+        if not isinstance(body, dict):
+            raise ValueError(f"a {gvk.kind} is an object, not {type(body).__name__}")
+        # Items of a list carry neither; an object always tells what it is.
+        body.setdefault("apiVersion", gvk.api_version)
+        body.setdefault("kind", gvk.kind)
+        return Unstructured(body)
+
+    return decode
+
+
+def _encode(gvk: GroupVersionKind) -> Callable[[Any], dict[str, Any]]:
+    def encode(obj: Any) -> dict[str, Any]:
+        body = obj.to_dict() if isinstance(obj, Unstructured) else obj
+        if not isinstance(body, Mapping):
+            raise TypeError(f"a {gvk.kind} is given as a mapping, not {type(obj).__name__}")
+        return {"apiVersion": gvk.api_version, "kind": gvk.kind, **body}
+
+    return encode
+
+
+def kind_of_object(obj: Any) -> tuple[Kind[Any], dict[str, Any]]:
+    """The kind of an object at hand, and the object as a mapping with wire names.
+
+    Args:
+        obj: an instance of a registered class, an Unstructured, or a mapping with ``apiVersion`` and ``kind``.
+
+    Raises:
+        ConfigError: the object does not say what it is, or its kind is unknown.
+    """
+    if isinstance(obj, Unstructured | Mapping):
+        version, name = obj.get("apiVersion"), obj.get("kind")
+        if not version or not name:
+            raise ConfigError(f"an object without apiVersion and kind cannot be written: {list(obj)[:8]}")
+        kind: Kind[Any] = kind_of(f"{version}/{name}")
+        return kind, kind.encode(obj)
+    kind = kind_of(type(obj))
+    return kind, kind.encode(obj)
