@@ -225,17 +225,17 @@ def respond(
 
 def failure_response(request: HttpRequest, failure: Failure) -> HttpResponse:
     """The answer that tells a failure: in the form the client accepts, JSON when there is none."""
-    accept = request.headers.get("accept", "")
-    output = PLAIN
-    if accept:
-        for clause in clauses(accept):
-            if clause.type == PROTOBUF and not clause.parameters:
-                body = protobuf.encode_status(failure.body)
-                return HttpResponse(failure.code, [("Content-Type", PROTOBUF), *failure.headers], body)
-            media = next((media for media in (JSON, YAML) if _matches(clause, media)), "")
-            if media and not clause.parameters.keys() & {"as", "g", "v"}:
-                output = Output(media)
-                break
-    if output.media == JSON and wants_pretty(request):
-        output = Output(JSON, pretty=True)
+    accepted = clauses(request.headers.get("accept", ""))
+    media = next((found for found in map(_status_media, accepted) if found), "")
+    if not media and any(clause.type == PROTOBUF for clause in accepted):
+        body = protobuf.encode_status(failure.body)
+        return HttpResponse(failure.code, [("Content-Type", PROTOBUF), *failure.headers], body)
+    output = Output(media or JSON, pretty=media != YAML and wants_pretty(request))
     return respond(request, output, failure.code, failure.body, failure.headers)
+
+
+def _status_media(clause: Clause) -> str:
+    """The form in which a Status may be told to who accepts this range; a transformation is no form of a Status."""
+    if clause.parameters.keys() & {"as", "g", "v"}:
+        return ""
+    return next((media for media in (JSON, YAML) if _matches(clause, media)), "")
