@@ -1,7 +1,7 @@
-"""Decoding of built-in kinds by their field tables: what Go's strict JSON decoder and encoder do to an object, in one walk.
+"""Decoding of built-in kinds by their field tables: what Go's strict JSON decoder and encoder do, in one walk.
 
-Invariant: a decoded object is what a Go server would print: unknown fields are gone, every value has its JSON type, zero
-values of optional fields are left out, required ones are there, and times, quantities and byte strings are canonical.
+Invariant: a decoded object is what a Go server would print: unknown fields are gone, every value has its JSON type,
+zero values of optional fields are left out, required ones are there, times, quantities and byte strings are canonical.
 The complaints are worded as Go words them, since clients and their users match on them.
 """
 
@@ -12,13 +12,15 @@ import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zestor_controller.apiserver.builtin.gotime import micro_time, plain_time
 from zestor_controller.apiserver.builtin.quantity import canonical
-from zestor_controller.apiserver.contract import Json
 from zestor_controller.apiserver.status import Failure, bad_request
 from zestor_controller.apiserver.typedefs import tables
+
+if TYPE_CHECKING:
+    from zestor_controller.apiserver.contract import Json
 
 __all__ = ["DecodeFailure", "Decoded", "decode", "shape", "zero"]
 
@@ -133,12 +135,15 @@ def _dotted(path: Path | None, indices: bool = True) -> str:
     return text
 
 
+_JSON_TYPES: dict[type, str] = {str: "string", list: "array", dict: "object"}
+
+
 def _json_type(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int | float):
         return "number"
-    return {str: "string", list: "array", dict: "object"}[type(value)]
+    return _JSON_TYPES[type(value)]
 
 
 def _mismatch(value: Any, path: Path | None, place: _Place, what: str = "") -> _Mismatch:
@@ -422,7 +427,7 @@ def decode(message: str, body: Json, duplicates: Sequence[str]) -> tuple[Json, l
         duplicates: paths of keys that stood twice.
 
     Returns:
-        The object in canonical form, and the complaints about unknown and duplicate fields in the order of the document.
+        The object in canonical form, and the complaints about unknown and duplicate fields, in document order.
 
     Raises:
         ValueError: in the words of Go's decoder, for a value of the wrong type or form.

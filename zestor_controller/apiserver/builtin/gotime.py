@@ -46,7 +46,7 @@ def _read(text: str, layout: str, micros: bool) -> datetime:
     if zone is None:
         raise _refuse(text, layout, text[at:], "Z07:00")
     if zone.end() != len(text):
-        raise ValueError(f'parsing time "{text}": extra text: "{text[zone.end():]}"')
+        raise ValueError(f'parsing time "{text}": extra text: "{text[zone.end() :]}"')
     for start, end, low, high, name in _RANGES:
         if not low <= int(text[start:end]) <= high:
             raise ValueError(f'parsing time "{text}": {name} out of range')

@@ -5,12 +5,59 @@ A kind stands here only when its semantics are implemented: the server answers 4
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.apiserver.builtin.autoscaling import AutoscalerStrategy, AutoscalerV1Strategy
+from zestor_controller.apiserver.builtin.batch import CronJobStrategy, JobStrategy
+from zestor_controller.apiserver.builtin.columns import columns_of
+from zestor_controller.apiserver.builtin.core import (
+    ClaimStrategy,
+    ConfigMapStrategy,
+    EndpointsStrategy,
+    LimitRangeStrategy,
+    NamespaceStrategy,
+    NodeStrategy,
+    QuotaStrategy,
+    SecretStrategy,
+    ServiceAccountStrategy,
+    VolumeStrategy,
+)
+from zestor_controller.apiserver.builtin.events import CoreEventStrategy, EventStrategy
+from zestor_controller.apiserver.builtin.leases import LeaseStrategy
+from zestor_controller.apiserver.builtin.network import (
+    EndpointSliceStrategy,
+    IngressClassStrategy,
+    IngressStrategy,
+    NetworkPolicyStrategy,
+)
+from zestor_controller.apiserver.builtin.pods import PodStrategy
+from zestor_controller.apiserver.builtin.policies import (
+    DisruptionBudgetStrategy,
+    PriorityClassStrategy,
+    StorageClassStrategy,
+)
+from zestor_controller.apiserver.builtin.rbac import (
+    BindingStrategy,
+    ClusterBindingStrategy,
+    ClusterRoleStrategy,
+    RoleStrategy,
+)
+from zestor_controller.apiserver.builtin.services import ServiceStrategy
+from zestor_controller.apiserver.builtin.workloads import (
+    ControllerRevisionStrategy,
+    DaemonSetStrategy,
+    DeploymentStrategy,
+    ReplicaSetStrategy,
+    ReplicationControllerStrategy,
+    StatefulSetStrategy,
+)
 from zestor_controller.apiserver.contract import Json, Resource, Subresource, TypeDef
 from zestor_controller.apiserver.typedefs import builtin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 
 __all__ = ["resources"]
 
@@ -24,6 +71,7 @@ _PACKAGES = {
     "scheduling.k8s.io": "scheduling",
     "storage.k8s.io": "storage",
 }
+_OLD_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 _READ_WRITE = ("get", "patch", "update")
 _WITHOUT_COLLECTION = ("create", "delete", "get", "list", "patch", "update", "watch")
 _ALL = ("all",)
@@ -76,6 +124,43 @@ def _counter(*path: str) -> Callable[[Json], str]:
     return lambda obj: read(obj) or "0"
 
 
+_STRATEGIES: Mapping[str, type[BuiltinStrategy]] = {
+    "ClusterRole": ClusterRoleStrategy,
+    "ClusterRoleBinding": ClusterBindingStrategy,
+    "ConfigMap": ConfigMapStrategy,
+    "ControllerRevision": ControllerRevisionStrategy,
+    "CronJob": CronJobStrategy,
+    "DaemonSet": DaemonSetStrategy,
+    "Deployment": DeploymentStrategy,
+    "EndpointSlice": EndpointSliceStrategy,
+    "Endpoints": EndpointsStrategy,
+    "Event": CoreEventStrategy,
+    "HorizontalPodAutoscaler": AutoscalerStrategy,
+    "Ingress": IngressStrategy,
+    "IngressClass": IngressClassStrategy,
+    "Job": JobStrategy,
+    "Lease": LeaseStrategy,
+    "LimitRange": LimitRangeStrategy,
+    "Namespace": NamespaceStrategy,
+    "NetworkPolicy": NetworkPolicyStrategy,
+    "Node": NodeStrategy,
+    "PersistentVolume": VolumeStrategy,
+    "PersistentVolumeClaim": ClaimStrategy,
+    "Pod": PodStrategy,
+    "PodDisruptionBudget": DisruptionBudgetStrategy,
+    "PriorityClass": PriorityClassStrategy,
+    "ReplicaSet": ReplicaSetStrategy,
+    "ReplicationController": ReplicationControllerStrategy,
+    "ResourceQuota": QuotaStrategy,
+    "Role": RoleStrategy,
+    "RoleBinding": BindingStrategy,
+    "Secret": SecretStrategy,
+    "Service": ServiceStrategy,
+    "ServiceAccount": ServiceAccountStrategy,
+    "StatefulSet": StatefulSetStrategy,
+    "StorageClass": StorageClassStrategy,
+    "events.k8s.io": EventStrategy,
+}
 _OBJECT_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 _SELECTABLE: Mapping[tuple[str, str], Mapping[str, Callable[[Json], str]]] = {
     ("", "pods"): {
@@ -120,11 +205,13 @@ def _make(
     namespaced: bool = True,
     categories: tuple[str, ...] = (),
     subresources: tuple[str, ...] = (),
-    strategy: type[BuiltinStrategy] = BuiltinStrategy,
     verbs: tuple[str, ...] = (),
     **more: Any,
 ) -> Resource:
     message = _message(group, version, kind)
+    strategy = _STRATEGIES[kind if (group, kind) != ("events.k8s.io", "Event") else "events.k8s.io"]
+    if (group, version) == ("autoscaling", "v1"):
+        strategy = AutoscalerV1Strategy
     resource = Resource(
         group=group,
         version=version,
@@ -138,6 +225,7 @@ def _make(
         categories=categories,
         subresources={name: _subresource(name, group, version, kind) for name in subresources},
         selectable=_SELECTABLE.get((group, plural), {}),
+        columns=columns_of(plural),
         generation=strategy.generation,
         protobuf=message,
         **more,
@@ -151,7 +239,7 @@ def _core() -> list[Resource]:
     group, version = "", "v1"
     return [
         _make(group, version, "ConfigMap", "configmaps", "cm"),
-        _make(group, version, "Endpoints", "endpoints", "ep"),
+        _make(group, version, "Endpoints", "endpoints", "ep", deprecation=_OLD_ENDPOINTS),
         _make(group, version, "Event", "events", "ev"),
         _make(group, version, "LimitRange", "limitranges", "limits"),
         _make(
@@ -196,7 +284,13 @@ def _core() -> list[Resource]:
             returns_deleted=True,
         ),
         _make(
-            group, version, "ReplicationController", "replicationcontrollers", "rc", categories=_ALL, subresources=_SCALED
+            group,
+            version,
+            "ReplicationController",
+            "replicationcontrollers",
+            "rc",
+            categories=_ALL,
+            subresources=_SCALED,
         ),
         _make(
             group, version, "ResourceQuota", "resourcequotas", "quota", subresources=("status",), returns_deleted=True
@@ -213,9 +307,7 @@ def _core() -> list[Resource]:
             returns_deleted=True,
             name_rule="label1035",
         ),
-        _make(
-            group, version, "ServiceAccount", "serviceaccounts", "sa", subresources=("token",), returns_deleted=True
-        ),
+        _make(group, version, "ServiceAccount", "serviceaccounts", "sa", subresources=("token",), returns_deleted=True),
     ]
 
 

@@ -6,11 +6,15 @@ Invariants: a main write never changes ``status``, a status write never changes 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin import codec
-from zestor_controller.apiserver.contract import Json, Writing
-from zestor_controller.schema.fielderror import FieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.schema.fielderror import FieldError
 
 __all__ = ["BuiltinStrategy"]
 
@@ -39,7 +43,7 @@ class BuiltinStrategy:
         self.message = message
 
     def decode(self, body: Json, validation: str, duplicates: Sequence[str]) -> tuple[Json, list[str]]:
-        """Bring a request's object into the kind's shape; see :class:`~zestor_controller.apiserver.contract.Strategy`."""
+        """Bring a request's object into the kind's shape."""
         try:
             obj, complaints = codec.decode(self.message, body, duplicates)
         except ValueError as error:

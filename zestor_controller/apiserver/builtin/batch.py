@@ -1,0 +1,184 @@
+"""Jobs and CronJobs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zestor_controller.apiserver.builtin.checks import (
+    check_immutable,
+    check_not_negative,
+    check_selector,
+    selector_matches,
+)
+from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
+from zestor_controller.apiserver.builtin.poddefaults import default_pod_template
+from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
+
+if TYPE_CHECKING:
+    from zestor_controller.apiserver.contract import Json, Writing
+
+__all__ = ["CronJobStrategy", "JobStrategy"]
+
+_JOB_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid", "batch.kubernetes.io/job-name", "job-name")
+_COUNTS = (
+    "parallelism",
+    "completions",
+    "activeDeadlineSeconds",
+    "backoffLimit",
+    "ttlSecondsAfterFinished",
+    "backoffLimitPerIndex",
+)
+_FIELD = r"(\*|\?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?"
+_FIELDS = rf"{_FIELD}(,{_FIELD})*"
+_SCHEDULE = re.compile(
+    r"@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every [0-9a-z.]+" rf"|{_FIELDS}( +{_FIELDS}){{4}}"
+)
+_MAX_CRON_NAME = 52
+
+
+def _default_job_spec(spec: Json) -> None:
+    """What every job has: one pod that must succeed, with six retries."""
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = spec["parallelism"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("manualSelector", False)
+    spec.setdefault("backoffLimit", 2**31 - 1 if spec.get("backoffLimitPerIndex") is not None else 6)
+    failing = (spec.get("podFailurePolicy") or {}).get("rules")
+    spec.setdefault("podReplacementPolicy", "Failed" if failing else "TerminatingOrFailed")
+    if spec.get("template"):
+        default_pod_template(spec["template"])
+
+
+def _check_job_spec(field: str, spec: Json) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for name in _COUNTS:
+        errors += check_not_negative(f"{field}.{name}", spec.get(name))
+    mode = spec.get("completionMode")
+    if mode not in ("NonIndexed", "Indexed"):
+        errors.append(not_supported(f"{field}.completionMode", mode or "", ["NonIndexed", "Indexed"]))
+    if mode == "Indexed" and spec.get("completions") is None:
+        errors.append(required(f"{field}.completions", "when completion mode is Indexed"))
+    template = spec.get("template") or {}
+    errors += check_pod_template(f"{field}.template", template)
+    policy = (template.get("spec") or {}).get("restartPolicy")
+    if policy == "Always":
+        errors.append(required(f"{field}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
+    elif policy not in ("OnFailure", "Never"):
+        errors.append(not_supported(f"{field}.template.spec.restartPolicy", policy or "", ["OnFailure", "Never"]))
+    return errors
+
+
+class JobStrategy(BuiltinStrategy):
+    """Jobs."""
+
+    generation = True
+
+    def default(self, obj: Json) -> None:
+        """Fill the spec; labels default to the template's."""
+        if obj.get("spec") is not None:
+            _default_job_spec(obj["spec"])
+        labels = (((obj.get("spec") or {}).get("template") or {}).get("metadata") or {}).get("labels")
+        if labels and not obj["metadata"].get("labels"):
+            obj["metadata"]["labels"] = dict(labels)
+
+    def prepare_create(self, obj: Json, writing: Writing) -> None:
+        """Generate the selector and the labels that tie pods to this job, unless the selector is manual."""
+        super().prepare_create(obj, writing)
+        spec, metadata = obj["spec"], obj["metadata"]
+        template = spec.setdefault("template", {})
+        writing.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
+        if spec.get("manualSelector"):
+            return
+        uid, name = metadata.get("uid", ""), metadata.get("name", "")
+        marks = dict(zip(_JOB_LABELS, (uid, uid, name, name), strict=True))
+        for holder in (metadata, template.setdefault("metadata", {})):
+            holder["labels"] = {**(holder.get("labels") or {}), **marks}
+        selector = spec.get("selector") or {}
+        spec["selector"] = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), _JOB_LABELS[0]: uid}}
+
+    def validate(self, obj: Json) -> list[FieldError]:
+        """The spec, and a template that the selector selects."""
+        spec = obj.get("spec") or {}
+        errors = _check_job_spec("spec", spec)
+        selector = spec.get("selector")
+        if selector is None:
+            errors.append(required("spec.selector"))
+        else:
+            errors += check_selector("spec.selector", selector)
+            labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+            if not selector_matches(selector, labels):
+                words = "`selector` does not match template `labels`"
+                errors.append(invalid("spec.template.metadata.labels", labels, words))
+        return errors
+
+    def validate_change(self, new: Json, old: Json) -> list[FieldError]:
+        """Selector, template and mode stay; so do completions, unless the job is indexed."""
+        now, was = new["spec"], old["spec"]
+        errors: list[FieldError] = []
+        if was.get("completionMode") != "Indexed" or now.get("completions") != now.get("parallelism"):
+            errors += check_immutable("spec.completions", now.get("completions"), was.get("completions"))
+        for name in ("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
+            errors += check_immutable(f"spec.{name}", now.get(name), was.get(name))
+        # A job that is suspended and never started may still be told where to run; its pods do not exist yet.
+        if not was.get("suspend") or (old.get("status") or {}).get("startTime"):
+            errors += check_immutable("spec.template", now.get("template"), was.get("template"))
+        return errors
+
+    def validate_status(self, new: Json, old: Json) -> list[FieldError]:
+        """No negative counts."""
+        errors: list[FieldError] = []
+        for name in ("active", "succeeded", "failed", "ready", "terminating"):
+            errors += check_not_negative(f"status.{name}", (new.get("status") or {}).get(name))
+        return errors
+
+
+class CronJobStrategy(BuiltinStrategy):
+    """CronJobs."""
+
+    generation = True
+
+    def default(self, obj: Json) -> None:
+        """Allow overlapping runs, keep three good and one failed job."""
+        spec = obj.get("spec")
+        if spec is None:
+            return
+        spec.setdefault("concurrencyPolicy", "Allow")
+        spec.setdefault("suspend", False)
+        spec.setdefault("successfulJobsHistoryLimit", 3)
+        spec.setdefault("failedJobsHistoryLimit", 1)
+        job = (spec.get("jobTemplate") or {}).get("spec")
+        if job and job.get("template"):
+            default_pod_template(job["template"])
+
+    def validate(self, obj: Json) -> list[FieldError]:
+        """The schedule, the policy and the template of the jobs."""
+        spec = obj.get("spec") or {}
+        errors: list[FieldError] = []
+        name = obj["metadata"].get("name", "")
+        if len(name) > _MAX_CRON_NAME:
+            words = f"must be no more than {_MAX_CRON_NAME} characters"
+            errors.append(invalid("metadata.name", name, words))
+        schedule = spec.get("schedule", "")
+        if not schedule:
+            errors.append(required("spec.schedule"))
+        elif _SCHEDULE.fullmatch(schedule) is None:
+            words = f"expected exactly 5 fields, found {len(schedule.split())}: {schedule.split()}"
+            errors.append(invalid("spec.schedule", schedule, words))
+        errors += check_not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
+        policy, policies = spec.get("concurrencyPolicy", ""), ["Allow", "Forbid", "Replace"]
+        if not policy:
+            errors.append(required("spec.concurrencyPolicy"))
+        elif policy not in policies:
+            errors.append(not_supported("spec.concurrencyPolicy", policy, policies))
+        for limit in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
+            errors += check_not_negative(f"spec.{limit}", spec.get(limit))
+        template = (spec.get("jobTemplate") or {}).get("spec") or {}
+        if template.get("manualSelector"):
+            errors.append(not_supported("spec.jobTemplate.spec.manualSelector", True, ["nil", "false"]))
+        filled = {"completionMode": "NonIndexed", **template}
+        errors += _check_job_spec("spec.jobTemplate.spec", filled)
+        return errors

@@ -1,0 +1,44 @@
+"""Leases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zestor_controller.apiserver.builtin.checks import check_not_negative
+from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.schema.fielderror import FieldError, invalid
+
+if TYPE_CHECKING:
+    from zestor_controller.apiserver.contract import Json, Writing
+
+__all__ = ["LeaseStrategy"]
+
+# Fields of coordinated leader election, which this server does not offer: they are dropped, as the server with that
+# feature off does.
+_COORDINATED = ("strategy", "preferredHolder")
+
+
+class LeaseStrategy(BuiltinStrategy):
+    """Leases."""
+
+    has_status = False
+
+    def prepare_create(self, obj: Json, writing: Writing) -> None:
+        """Drop what belongs to a feature that is off."""
+        for name in _COORDINATED:
+            (obj.get("spec") or {}).pop(name, None)
+
+    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+        """Drop what belongs to a feature that is off."""
+        self.prepare_create(new, writing)
+
+    def validate(self, obj: Json) -> list[FieldError]:
+        """A holder has a name, a duration is positive."""
+        spec = obj.get("spec") or {}
+        errors: list[FieldError] = []
+        if spec.get("holderIdentity") == "":
+            errors.append(invalid("spec.holderIdentity", "", "must not be empty"))
+        duration = spec.get("leaseDurationSeconds")
+        if duration is not None and duration <= 0:
+            errors.append(invalid("spec.leaseDurationSeconds", duration, "must be greater than 0"))
+        return errors + check_not_negative("spec.leaseTransitions", spec.get("leaseTransitions"))

@@ -1,0 +1,232 @@
+"""NetworkPolicy, Ingress, IngressClass and EndpointSlice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zestor_controller.apiserver.builtin.checks import (
+    bad_port,
+    bad_port_name,
+    bad_subdomain,
+    check_immutable,
+    check_ip,
+    check_selector,
+    check_text,
+)
+from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
+
+if TYPE_CHECKING:
+    from zestor_controller.apiserver.contract import Json
+
+__all__ = ["EndpointSliceStrategy", "IngressClassStrategy", "IngressStrategy", "NetworkPolicyStrategy"]
+
+_PROTOCOLS = ["SCTP", "TCP", "UDP"]
+_ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"]
+_PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"]
+
+
+class NetworkPolicyStrategy(BuiltinStrategy):
+    """NetworkPolicies."""
+
+    has_status = False
+    generation = True
+
+    def default(self, obj: Json) -> None:
+        """Ports speak TCP; a policy is about ingress, and about egress when it has such rules."""
+        spec = obj.get("spec")
+        if spec is None:
+            return
+        for part in ("ingress", "egress"):
+            for rule in spec.get(part, ()):
+                for port in rule.get("ports", ()):
+                    port.setdefault("protocol", "TCP")
+        if not spec.get("policyTypes"):
+            spec["policyTypes"] = ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
+
+    def validate(self, obj: Json) -> list[FieldError]:
+        """Selectors, peers and ports."""
+        spec = obj.get("spec") or {}
+        errors = check_selector("spec.podSelector", spec.get("podSelector"))
+        for part, peers in (("ingress", "from"), ("egress", "to")):
+            for index, rule in enumerate(spec.get(part, ())):
+                where = f"spec.{part}[{index}]"
+                for at, port in enumerate(rule.get("ports", ())):
+                    errors += _check_policy_port(f"{where}.ports[{at}]", port)
+                for at, peer in enumerate(rule.get(peers, ())):
+                    errors += _check_peer(f"{where}.{peers}[{at}]", peer)
+        types = spec.get("policyTypes", [])
+        if len(types) > 2:
+            errors.append(invalid("spec.policyTypes", types, "may not specify more than two policyTypes"))
+        for index, kind in enumerate(types):
+            if kind not in ("Ingress", "Egress"):
+                errors.append(not_supported(f"spec.policyTypes[{index}]", kind, ["Egress", "Ingress"]))
+        return errors
+
+
+def _check_policy_port(field: str, port: Json) -> list[FieldError]:
+    errors: list[FieldError] = []
+    if port.get("protocol") not in _PROTOCOLS:
+        errors.append(not_supported(f"{field}.protocol", port.get("protocol"), _PROTOCOLS))
+    number = port.get("port")
+    if isinstance(number, int):
+        errors += [invalid(f"{field}.port", number, text) for text in bad_port(number)]
+        end = port.get("endPort")
+        if end is not None and end < number:
+            errors.append(invalid(f"{field}.endPort", end, "must be greater than or equal to `port`"))
+    elif isinstance(number, str):
+        errors += check_text(f"{field}.port", number, bad_port_name)
+        if port.get("endPort") is not None:
+            words = "may not be specified when `port` is non-numeric"
+            errors.append(forbidden(f"{field}.endPort", words))
+    elif port.get("endPort") is not None:
+        errors.append(required(f"{field}.port", "must be specified if `endPort` is specified"))
+    return errors
+
+
+def _check_peer(field: str, peer: Json) -> list[FieldError]:
+    if not peer:
+        return [required(field, "must specify a peer")]
+    errors = check_selector(f"{field}.podSelector", peer.get("podSelector"))
+    errors += check_selector(f"{field}.namespaceSelector", peer.get("namespaceSelector"))
+    block = peer.get("ipBlock")
+    if block is not None:
+        if "podSelector" in peer or "namespaceSelector" in peer:
+            errors.append(forbidden(field, "may not specify both ipBlock and another peer"))
+        if not block.get("cidr"):
+            errors.append(required(f"{field}.ipBlock.cidr"))
+        elif "/" not in block["cidr"] or check_ip("", block["cidr"].partition("/")[0]):
+            words = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            errors.append(invalid(f"{field}.ipBlock.cidr", block["cidr"], words))
+    return errors
+
+
+class IngressStrategy(BuiltinStrategy):
+    """Ingresses."""
+
+    generation = True
+
+    def validate(self, obj: Json) -> list[FieldError]:
+        """A default backend or rules, and whole paths."""
+        spec = obj.get("spec") or {}
+        errors: list[FieldError] = []
+        if not spec.get("rules") and not spec.get("defaultBackend"):
+            words = "either `defaultBackend` or `rules` must be specified"
+            errors.append(invalid("spec", spec, words))
+        if spec.get("defaultBackend"):
+            errors += _check_backend("spec.defaultBackend", spec["defaultBackend"])
+        for index, rule in enumerate(spec.get("rules", ())):
+            where = f"spec.rules[{index}]"
+            host = rule.get("host", "")
+            if host:
+                errors += check_text(f"{where}.host", host.removeprefix("*."), bad_subdomain)
+            http = rule.get("http")
+            if http is None:
+                continue
+            if not http.get("paths"):
+                errors.append(required(f"{where}.http.paths"))
+            for at, path in enumerate(http.get("paths") or ()):
+                errors += _check_path(f"{where}.http.paths[{at}]", path)
+        return errors
+
+
+def _check_path(field: str, path: Json) -> list[FieldError]:
+    errors: list[FieldError] = []
+    kind, text = path.get("pathType"), path.get("path", "")
+    if kind is None:
+        errors.append(required(f"{field}.pathType", "pathType must be specified"))
+    elif kind not in _PATH_TYPES:
+        errors.append(not_supported(f"{field}.pathType", kind, _PATH_TYPES))
+    elif (kind != "ImplementationSpecific" or text) and not text.startswith("/"):
+        errors.append(invalid(f"{field}.path", text, "must be an absolute path"))
+    return errors + _check_backend(f"{field}.backend", path.get("backend") or {})
+
+
+def _check_backend(field: str, backend: Json) -> list[FieldError]:
+    service, resource = backend.get("service"), backend.get("resource")
+    if service is not None and resource is not None:
+        return [invalid(field, "", "cannot set both resource and service backends")]
+    if service is None and resource is None:
+        return [required(field, "resource or service backend is required")]
+    if service is None:
+        return []
+    errors: list[FieldError] = []
+    if not service.get("name"):
+        errors.append(required(f"{field}.service.name"))
+    port = service.get("port") or {}
+    if not port.get("number") and not port.get("name"):
+        errors.append(required(field, "port name or number is required"))
+    elif port.get("number") and port.get("name"):
+        errors.append(invalid(field, "", "cannot set both port name & port number"))
+    elif port.get("number"):
+        errors += [invalid(f"{field}.service.port.number", port["number"], text) for text in bad_port(port["number"])]
+    return errors
+
+
+class IngressClassStrategy(BuiltinStrategy):
+    """IngressClasses."""
+
+    has_status = False
+    generation = True
+
+    def default(self, obj: Json) -> None:
+        """Parameters are cluster-wide unless told otherwise."""
+        parameters = (obj.get("spec") or {}).get("parameters")
+        if parameters is not None and parameters.get("scope") is None:
+            parameters["scope"] = "Cluster"
+
+    def validate(self, obj: Json) -> list[FieldError]:
+        """The controller's name."""
+        controller = (obj.get("spec") or {}).get("controller", "")
+        if not controller:
+            return [required("spec.controller")]
+        if len(controller) > 250:
+            return [invalid("spec.controller", controller, "must be no more than 250 characters")]
+        if "/" not in controller:
+            words = 'must be a domain-prefixed path (such as "acme.io/foo")'
+            return [invalid("spec.controller", controller, words)]
+        return check_text("spec.controller", controller.partition("/")[0], bad_subdomain)
+
+    def validate_change(self, new: Json, old: Json) -> list[FieldError]:
+        """The controller stays."""
+        now, was = (new.get("spec") or {}), (old.get("spec") or {})
+        return check_immutable("spec.controller", now.get("controller"), was.get("controller"))
+
+
+class EndpointSliceStrategy(BuiltinStrategy):
+    """EndpointSlices."""
+
+    has_status = False
+    generation = True
+
+    def default(self, obj: Json) -> None:
+        """Ports speak TCP and have a name, if only an empty one."""
+        for port in obj.get("ports") or ():
+            port.setdefault("name", "")
+            port.setdefault("protocol", "TCP")
+
+    def validate(self, obj: Json) -> list[FieldError]:
+        """The type of the addresses, the addresses and the ports."""
+        kind = obj.get("addressType", "")
+        errors: list[FieldError] = []
+        if not kind:
+            errors.append(required("addressType"))
+        elif kind not in _ADDRESS_TYPES:
+            errors.append(not_supported("addressType", kind, _ADDRESS_TYPES))
+        for index, endpoint in enumerate(obj.get("endpoints") or ()):
+            addresses = endpoint.get("addresses") or ()
+            if not addresses:
+                errors.append(required(f"endpoints[{index}].addresses", "must contain at least 1 address"))
+            for at, address in enumerate(addresses):
+                field = f"endpoints[{index}].addresses[{at}]"
+                errors += check_text(field, address, bad_subdomain) if kind == "FQDN" else check_ip(field, address)
+        for index, port in enumerate(obj.get("ports") or ()):
+            if port.get("protocol") not in _PROTOCOLS:
+                errors.append(not_supported(f"ports[{index}].protocol", port.get("protocol"), _PROTOCOLS))
+            if port.get("name"):
+                errors += check_text(f"ports[{index}].name", port["name"], bad_port_name)
+        return errors
+
+    def validate_change(self, new: Json, old: Json) -> list[FieldError]:
+        """The type of the addresses stays."""
+        return check_immutable("addressType", new.get("addressType"), old.get("addressType"))
