@@ -42,7 +42,7 @@ async def fan_out(watchers: int, events: int, burst: int, consume: Consume, over
     """Return the CPU microseconds of one event."""
     store = MemoryStore()
     kind: StoreKind[int] = store.kind("numbers", int)
-    watches = [kind.watch(overflow=overflow) for _ in range(watchers)]
+    watches = [kind.watch(overflow=overflow, buffer_size=1024) for _ in range(watchers)]
     tasks = [asyncio.create_task(consume(watch, events - 1)) for watch in watches]
     names = [f"n{i}" for i in range(burst)]
     await asyncio.sleep(0)

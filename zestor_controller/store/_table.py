@@ -55,6 +55,7 @@ class Table(Generic[S]):
         self._replaced = codec.replaced if isinstance(codec, ReplacingCodec) else None
         self._busy = ""  # what runs under the lock and must not write to this kind
         self._refusing = False  # closed or busy
+        self._plain = self._replaced is None  # a write touches nothing but the objects and the hub
 
     # Reading.
 
@@ -126,6 +127,12 @@ class Table(Generic[S]):
             for key, stored in self.objects.items():
                 index.put(key, stored)
             self.indexes[name] = index
+            self._plain = False
+
+    def journal(self, touched: set[str] | None) -> None:
+        """Note the names written from now on in `touched`; None ends that. Under the lock."""
+        self.touched = touched
+        self._plain = touched is None and self._replaced is None and not self.indexes
 
     def replace(self, values: dict[str, S]) -> dict[str, Change]:
         """Make the kind equal to `values`, in name order; returns what changed."""
@@ -150,19 +157,18 @@ class Table(Generic[S]):
             old = self.objects.get(name)
             if old is not None and self._same(old, stored):
                 return _UNCHANGED
-            if self.indexes or self._replaced is not None or self.touched is not None:
+            if not self._plain:
                 events: list[Event[Any]] = []
                 change = self.put(name, stored, events)
                 self.hub.publish_all(events)
                 return change
             self.objects[name] = stored
-            hub = self.hub
             if old is None:
-                if hub.refs:
-                    hub.publish(Event(self.kind, name, _CREATE, stored, None, self._decode))
+                if self.hub.refs:
+                    self.hub.publish(Event(self.kind, name, _CREATE, stored, None, self._decode))
                 return _CREATED
-            if hub.refs:
-                hub.publish(Event(self.kind, name, _UPDATE, stored, old, self._decode))
+            if self.hub.refs:
+                self.hub.publish(Event(self.kind, name, _UPDATE, stored, old, self._decode))
             return _UPDATED
 
     def discard(self, name: str) -> S | None:
@@ -232,6 +238,10 @@ class Table(Generic[S]):
             events.append(Event(self.kind, name, _DELETE, old if final is None else final, old, self.codec.decode))
         return old
 
+    def is_replaced(self, old: S | None, new: S | None) -> bool:
+        """Tell whether the codec calls `new` another object than `old`."""
+        return self._replaced is not None and old is not None and new is not None and self._replaced(old, new)
+
     def difference(self, name: str, old: S | None, new: S | None) -> Iterable[Event[Any]]:
         """Return the events that lead from one stored value to another; the two are not the same."""
         decode: Callable[[S], Any] = self.codec.decode
@@ -239,7 +249,7 @@ class Table(Generic[S]):
             return (Event(self.kind, name, _DELETE, old, old, decode),)
         if old is None:
             return (Event(self.kind, name, _CREATE, new, None, decode),)
-        if self._replaced is not None and self._replaced(old, new):
+        if self.is_replaced(old, new):
             return (
                 Event(self.kind, name, _DELETE, old, old, decode),
                 Event(self.kind, name, _CREATE, new, None, decode),

@@ -165,6 +165,7 @@ class CopyCodec(Generic[T]):
 
     def __init__(self, compare: Callable[[T, T], bool] | None = None) -> None:
         self._compare = compare
+        self.same: Callable[[Any, Any], bool] = _same_by_value if compare is None else self._same_by_compare
 
     def encode(self, value: T) -> Any:
         """Return the value itself when it is immutable, else a marked private copy."""
@@ -178,16 +179,19 @@ class CopyCodec(Generic[T]):
             return cast("T", private_copy(stored.value))
         return cast("T", stored)
 
-    def same(self, old: Any, new: Any) -> bool:
-        """Compare by value, or as the kind's ``compare`` says."""
-        if self._compare is not None:
-            return bool(self._compare(self.decode(old), self.decode(new)))
-        if type(old) is not type(new):
-            return False
-        if type(old) is _Private:
-            old, new = old.value, new.value
-            return type(old) is type(new) and bool(old == new)
-        return bool(old == new)
+    def _same_by_compare(self, old: Any, new: Any) -> bool:
+        assert self._compare is not None
+        return bool(self._compare(self.decode(old), self.decode(new)))
+
+
+def _same_by_value(old: Any, new: Any) -> bool:
+    """Compare two stored values of one type with ``==``."""
+    if type(old) is not type(new):
+        return False
+    if type(old) is _Private:
+        old, new = old.value, new.value
+        return type(old) is type(new) and bool(old == new)
+    return bool(old == new)
 
 
 class ComparedCodec(Generic[T]):

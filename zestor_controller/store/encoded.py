@@ -67,7 +67,8 @@ class EncodedKind(Table[S]):
 
     def stage(self) -> EncodedStage[S]:
         """Open a stage: ``put`` stored values, then ``commit``, ``await commit_async`` or leave its block."""
-        self.refuse_closed()
+        with self.lock:
+            self.refuse_closed()
         return EncodedStage(self)
 
     def watch(

@@ -21,15 +21,23 @@ from zestor_controller.store.event import Event, EventType
 if TYPE_CHECKING:
     import threading
     import weakref
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from zestor_controller.store._wake import Waiter
 
-__all__ = ["Hub", "Subscriber"]
+__all__ = ["Hub", "Part", "Subscriber"]
 
 T = TypeVar("T")
 
 _LOG_LIMIT = 256  # events kept before every watch has to settle
+
+
+class Part(Protocol[T]):
+    """A slice of scheduled events; they may be made only when it is told."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Event[T]]: ...
 
 
 class Subscriber(Protocol):
@@ -73,7 +81,7 @@ class Hub(Generic[T]):
         self.end = 0  # the number of the next event; the log holds the ones before it
         self.refs: list[weakref.ref[Subscriber]] = []  # empty: an event is not worth making
         self._log: list[Event[T]] = []
-        self._backlog: deque[Sequence[Event[T]]] = deque()  # decided, not yet published: a big swap is told in slices
+        self._backlog: deque[Part[T]] = deque()  # decided, not yet published: a big swap is told in slices
         self._backlog_size = 0
         self._waiting: dict[int, weakref.ref[Subscriber]] = {}
         self._settled = 0  # watches that have taken in the whole log
@@ -107,12 +115,12 @@ class Hub(Generic[T]):
         if len(self._log) >= _LOG_LIMIT:
             self.settle()
 
-    def schedule(self, slices: Iterable[Sequence[Event[T]]]) -> None:
+    def schedule(self, parts: Iterable[Part[T]]) -> None:
         """Take over changes to be told by :meth:`publish_slice`; changes published meanwhile come after them."""
         if self.refs:
-            for events in slices:
-                self._backlog.append(events)
-                self._backlog_size += len(events)
+            for part in parts:
+                self._backlog.append(part)
+                self._backlog_size += len(part)
 
     def publish_slice(self) -> bool:
         """Tell one slice of the scheduled changes; returns False when none is left."""
@@ -120,7 +128,7 @@ class Hub(Generic[T]):
             backlog = self._backlog
             if not backlog:
                 return False
-            events = backlog.popleft()
+            events = list(backlog.popleft())
             self._backlog_size -= len(events)
             self._backlog = deque()  # so that this slice goes to the log
             self.publish_all(events)
@@ -173,6 +181,7 @@ class Hub(Generic[T]):
         """Forget a watch that has ended."""
         self.refs = [ref for ref in self.refs if (other := ref()) is not None and other is not watch]
         self._waiting.pop(id(watch), None)
+        self._settled = 0  # it may have been counted; the log is emptied a little later then
         if not self.refs:
             self._forget_all()
 

@@ -16,7 +16,6 @@ from zestor_controller.errors import InvalidObject, KindRequired, StoreClosed, S
 from zestor_controller.store.codec import Codec, ComparedCodec, CopyCodec
 from zestor_controller.store.encoded import EncodedKind
 from zestor_controller.store.event import Change, Event, EventType, Overflow
-from zestor_controller.store.stage import EncodedStage
 
 if TYPE_CHECKING:
     import builtins
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from zestor_controller.store.contract import StoreKind
     from zestor_controller.store.index import IndexFunction
+    from zestor_controller.store.stage import EncodedStage
     from zestor_controller.store.watch import Watch
 
 __all__ = ["MemoryKind", "MemoryStore"]
@@ -331,7 +331,7 @@ class MemoryKind(Generic[T]):
 
     def stage(self) -> MemoryStage[T]:
         """Open a stage for a large new content; see :meth:`StoreKind.stage`."""
-        return MemoryStage(self._table, self._checked)
+        return MemoryStage(self._table.stage(), self._checked)
 
     def watch(
         self,
@@ -402,8 +402,8 @@ class MemoryKind(Generic[T]):
 class MemoryStage(Generic[T]):
     """A stage of decoded values; see :class:`zestor_controller.store.contract.Stage`."""
 
-    def __init__(self, table: EncodedKind[Any], checked: Callable[[str, T], Any]) -> None:
-        self._stage = EncodedStage(table)
+    def __init__(self, stage: EncodedStage[Any], checked: Callable[[str, T], Any]) -> None:
+        self._stage = stage
         self._checked = checked
 
     @property

@@ -28,7 +28,7 @@ __all__ = ["EncodedStage"]
 S = TypeVar("S")
 
 _STEP = 64  # objects handled between two looks at the clock
-_TELL = 128  # events told in one slice: the default buffer of a watch that keeps up
+_TELL = 64  # changes told in one slice; a replaced object is two events, and the default buffer holds 128
 
 
 class EncodedStage(Generic[S]):
@@ -100,7 +100,7 @@ class EncodedStage(Generic[S]):
                 raise StoreError(f"kind {table.kind!r}: another stage is being committed; wait for it")
             self._over = True
             touched: set[str] = set()
-            table.touched = touched
+            table.journal(touched)
         swapped = False
         old = table.objects
         try:
@@ -130,8 +130,8 @@ class EncodedStage(Generic[S]):
                     changes.renew(touched, watched)  # what others wrote meanwhile
                     old = table.objects
                     self._swap(staged, indexes)
-                    table.hub.schedule(changes.slices)
-                    table.touched = None
+                    table.hub.schedule(changes.parts)
+                    table.journal(None)
                     swapped = True
                     break
             self.changed = len(changes.names)
@@ -144,7 +144,8 @@ class EncodedStage(Generic[S]):
                 yield False
         finally:
             if not swapped:
-                table.touched = None
+                with table.lock:
+                    table.journal(None)
             while table.hub.publish_slice():
                 pass
 
@@ -183,14 +184,54 @@ class EncodedStage(Generic[S]):
             self.discard()
 
 
+class _Part(Generic[S]):
+    """Some changes, as three flat lists: their events are made when they are told.
+
+    A hundred thousand events held at once would make the garbage collector stop the loop for tens of milliseconds.
+    """
+
+    __slots__ = ("_new", "_old", "_size", "_table", "names")
+
+    def __init__(self, table: Table[S]) -> None:
+        self._table = table
+        self.names: list[str] = []
+        self._old: list[S | None] = []
+        self._new: list[S | None] = []
+        self._size = 0  # events, of which a replaced object makes two
+
+    def add(self, name: str, old: S | None, new: S | None) -> None:
+        """Append one change."""
+        self.names.append(name)
+        self._old.append(old)
+        self._new.append(new)
+        self._size += 2 if self._table.is_replaced(old, new) else 1
+
+    def without(self, names: set[str]) -> _Part[S]:
+        """Return a part without the changes of these names."""
+        if names.isdisjoint(self.names):
+            return self
+        rest: _Part[S] = _Part(self._table)
+        for name, old, new in zip(self.names, self._old, self._new, strict=True):
+            if name not in names:
+                rest.add(name, old, new)
+        return rest
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Event[Any]]:
+        for name, old, new in zip(self.names, self._old, self._new, strict=True):
+            yield from self._table.difference(name, old, new)
+
+
 class _Difference(Generic[S]):
-    """What turns the present content into the staged one: the names, and the events in slices."""
+    """What turns the present content into the staged one: the names, and the changes in parts."""
 
     def __init__(self, table: Table[S], staged: dict[str, S]) -> None:
         self._table = table
         self._staged = staged
         self.names: set[str] = set()
-        self.slices: list[list[Event[Any]]] = [[]]
+        self.parts: list[_Part[S]] = [_Part(table)]
 
     def note(self, name: str, watched: bool) -> None:
         """Compare one name."""
@@ -204,15 +245,15 @@ class _Difference(Generic[S]):
             return
         self.names.add(name)
         if watched:
-            if len(self.slices[-1]) >= _TELL:
-                self.slices.append([])
-            self.slices[-1].extend(self._table.difference(name, old, new))
+            if len(self.parts[-1].names) >= _TELL:
+                self.parts.append(_Part(self._table))
+            self.parts[-1].add(name, old, new)
 
     def renew(self, touched: set[str], watched: bool) -> None:
         """Compare the touched names again."""
         if touched:
             self.names -= touched
-            self.slices = [[event for event in part if event.name not in touched] for part in self.slices]
+            self.parts = [part.without(touched) for part in self.parts]
             for name in sorted(touched):
                 self.note(name, watched)
 

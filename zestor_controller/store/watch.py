@@ -243,19 +243,16 @@ class Watch(Generic[T]):
         """Make an iterator the watch's consumer; refuse it while another thread's or task's is alive."""
         with self._lock:
             self._refuse_second()
-            other = None if self._consumer is None else self._consumer()
-            if other is not None and other is not iterator and not other.done and other.owner != iterator.owner:
-                raise RuntimeError(
-                    f"watch of kind {self._hub.kind!r} is being iterated by another consumer; "
-                    "open a second watch instead"
-                )
+            self._refuse_other()
             self._consumer = weakref.ref(iterator)
 
-    def _refuse_other_thread(self) -> None:
+    def _refuse_other(self) -> None:
         other = None if self._consumer is None else self._consumer()
-        if other is not None and not other.done and other.owner[0] != threading.get_ident():
+        busy = other is not None and not other.done and other.owner != _caller()
+        del other  # the error's traceback would keep it alive
+        if busy:
             raise RuntimeError(
-                f"watch of kind {self._hub.kind!r} is being iterated by another thread; open a second watch instead"
+                f"watch of kind {self._hub.kind!r} is being iterated by another consumer; open a second watch instead"
             )
 
     def __iter__(self) -> Iterator[Event[T]]:
@@ -280,7 +277,7 @@ class Watch(Generic[T]):
         """
         if running_loop() is not None:
             return cast("Event[T] | None", self.aget(timeout))
-        self._refuse_other_thread()
+        self._refuse_other()
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             with self._lock:
@@ -295,9 +292,12 @@ class Watch(Generic[T]):
             if not self._wait_here(deadline):
                 return None
 
-    async def aget(self, timeout: float | None = None) -> Event[T] | None:
-        """Return the next event; the same as :meth:`get`, for an event loop."""
-        self._refuse_other_thread()
+    def aget(self, timeout: float | None = None) -> Coroutine[Any, Any, Event[T] | None]:
+        """Return the next event; the same as :meth:`get`, for an event loop: ``await watch.aget(timeout=1)``."""
+        self._refuse_other()  # by who calls: asyncio.wait_for may await in another task
+        return self._get_there(timeout)
+
+    async def _get_there(self, timeout: float | None) -> Event[T] | None:
         try:
             async with asyncio.timeout(timeout):
                 return await self._next_there()
@@ -327,7 +327,7 @@ class Watch(Generic[T]):
             WatchOverflow: nothing is left and the watch fell a buffer behind; raised once.
             RuntimeError: another consumer is at work on this watch.
         """
-        self._refuse_other_thread()
+        self._refuse_other()
         return Batch(self._take_many(None))
 
     def batches(self) -> Batches[T]:
@@ -411,6 +411,12 @@ class Watch(Generic[T]):
         return f"<Watch of {self._hub.kind!r}, {self.overflow.value}, {state}>"
 
 
+def _caller() -> tuple[int, int]:
+    """Return what tells one consumer from another: its thread, and its task on an event loop."""
+    task = None if running_loop() is None else asyncio.current_task()
+    return threading.get_ident(), 0 if task is None else id(task)
+
+
 class Batch(list[Event[T]]):
     """A list of events that may also be awaited, for code on an event loop."""
 
@@ -425,11 +431,11 @@ class _Iterator(Generic[T]):
     """What both iterators share: who iterates, and whether it is over."""
 
     def __init__(self, watch: Watch[T]) -> None:
-        task = None if running_loop() is None else asyncio.current_task()
         self.watch = watch
-        self.owner = (threading.get_ident(), 0 if task is None else id(task))
+        self.owner = _caller()
         self.done = False
         watch._claim(self)
+        watch._breath = time.perf_counter()
 
 
 class _ThreadIterator(_Iterator[T]):
@@ -457,25 +463,26 @@ class _ThreadIterator(_Iterator[T]):
 class _LoopIterator(_Iterator[T]):
     def __init__(self, watch: Watch[T]) -> None:
         super().__init__(watch)
-        self._count = 0
+        self._lock = watch._lock
+        self._hub = watch._hub
+        self._buffer = watch._buffer
 
     def __aiter__(self) -> AsyncIterator[Event[T]]:
         return self
 
     async def __anext__(self) -> Event[T]:
         watch = self.watch
-        self._count += 1
-        if not self._count & 31:
+        with self._lock:
+            # The common case in one step; now and then, and whenever there is more to it, the long way round.
+            buffer = self._buffer
+            if buffer.plain and len(buffer.events) & 31 and watch._cursor >= self._hub.end:
+                return buffer.events.popleft()
+        if buffer.events or not buffer.plain:
             await watch._breathe()
-        with watch._lock:
-            if watch.waiter is not None:
-                watch._refuse_second()
-            event = watch._pull()
-        if event is None or event is AGAIN:
-            event = await watch._next_there()
-            if event is None:
-                self.done = True
-                raise StopAsyncIteration
+        event = await watch._next_there()
+        if event is None:
+            self.done = True
+            raise StopAsyncIteration
         return event
 
 
