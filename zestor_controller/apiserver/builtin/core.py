@@ -272,8 +272,8 @@ class ClaimStrategy(BuiltinStrategy):
         if "volumeAttributesClassName" in now or "volumeAttributesClassName" in was:
             now["volumeAttributesClassName"] = was.get("volumeAttributesClassName")
         if now != was:
-            words = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-            return [forbidden("spec", words)]
+            free = "resources.requests and volumeAttributesClassName for bound claims"
+            return [forbidden("spec", f"spec is immutable after creation except {free}")]
         return []
 
 
