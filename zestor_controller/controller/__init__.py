@@ -1,1 +1,23 @@
-"""Controllers: the work queue and the reconcile loop."""
+"""Controllers: requests, results, the work queue and the reconcile loop."""
+
+from zestor_controller.controller.context import BlockingContext, Context
+from zestor_controller.controller.controller import Controller
+from zestor_controller.controller.reconcile import Request, Result
+from zestor_controller.controller.recorder import EventRecorder
+from zestor_controller.controller.runner import Outcome, Runner, Services
+from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
+
+__all__ = [
+    "BlockingContext",
+    "Context",
+    "Controller",
+    "EventRecorder",
+    "Item",
+    "Outcome",
+    "QueueClosed",
+    "Request",
+    "Result",
+    "Runner",
+    "Services",
+    "WorkQueue",
+]

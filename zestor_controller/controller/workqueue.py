@@ -120,14 +120,14 @@ class WorkQueue(Generic[K]):
         if key in self._processing:
             waiting = self._dirty.get(key)
             if waiting is None:
-                waiting = self._dirty[key] = _Pending(self._now(), priority)
+                waiting = self._dirty[key] = _Pending(self.now(), priority)
             elif priority > waiting.priority:
                 waiting.priority = priority
             waiting.because(cause)
             return
         waiting = self._pending.get(key)
         if waiting is None:
-            self._enqueue(key, _Pending(self._now(), priority))
+            self._enqueue(key, _Pending(self.now(), priority))
             self._pending[key].because(cause)
             return
         waiting.because(cause)
@@ -150,7 +150,7 @@ class WorkQueue(Generic[K]):
             return
         if key in self._pending or key in self._dirty:
             return
-        when = self._now() + delay
+        when = self.now() + delay
         known = self._delays.get(key)
         if known is not None and known[0] <= when:
             return
@@ -200,7 +200,7 @@ class WorkQueue(Generic[K]):
             return None
         _, key = best.popleft()
         waiting = self._pending.pop(key)
-        now = self._now()
+        now = self.now()
         self._processing[key] = now
         return Item(key, tuple(waiting.causes), waiting.more, now - waiting.since)
 
@@ -275,7 +275,8 @@ class WorkQueue(Generic[K]):
 
     # Inside
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """The time of the queue's clock, in seconds."""
         if self._clock is None:
             self._clock = asyncio.get_running_loop().time
         return self._clock()
@@ -318,7 +319,7 @@ class WorkQueue(Generic[K]):
 
     def _fire(self) -> None:
         self._wakeup = None
-        now = self._now()
+        now = self.now()
         while self._timers and self._timers[0][0] <= now:
             when, _, key = heapq.heappop(self._timers)
             known = self._delays.get(key)

@@ -6,10 +6,11 @@ and wakes nobody (R5).
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Annotated, Literal, TypeAlias
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from zestor_controller.objects.meta import WireModel
 
@@ -34,6 +35,10 @@ class ListMap:
 
     def __init__(self, *keys: str) -> None:
         self.keys = keys
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = dict(handler(core))
+        return {**schema, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(self.keys)}
 
 
 Conditions: TypeAlias = Annotated[list[Condition], ListMap("type")]
@@ -74,10 +79,8 @@ def set_condition(
     Returns:
         Whether anything changed.
     """
-    word: Literal["True", "False", "Unknown"] = (
-        status if isinstance(status, str) else ("True" if status else "False")
-    )
-    moment = (now or datetime.now(timezone.utc)).replace(microsecond=0)
+    word: Literal["True", "False", "Unknown"] = status if isinstance(status, str) else ("True" if status else "False")
+    moment = (now or datetime.now(UTC)).replace(microsecond=0)
     known = get_condition(conditions, type)
     if known is None:
         conditions.append(

@@ -96,7 +96,9 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             return  # CustomResource[Spec, Status] itself, or an intermediate base
         missing = [name for name, given in (("group", group), ("version", version), ("plural", plural)) if not given]
         if missing:
-            raise ConfigError(f"class {cls.__name__}: give {', '.join(f'{name}=' for name in missing)} as class arguments")
+            raise ConfigError(
+                f"class {cls.__name__}: give {', '.join(f'{name}=' for name in missing)} as class arguments"
+            )
         assert group and version and plural  # told above
         needed = _default_to_empty(cls, "status")
         if needed:
@@ -150,8 +152,6 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             if not obj.status.model_fields_set and not obj.status.model_extra:
                 body.pop("status", None)
         return {**body, "apiVersion": kind.api_version, "kind": kind.kind}
-
-
 
 
 def _default_to_empty(cls: type[CustomResource[Any, Any]], name: str) -> str:

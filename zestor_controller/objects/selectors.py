@@ -8,9 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-
-from typing_extensions import Self
+from typing import Final, Self
 
 __all__ = ["LabelSelector", "Requirement"]
 

@@ -1,0 +1,342 @@
+"""A cache of cluster objects, with or without controllers; on a loop, or in a thread of its own.
+
+Invariant: a kind is cached only because somebody added it; reading one that nobody added is an error, never a new watch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from os import PathLike
+from typing import Any, Self, TypeVar, cast, overload
+
+from zestor_controller.cache.informer import Informer
+from zestor_controller.cache.lister import Lister
+from zestor_controller.cache.reflector import Timing
+from zestor_controller.cache.status import InformerState
+from zestor_controller.client import Client
+from zestor_controller.errors import ConfigError, TransportError
+from zestor_controller.metrics import Metrics
+from zestor_controller.objects import Kind, Unstructured, kind_of
+from zestor_controller.store import MemoryStore
+
+__all__ = ["BlockingClusterCache", "ClusterCache"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+Indexes = Mapping[str, Callable[[Any], Iterable[Hashable]]]
+
+SYNC_TIMEOUT = timedelta(seconds=120)
+
+
+class ClusterCache:
+    """Caches kinds of one cluster.
+
+    ``async with ClusterCache(client) as cache`` runs on the present loop; ``with ClusterCache() as cache`` runs a thread
+    with a loop and a connection of its own, for programs without one, and its ``add`` blocks.
+
+    Args:
+        client: an open client; a connection by kubeconfig is made unless given.
+        kubeconfig: a file; KUBECONFIG, ``~/.kube/config`` or the pod's own account unless given.
+        context: a context of the kubeconfig.
+        namespaces: what kinds are watched in by default; None for all.
+        metrics: where to count; a registry of its own unless given.
+        timing: the reflectors' clocks.
+        rng: jitter; a simulation passes its seeded one.
+    """
+
+    def __init__(
+        self,
+        client: Client | None = None,
+        *,
+        kubeconfig: str | PathLike[str] | None = None,
+        context: str | None = None,
+        namespaces: Sequence[str] | None = None,
+        metrics: Metrics | None = None,
+        timing: Timing | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._client = client
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._namespaces = namespaces
+        self.metrics = metrics if metrics is not None else Metrics()
+        self._timing = timing if timing is not None else Timing()
+        self._rng = rng if rng is not None else random.Random()
+        self._store = MemoryStore()
+        self._informers: dict[tuple[Hashable, ...], Informer[Any]] = {}
+        self._stack = AsyncExitStack()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._running: list[asyncio.Task[None]] = []
+        self._blocking: BlockingClusterCache | None = None
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        if self._client is None:
+            self._client = await self._stack.enter_async_context(
+                Client.connect(kubeconfig=self._kubeconfig, context=self._context)
+            )
+        self._tasks = asyncio.TaskGroup()
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        for task in self._running:
+            task.cancel()
+        try:
+            if self._tasks is not None:
+                await self._tasks.__aexit__(None, None, None)
+        finally:
+            self._store.close()
+            await self._stack.aclose()
+
+    def __enter__(self) -> BlockingClusterCache:
+        self._blocking = BlockingClusterCache(self)
+        self._blocking.start()
+        return self._blocking
+
+    def __exit__(self, *exc: object) -> None:
+        if self._blocking is not None:
+            self._blocking.stop()
+
+    # Kinds
+
+    @overload
+    async def add(
+        self,
+        kind: type[T],
+        *,
+        namespaces: Sequence[str] | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
+        timeout: timedelta = SYNC_TIMEOUT,
+    ) -> Lister[T]: ...
+    @overload
+    async def add(
+        self,
+        kind: str,
+        *,
+        namespaces: Sequence[str] | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+        indexes: Mapping[str, Callable[[Unstructured], Iterable[Hashable]]] | None = None,
+        timeout: timedelta = SYNC_TIMEOUT,
+    ) -> Lister[Unstructured]: ...
+    async def add(
+        self,
+        kind: type[Any] | str,
+        *,
+        namespaces: Sequence[str] | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+        indexes: Indexes | None = None,
+        timeout: timedelta = SYNC_TIMEOUT,
+    ) -> Lister[Any]:
+        """Cache a kind and wait until it is in sync.
+
+        Args:
+            kind: a class or ``group/version/Kind``.
+            namespaces: which namespaces; the cache's own unless given.
+            labels: a label selector that narrows what the server sends.
+            fields: a field selector that narrows what the server sends.
+            indexes: named functions from an object to its keys.
+            timeout: how long to wait for the first list.
+
+        Raises:
+            ConfigError: the kind is unknown.
+            TransportError: it was not in sync in time; the message says why. The kind goes on trying.
+        """
+        informer = self.informer(kind_of(kind), namespaces=namespaces, labels=labels, fields=fields, indexes=indexes)
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                await informer.wait_synced()
+        except TimeoutError:
+            raise TransportError(f"{informer.status} (waited {timeout.total_seconds():g} s)") from None
+        return informer.lister
+
+    def informer(
+        self,
+        kind: Kind[T],
+        *,
+        namespaces: Sequence[str] | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+        indexes: Indexes | None = None,
+    ) -> Informer[T]:
+        """The informer of a kind and a selection; started when it is asked for first, shared from then on.
+
+        Raises:
+            ConfigError: the cache has not been entered.
+        """
+        if self._tasks is None or self._client is None:
+            raise ConfigError("the cache is not running: use it in `async with ClusterCache(...) as cache`")
+        where = tuple(namespaces if namespaces is not None else self._namespaces or ())
+        selector = {}
+        if labels:
+            text = labels if isinstance(labels, str) else ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+            selector["labelSelector"] = text
+        if fields:
+            selector["fieldSelector"] = fields
+        key: tuple[Hashable, ...] = (
+            kind.api_version,
+            kind.kind,
+            cast("Hashable", kind.model),
+            where,
+            tuple(sorted(selector.items())),
+        )
+        known = self._informers.get(key)
+        if known is not None:
+            for name, function in (indexes or {}).items():
+                known.lister.add_index(name, function)
+            return known
+        name = "|".join([kind.store_name, kind.version, kind.model.__qualname__, *where, *selector.values()])
+        informer: Informer[T] = Informer(
+            self._client,
+            kind,
+            self._store,
+            name,
+            namespaces=where or None,
+            selector=selector,
+            indexes=indexes,
+            metrics=self.metrics,
+            timing=self._timing,
+            rng=self._rng,
+        )
+        self._informers[key] = informer
+        self._running.append(self._tasks.create_task(informer.run(), name=f"informer {kind.store_name}"))
+        return informer
+
+    def lister(self, kind: type[T] | str) -> Lister[Any]:
+        """The lister of a kind that has been added, preferring the one without a selector.
+
+        Raises:
+            ConfigError: it has not been added.
+        """
+        wanted = kind_of(kind)
+        found = [
+            (len(key[4]) if isinstance(key[4], tuple) else 0, informer)
+            for key, informer in self._informers.items()
+            if key[:2] == (wanted.api_version, wanted.kind) and (key[2] is wanted.model)
+        ]
+        if not found:
+            raise ConfigError(
+                f"{wanted.store_name} is not cached: add it with cache.add(...), or let a controller own or watch it"
+            )
+        return min(found, key=lambda pair: pair[0])[1].lister
+
+    def informers(self) -> list[Informer[Any]]:
+        """Every informer, in the order in which they were added."""
+        return list(self._informers.values())
+
+    def refresh_metrics(self) -> None:
+        """Set the series that are computed at scrape time."""
+        now = asyncio.get_running_loop().time()
+        for informer in self._informers.values():
+            status, name = informer.status, informer.kind.store_name
+            self.metrics.informer_synced.labels(name).set(status.live)
+            for state in InformerState:
+                self.metrics.informer_state.labels(name, state.value).set(status.state is state)
+            self.metrics.informer_unsynced_seconds.labels(name).set(0 if status.live else now - status.since)
+            if status.last_line is not None:
+                self.metrics.last_event_age.labels(name).set(now - status.last_line)
+            if status.version.isdecimal():
+                self.metrics.resource_version.labels(name).set(int(status.version))
+            self.metrics.cache_objects.labels(name).set(len(informer.lister))
+            self.metrics.cache_bytes.labels(name).set(informer.bytes)
+
+
+class BlockingClusterCache:
+    """A cluster cache in a thread and loop of its own; every method blocks. Made by ``with ClusterCache() as cache``."""
+
+    def __init__(self, cache: ClusterCache) -> None:
+        self._cache = cache
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._entered = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name="zestor-cluster-cache", daemon=True)
+
+    def start(self) -> None:
+        """Connect.
+
+        Raises:
+            ConfigError: the configuration cannot be used.
+        """
+        self._thread.start()
+        self._entered.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
+
+    def stop(self) -> None:
+        """End the watches, close the connection and the thread."""
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    @overload
+    def add(
+        self,
+        kind: type[T],
+        *,
+        namespaces: Sequence[str] | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
+        timeout: timedelta = SYNC_TIMEOUT,
+    ) -> Lister[T]: ...
+    @overload
+    def add(
+        self,
+        kind: str,
+        *,
+        namespaces: Sequence[str] | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+        indexes: Mapping[str, Callable[[Unstructured], Iterable[Hashable]]] | None = None,
+        timeout: timedelta = SYNC_TIMEOUT,
+    ) -> Lister[Unstructured]: ...
+    def add(
+        self,
+        kind: type[Any] | str,
+        *,
+        namespaces: Sequence[str] | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | None = None,
+        indexes: Indexes | None = None,
+        timeout: timedelta = SYNC_TIMEOUT,
+    ) -> Lister[Any]:
+        """Cache a kind and block until it is in sync; see :meth:`ClusterCache.add`."""
+        if self._loop is None:
+            raise ConfigError("the cache is not running: use it in `with ClusterCache(...) as cache`")
+        adding = self._cache.add(
+            kind, namespaces=namespaces, labels=labels, fields=fields, indexes=indexes, timeout=timeout
+        )
+        return asyncio.run_coroutine_threadsafe(adding, self._loop).result()
+
+    def lister(self, kind: type[T] | str) -> Lister[Any]:
+        """See :meth:`ClusterCache.lister`."""
+        return self._cache.lister(kind)
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # whatever it is, the caller's thread must learn of it and not hang
+            if self._entered.is_set():
+                raise
+            self._failure = error
+            self._entered.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with self._cache:
+            self._entered.set()
+            await self._stop.wait()

@@ -1,0 +1,152 @@
+"""From a raw line of a watch, or a raw page of a list, to the few fields a cache needs; the bytes are kept.
+
+Invariant: nothing here builds an object. A :class:`Record` holds the identity and the JSON as it came; the object is
+decoded by :class:`RecordCodec` when somebody asks for it, anew each time, so no reader can corrupt the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from zestor_controller.errors import InvalidObject
+from zestor_controller.objects import Kind
+
+__all__ = ["Line", "Page", "Record", "RecordCodec", "decode_line", "decode_object", "decode_page", "labels_of"]
+
+T = TypeVar("T")
+
+
+class _Meta(msgspec.Struct, gc=False):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resourceVersion: str = ""
+
+
+class _Object(msgspec.Struct, gc=False):
+    metadata: _Meta
+    kind: str = ""
+
+
+class Line(msgspec.Struct, gc=False):
+    """One line of a watch: the event's type and its object's identity."""
+
+    type: str
+    object: _Object
+
+
+class _ListMeta(msgspec.Struct, gc=False):
+    resourceVersion: str = ""
+    continue_: str = msgspec.field(name="continue", default="")
+
+
+class Page(msgspec.Struct, gc=False):
+    """One page of a list; the items are views of the page's bytes, to be copied before the page is let go."""
+
+    metadata: _ListMeta
+    items: list[msgspec.Raw] | None = None
+    kind: str = ""
+
+
+class _Wrapped(msgspec.Struct, gc=False):
+    object: msgspec.Raw
+
+
+class _Labelled(msgspec.Struct, gc=False):
+    labels: dict[str, str] | None = None
+
+
+class _LabelledObject(msgspec.Struct, gc=False):
+    metadata: _Labelled
+
+
+class Record(msgspec.Struct, gc=False, frozen=True):
+    """A cached object: what tells it from others, and its JSON.
+
+    ``gc=False``: a record refers to no container, so the collector need not walk a cache of a million of them.
+
+    Attributes:
+        uid: the object's uid.
+        version: its resourceVersion as a number; the text itself where a server's versions are no numbers.
+        raw: the JSON of the object, or of the whole watch line that brought it.
+        wrapped: `raw` is a watch line: the object is its ``object``.
+    """
+
+    uid: str
+    version: int | str
+    raw: bytes
+    wrapped: bool
+
+    def body(self) -> bytes:
+        """The object's JSON."""
+        return bytes(_decode_wrapped(self.raw).object) if self.wrapped else self.raw
+
+
+decode_line = msgspec.json.Decoder(Line).decode
+decode_object = msgspec.json.Decoder(_Object).decode
+decode_page = msgspec.json.Decoder(Page).decode
+_decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
+_decode_labels = msgspec.json.Decoder(_LabelledObject).decode
+
+
+def labels_of(record: Record) -> Mapping[str, str]:
+    """The object's labels, decoded now."""
+    return _decode_labels(record.body()).metadata.labels or {}
+
+
+def version_of(text: str) -> int | str:
+    """A resourceVersion as a number where it is well formed, else the text (comparable for equality only).
+
+    Source: KEP-5504: a decimal string without leading zeros.
+    """
+    return int(text) if text.isdecimal() and text.isascii() and (text[0] != "0" or text == "0") else text
+
+
+class RecordCodec(Generic[T]):
+    """How a store's kind keeps an informer's objects: as records, decoded at each access."""
+
+    def __init__(self, kind: Kind[T]) -> None:
+        self._kind = kind
+
+    def encode(self, value: T) -> Record:
+        """A record of an object that did not come from a stream; the overlay keeps written objects so."""
+        body: dict[str, Any] = self._kind.encode(value)
+        meta = body.get("metadata") or {}
+        return Record(
+            str(meta.get("uid", "")),
+            version_of(str(meta.get("resourceVersion", ""))),
+            msgspec.json.encode(body),
+            False,
+        )
+
+    def decode(self, stored: Record) -> T:
+        """A private copy of the object.
+
+        Raises:
+            InvalidObject: the model refuses the object; ``raw`` holds its JSON.
+        """
+        body = stored.body()
+        try:
+            return self._kind.decode(body)
+        except Exception as error:  # a user's validator may raise anything; the cache must live on (C10)
+            raise InvalidObject(
+                f"{self._kind.store_name}: object {stored.uid or '(no uid)'} is not a valid {self._kind.kind}: {error}",
+                kind=self._kind.store_name,
+                raw=body,
+            ) from error
+
+    def same(self, old: Record, new: Record) -> bool:
+        """Nothing to tell: the same version again, or an older one of the same object (never backwards, C2)."""
+        if old.uid != new.uid:
+            return False
+        before, after = old.version, new.version
+        if isinstance(before, int) and isinstance(after, int):
+            return after <= before
+        return before == after
+
+    def replaced(self, old: Record, new: Record) -> bool:
+        """The name now belongs to another object."""
+        return old.uid != new.uid

@@ -1,0 +1,123 @@
+"""An informer: one kind of one server, kept in a kind of a store by one reflector for each watched namespace.
+
+Invariant: the reflectors of an informer write disjoint parts of its kind, and a part ends only with the informer: a
+reflector that dies of a defect is started again with backoff, and says so (C7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from zestor_controller.backoff import Backoff
+from zestor_controller.cache.decode import Record, RecordCodec
+from zestor_controller.cache.lister import Lister
+from zestor_controller.cache.reflector import Reflector, Timing
+from zestor_controller.cache.status import InformerState, InformerStatus
+from zestor_controller.client import Client
+from zestor_controller.metrics import Metrics
+from zestor_controller.objects import Kind
+from zestor_controller.store import EncodedKind, MemoryStore, StoreKind
+
+__all__ = ["Informer"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Informer(Generic[T]):
+    """Keeps one kind true.
+
+    Args:
+        client: where to read.
+        kind: what to read.
+        store: where to keep it.
+        name: the kind's name in the store.
+        namespaces: which namespaces; None for all.
+        selector: query parameters that narrow every stream.
+        indexes: named index functions.
+        metrics: where to count.
+        timing: the reflectors' clocks.
+        rng: jitter.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        kind: Kind[T],
+        store: MemoryStore,
+        name: str,
+        *,
+        namespaces: Sequence[str] | None,
+        selector: Mapping[str, str],
+        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None,
+        metrics: Metrics,
+        timing: Timing,
+        rng: random.Random,
+    ) -> None:
+        self.kind = kind
+        self._stored: StoreKind[T] = store.kind(name, codec=RecordCodec(kind), indexes=indexes, synced=False)
+        target: EncodedKind[Record] = self._stored.encoded
+        self._target = target
+        self._rng = rng
+        clock = asyncio.get_running_loop().time
+        scopes: list[str | None] = list(dict.fromkeys(namespaces)) if namespaces and kind.namespaced else [None]
+        self._reflectors = [
+            Reflector(
+                client,
+                kind,
+                target,
+                InformerStatus(kind.store_name, clock),
+                metrics,
+                namespace=scope,
+                selector=dict(selector),
+                timing=timing,
+                rng=rng,
+                alone=len(scopes) == 1,
+            )
+            for scope in scopes
+        ]
+        self.lister: Lister[T] = Lister(kind, self._stored, lambda: self.status, client.namespace)
+
+    @property
+    def status(self) -> InformerStatus:
+        """The status of the reflector that is worst off."""
+        return max((reflector.status for reflector in self._reflectors), key=_badness)
+
+    @property
+    def bytes(self) -> int:
+        """How many encoded bytes are kept."""
+        return sum(len(record.raw) for _, record in self._target.items())
+
+    async def wait_synced(self) -> None:
+        """Return once every part has been listed."""
+        for reflector in self._reflectors:
+            await reflector.status.wait_synced()
+
+    async def run(self) -> None:
+        """Reflect until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for reflector in self._reflectors:
+                name = f"reflector {self.kind.store_name} {reflector.namespace or ''}".strip()
+                tasks.create_task(self._supervise(reflector), name=name)
+            if len(self._reflectors) > 1:
+                await self.wait_synced()
+                self._target.mark_synced()
+
+    async def _supervise(self, reflector: Reflector[T]) -> None:
+        backoff = Backoff(rng=self._rng, clock=asyncio.get_running_loop().time)
+        while True:
+            try:
+                await reflector.run()
+            except Exception as error:  # a defect of ours or of a backend: one kind's trouble is its own (C6)
+                _log.exception("%s: the reflector failed and is started again", self.kind.store_name)
+                reflector.status.become(InformerState.FAILED, f"{type(error).__name__}: {error}")
+                await asyncio.sleep(backoff.next())
+
+
+def _badness(status: InformerStatus) -> tuple[bool, bool, Any]:
+    return (not status.synced, status.state is not InformerState.LIVE, -status.since)

@@ -1,0 +1,381 @@
+"""The reflector: keeps one kind of a store equal to an API server's list, by list, then watch.
+
+Invariant: a reflector is the only writer of its part of the kind. What it does next is decided by the pure state machine
+of :mod:`~zestor_controller.cache.sync`; this module does what the state asks for: it reads pages and lines, turns them
+into records and hands whole batches to the store. A list is swapped in when it is complete, never before (C4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from zestor_controller.backoff import Backoff
+from zestor_controller.cache.decode import (
+    Record,
+    decode_line,
+    decode_object,
+    decode_page,
+    version_of,
+)
+from zestor_controller.cache.status import InformerState, InformerStatus
+from zestor_controller.cache.sync import Ended, Failed, Listed, Outcome, Phase, State, step
+from zestor_controller.client import Client
+from zestor_controller.errors import (
+    ApiError,
+    Forbidden,
+    NotFound,
+    TooManyRequests,
+    TransportError,
+    Unauthorized,
+    ZestorError,
+)
+from zestor_controller.metrics import Metrics
+from zestor_controller.objects import Kind
+from zestor_controller.store import EncodedKind, EncodedStage, Tombstone
+
+__all__ = ["Reflector", "Timing"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+SLICE_S: Final = 0.005
+SLICE_LINES: Final = 128
+PAGE_BYTES: Final = 1 << 20
+MAX_PAGE: Final = 500
+RESTORE_CONFIRM_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clocks of a reflector, in seconds.
+
+    Attributes:
+        watch: what the server is asked to end a watch after; jittered downward by up to a sixth.
+        margin: how much longer than that the client waits before it ends the watch itself (C5).
+        idle: end a watch that brought no line for so long; None waits for the deadline alone, because bookmarks are
+            promised by no server.
+    """
+
+    watch: float = 290.0
+    margin: float = 10.0
+    idle: float | None = None
+
+
+@dataclass(slots=True)
+class _Restore:
+    """A list whose version lies below the last one seen: when it was first met (C2)."""
+
+    version: int
+    at: float
+
+
+@dataclass(slots=True)
+class Reflector(Generic[T]):
+    """One list-and-watch stream into one part of a kind.
+
+    Args:
+        client: where to read.
+        kind: what to read.
+        target: the kind's writer side in the store.
+        status: where to tell how it goes.
+        metrics: where to count.
+        namespace: one namespace, or None for all.
+        selector: query parameters that narrow the stream (labelSelector, fieldSelector).
+        timing: see :class:`Timing`.
+        rng: jitter; injected so that a simulation can replay.
+        alone: the kind is this reflector's whole; False where each watched namespace has a reflector of its own.
+    """
+
+    client: Client
+    kind: Kind[T]
+    target: EncodedKind[Record]
+    status: InformerStatus
+    metrics: Metrics
+    namespace: str | None = None
+    selector: dict[str, str] = field(default_factory=dict)
+    timing: Timing = field(default_factory=Timing)
+    rng: random.Random = field(default_factory=random.Random)
+    alone: bool = True
+    _page: int = MAX_PAGE
+    _restore: _Restore | None = None
+    _asked_to_wait: float = 0.0
+
+    async def run(self) -> None:
+        """List and watch for ever; ends only by cancellation. Every failure backs off and is told in the status."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff(rng=self.rng, clock=loop.time)
+        state = State()
+        while True:
+            if state.absent and self.status.synced and self.target.count():
+                await self._drop()
+            if state.delay:
+                await asyncio.sleep(max(backoff.next(), self._asked_to_wait))
+            self._asked_to_wait = 0.0
+            outcome = await (self._list(state) if state.phase is Phase.LIST else self._watch(state))
+            if isinstance(outcome, Failed):
+                self._tell(state, outcome.error)
+            state = step(state, outcome, loop.time())
+            self.status.version = state.version
+
+    # Listing
+
+    async def _list(self, state: State) -> Outcome:
+        started = perf_counter()
+        name = self.kind.store_name
+        self.metrics.relists.labels(name, state.reason).inc()
+        if self.status.synced:
+            self.status.relists += 1
+        query = dict(self.selector) | {"limit": str(self._page)}
+        if state.version and not state.consistent:
+            # Never go back in time: not older than what this cache has already served.
+            query |= {"resourceVersion": state.version, "resourceVersionMatch": "NotOlderThan"}
+        known = self.target.count()
+        stage = self._stage()
+        try:
+            version, count, met = await self._read_pages(query, stage)
+            if not self._forward(state.version, version):
+                raise TransportError(f"the list (version {version}) is older than the cache ({state.version})")
+            await stage.commit_async(SLICE_S)
+        except ZestorError as error:
+            return Failed(error, state.version)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return Failed(TransportError(f"{name}: the server's list is not readable: {error}"), state.version)
+        if self.status.synced and self.alone:
+            self.metrics.synthetic_deletes.labels(name).inc(max(0, known - met))
+        self.metrics.list_items.labels(name).inc(count)
+        self.metrics.list_seconds.labels(name, "paged").observe(perf_counter() - started)
+        if self.alone:
+            self.target.mark_synced()
+        self.status.listed()
+        self._live()
+        return Listed(version)
+
+    async def _read_pages(self, query: dict[str, str], stage: EncodedStage[Record]) -> tuple[str, int, int]:
+        """Read all pages of one list into a stage; the next page is on its way while this one is decoded.
+
+        Returns:
+            The list's version, the number of its objects, and how many of their names the cache held before.
+        """
+        put, get = stage.put, self.target.get
+        count = met = 0
+        pending = asyncio.ensure_future(self._fetch(query))
+        try:
+            while True:
+                body = await pending
+                page = decode_page(body)
+                items = page.items or []
+                token = page.metadata.continue_
+                self._size_pages(len(body), len(items))
+                if token:
+                    follow = dict(self.selector) | {"limit": str(self._page), "continue": token}
+                    pending = asyncio.ensure_future(self._fetch(follow))
+                end = perf_counter() + SLICE_S
+                for index, raw in enumerate(items):
+                    # A view would keep the whole page alive; bytes() copies this item out.
+                    item = bytes(raw)
+                    meta = decode_object(item).metadata
+                    key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
+                    met += get(key) is not None
+                    put(key, Record(meta.uid, version_of(meta.resourceVersion), item, False))
+                    if not index & 63 and perf_counter() > end:
+                        await asyncio.sleep(0)
+                        end = perf_counter() + SLICE_S
+                count += len(items)
+                if not token:
+                    return page.metadata.resourceVersion, count, met
+        finally:
+            pending.cancel()
+
+    async def _fetch(self, query: dict[str, str]) -> bytes:
+        return await self.client.read_page(self.kind, namespace=self.namespace, query=query)
+
+    def _size_pages(self, size: int, items: int) -> None:
+        """Aim at pages of about a mebibyte: one page is one scan that nothing can interrupt (C8)."""
+        if items:
+            self._page = max(20, min(MAX_PAGE, PAGE_BYTES * items // size))
+
+    def _forward(self, last: str, version: str) -> bool:
+        """Whether a list may replace the cache; False only where both versions are numbers and time would run back."""
+        before, after = version_of(last) if last else "", version_of(version)
+        if not isinstance(before, int) or not isinstance(after, int) or after >= before:
+            self._restore = None
+            return True
+        now = asyncio.get_running_loop().time()
+        if self._restore is None:
+            self._restore = _Restore(after, now)
+        if now - self._restore.at < RESTORE_CONFIRM_S:
+            return False
+        _log.error(
+            "%s: the server's versions went back from %s to %s and stayed there: it was restored from a backup; "
+            "the cache starts a new epoch",
+            self.kind.store_name,
+            last,
+            version,
+        )
+        self.metrics.relists.labels(self.kind.store_name, "regression").inc()
+        self._restore = None
+        return True
+
+    async def _drop(self) -> None:
+        """The server no longer knows the resource: nothing of it exists any more."""
+        stage = self._stage()
+        await stage.commit_async(SLICE_S)
+        self.metrics.synthetic_deletes.labels(self.kind.store_name).inc(stage.changed)
+
+    def _stage(self) -> EncodedStage[Record]:
+        """The next content of this reflector's part of the kind."""
+        if self.alone:
+            return self.target.stage()
+        prefix = f"{self.namespace}/"
+        return self.target.stage(keep=lambda name: not name.startswith(prefix))
+
+    # Watching
+
+    async def _watch(self, state: State) -> Outcome:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        seconds = self.timing.watch * (1 - self.rng.random() / 6)
+        query = dict(self.selector) | {
+            "watch": "true",
+            "resourceVersion": state.version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(max(1, int(seconds))),
+        }
+        reading = _Reading(self, state.version)
+        end = "closed"
+        try:
+            async with (
+                asyncio.timeout(seconds + self.timing.margin),
+                self.client.stream_lines(self.kind, namespace=self.namespace, query=query) as batches,
+            ):
+                self._live()
+                while True:
+                    try:
+                        async with asyncio.timeout(self.timing.idle):
+                            lines = await anext(batches)
+                    except StopAsyncIteration:
+                        break
+                    self.status.last_line = loop.time()
+                    await reading.take(lines)
+        except TimeoutError:
+            end = "idle"
+        except ApiError as error:
+            end = "gone" if error.status == 410 else "error"
+            return Failed(error, reading.version, reading.lines)
+        except TransportError as error:
+            end = "reset"
+            return Failed(error, reading.version, reading.lines)
+        finally:
+            if end == "closed" and loop.time() - started >= seconds - 1:
+                end = "server_timeout"
+            elif end == "closed" and not reading.lines and loop.time() - started < 1:
+                end = "short"
+            self.metrics.watch_streams.labels(self.kind.store_name, end).inc()
+        return Ended(reading.version, reading.lines, loop.time() - started)
+
+    # Telling
+
+    def _live(self) -> None:
+        count = self.target.count()
+        self.status.become(InformerState.LIVE, f"{count} object{'' if count == 1 else 's'} cached")
+
+    def _tell(self, state: State, error: ZestorError) -> None:
+        if isinstance(error, TooManyRequests) and error.retry_after:
+            self._asked_to_wait = error.retry_after
+        verb = state.phase.value
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        name = self.kind.store_name
+        if isinstance(error, Forbidden | Unauthorized):
+            what = f"not allowed to {verb} {name}{where}: {error.message}; grant get, list and watch on it"
+            changed = self.status.become(InformerState.FORBIDDEN, what)
+        elif isinstance(error, NotFound):
+            what = f"the server does not know {name}; install its CustomResourceDefinition"
+            changed = self.status.become(InformerState.NO_CRD, what)
+        elif isinstance(error, ApiError) and error.status == 410:
+            return  # history expired: an ordinary relist
+        else:
+            what = f"cannot {verb} {name}{where}: {error}"
+            changed = self.status.become(InformerState.STALE if self.status.synced else InformerState.FAILED, what)
+        if changed:
+            _log.warning("%s", what)
+        else:
+            _log.debug("%s", what)
+
+
+class _Reading(Generic[T]):
+    """The lines of one watch on their way into the store."""
+
+    def __init__(self, reflector: Reflector[T], version: str) -> None:
+        self.version = version
+        self.lines = 0
+        self._reflector = reflector
+        self._name = reflector.kind.store_name
+        self._kind = reflector.kind.kind
+        self._apply = reflector.target.apply
+        self._counts = {
+            kind: reflector.metrics.watch_events.labels(self._name, kind)
+            for kind in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
+        }
+
+    async def take(self, lines: list[bytes]) -> None:
+        """Apply a batch of lines; lets the loop breathe between slices.
+
+        Raises:
+            ApiError: the batch holds an ERROR event; what stood before it has been applied.
+        """
+        for start in range(0, len(lines), SLICE_LINES):
+            if start:
+                await asyncio.sleep(0)
+            self._take(lines[start : start + SLICE_LINES])
+
+    def _take(self, lines: list[bytes]) -> None:
+        changes: list[tuple[str, Record | Tombstone[Record] | None]] = []
+        counts = dict.fromkeys(self._counts, 0)
+        version = self.version
+        try:
+            for line in lines:
+                try:
+                    decoded = decode_line(line)
+                    kind, obj = decoded.type, decoded.object
+                    counts[kind] += 1
+                except (msgspec.DecodeError, KeyError):
+                    self._skip(line, "malformed")
+                    continue
+                meta = obj.metadata
+                if kind == "ERROR":
+                    raise ApiError.from_status(msgspec.json.decode(line)["object"], status=200)
+                if obj.kind != self._kind and obj.kind:
+                    self._skip(line, "wrong_kind")
+                    continue
+                if kind == "BOOKMARK":
+                    version = meta.resourceVersion or version
+                    continue
+                if not meta.name or not meta.resourceVersion:
+                    self._skip(line, "malformed")
+                    continue
+                version = meta.resourceVersion
+                key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
+                record = Record(meta.uid, version_of(version), line, True)
+                changes.append((key, Tombstone(record) if kind == "DELETED" else record))
+        finally:
+            # Also when an ERROR ends the batch: what came before it is true and must not be lost.
+            if changes:
+                self._apply(changes)
+            self.version = version
+            self.lines += len(lines)
+            for kind, count in counts.items():
+                if count:
+                    self._counts[kind].inc(count)
+
+    def _skip(self, line: bytes, reason: str) -> None:
+        """Count an event that cannot be used; the version does not advance past it."""
+        self._reflector.metrics.skipped_events.labels(self._name, reason).inc()
+        _log.warning("%s: skipped a watch event (%s): %.200r", self._name, reason, line)

@@ -1,0 +1,146 @@
+"""The reflector's state machine: list, watch, relist; pure.
+
+:func:`step` takes a state and what just happened and answers the next state, which says what to do next and whether to
+back off before. It does no input or output and reads no clock, so every rule of the protocol can be tested as a table.
+
+Source: client-go tools/cache/reflector.go and kube-runtime watcher.rs, with the differences that the docstrings name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from zestor_controller.errors import ApiError, Gone, NotFound, ServerError, ZestorError
+
+__all__ = ["Ended", "Failed", "Listed", "Outcome", "Phase", "State", "step"]
+
+RETRY_IN_PLACE_S: Final = 30.0
+SHORT_WATCH_S: Final = 1.0
+
+
+class Phase(Enum):
+    """What to do next."""
+
+    LIST = "list"
+    WATCH = "watch"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a reflector stands.
+
+    Attributes:
+        phase: what to do next.
+        version: the last resourceVersion seen; empty before the first list.
+        consistent: the next list must leave resourceVersion unset (the last one it asked for is not to be had).
+        delay: back off before doing it.
+        reason: why the next list is made: ``start``, ``gone``, ``too_large_rv``, ``error``, ``no_kind``.
+        troubled_since: when the server began to answer a watch with errors, by the caller's clock; None when well.
+        fresh: a list has just been accepted and no event has come since.
+        absent: the server does not know the resource: what is cached is to be dropped.
+    """
+
+    phase: Phase = Phase.LIST
+    version: str = ""
+    consistent: bool = False
+    delay: bool = False
+    reason: str = "start"
+    troubled_since: float | None = None
+    fresh: bool = False
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A whole list was received and swapped in."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A watch ended without an error, or by the client's own deadline.
+
+    Attributes:
+        version: the last resourceVersion seen on it.
+        events: how many lines it brought, bookmarks included.
+        seconds: how long it lived.
+    """
+
+    version: str
+    events: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A list or a watch failed.
+
+    Attributes:
+        error: why.
+        version: the last resourceVersion seen before.
+        events: how many lines a watch brought before it failed.
+    """
+
+    error: ZestorError
+    version: str
+    events: int = 0
+
+
+Outcome = Listed | Ended | Failed
+
+
+def step(state: State, outcome: Outcome, now: float) -> State:
+    """The next state.
+
+    Args:
+        state: where the reflector stood.
+        outcome: what came of doing what `state` asked for.
+        now: seconds, monotonic.
+    """
+    if isinstance(outcome, Listed):
+        return State(Phase.WATCH, outcome.version, fresh=True)
+    if isinstance(outcome, Ended):
+        # client-go relists after a very short watch; resuming from the same version after a pause loses nothing.
+        short = outcome.events == 0 and outcome.seconds < SHORT_WATCH_S
+        return State(Phase.WATCH, outcome.version, delay=short, fresh=state.fresh and outcome.events == 0)
+    if state.phase is Phase.LIST:
+        return _list_failed(state, outcome.error)
+    return _watch_failed(state, outcome, now)
+
+
+def _list_failed(state: State, error: ZestorError) -> State:
+    if isinstance(error, Gone) or _too_large(error):
+        reason = "gone" if isinstance(error, Gone) else "too_large_rv"
+        # Once at once without a version; if even that is refused, with backoff (fault 13).
+        return replace(state, consistent=True, delay=state.consistent, reason=reason, absent=False)
+    if isinstance(error, NotFound):
+        return replace(state, delay=True, absent=True, reason="no_kind")
+    return replace(state, delay=True, absent=False, reason="error")
+
+
+def _watch_failed(state: State, outcome: Failed, now: float) -> State:
+    error, version = outcome.error, outcome.version
+    if isinstance(error, Gone):
+        # A list that expires before its watch sees one event is a loop: from the second round on, back off.
+        looping = state.fresh and outcome.events == 0
+        return State(Phase.LIST, version, consistent=looping, delay=looping, reason="gone")
+    if _too_large(error):
+        return State(Phase.LIST, version, consistent=True, delay=True, reason="too_large_rv")
+    if isinstance(error, NotFound):
+        return State(Phase.LIST, version, delay=True, reason="no_kind")
+    since = state.troubled_since if state.troubled_since is not None and outcome.events == 0 else now
+    if isinstance(error, ServerError) and now - since >= RETRY_IN_PLACE_S:
+        return State(Phase.LIST, version, delay=True, reason="error")
+    troubled = since if isinstance(error, ServerError) else None
+    return State(Phase.WATCH, version, delay=True, troubled_since=troubled, fresh=state.fresh and outcome.events == 0)
+
+
+def _too_large(error: ZestorError) -> bool:
+    """The server has not reached the version asked for (a lagging replica)."""
+    return isinstance(error, ApiError) and any(
+        cause.reason == "ResourceVersionTooLarge" or "Too large resource version" in cause.message
+        for cause in error.causes
+    )

@@ -1,0 +1,66 @@
+"""From an event of a store to the requests that it causes: by itself, by owner, by a map function.
+
+Pure but for the user's map function; one that raises concerns its own event only.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from zestor_controller.controller.controller import Source
+from zestor_controller.controller.reconcile import Request
+from zestor_controller.errors import InvalidObject
+from zestor_controller.objects import Kind, NamespacedName
+from zestor_controller.store import Event
+
+__all__ = ["requests_of"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+def requests_of(source: Source, event: Event[Any], owner: Kind[Any]) -> Iterable[Request]:
+    """The requests that an event of `source` causes for a controller of `owner`.
+
+    Both the old and the new object are asked, so that an object that has lost its owner, or its reference, wakes the one
+    that it pointed at before.
+    """
+    found: dict[Request, None] = {}
+    for which in ("object", "old"):
+        try:
+            obj = getattr(event, which)
+        except InvalidObject:
+            continue
+        if obj is None:
+            continue
+        try:
+            found |= dict.fromkeys(_mapped(source, obj) if source.map is not None else _owners(obj, owner))
+        except Exception:  # the user's function: its failure must not end the pump, nor hide the other object
+            _log.exception("the map function of %s failed for %s", source.kind.store_name, event.name)
+    return found
+
+
+def _owners(obj: Any, owner: Kind[Any]) -> Iterable[Request]:
+    meta = obj.metadata
+    for reference in meta.owner_references or ():
+        if not reference.controller or reference.kind != owner.kind:
+            continue
+        group, _, _ = str(reference.api_version).rpartition("/")
+        if group == owner.group:
+            yield Request(reference.name, (meta.namespace or "") if owner.namespaced else "")
+
+
+def _mapped(source: Source, obj: Any) -> Iterable[Request]:
+    assert source.map is not None  # the caller looked
+    for target in source.map(obj):
+        if isinstance(target, Request):
+            yield target
+        elif isinstance(target, NamespacedName):
+            yield Request(target.name, target.namespace)
+        elif isinstance(target, str):
+            yield Request.parse(target)
+        else:
+            raise TypeError(f"a map function yields names, not {type(target).__name__}: {target!r}")

@@ -1,0 +1,364 @@
+"""A controller that runs: pumps drain watch channels into the work queue, workers drain the queue.
+
+Invariant: between a watch and the queue nothing waits and nothing is lost: the watches coalesce, the queue deduplicates,
+and both are level-triggered. A worker holds one key at a time; a reconcile that outlives its cancellation keeps its key
+locked while the worker goes on with others (R3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import io
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.client import Client
+from zestor_controller.controller.context import BlockingContext, Context, Owner, owner_of
+from zestor_controller.controller.controller import Controller, Source
+from zestor_controller.controller.finalizers import add_finalizer, remove_finalizer
+from zestor_controller.controller.handlers import requests_of
+from zestor_controller.controller.reconcile import Request, Result
+from zestor_controller.controller.recorder import EventRecorder
+from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
+from zestor_controller.errors import Conflict, InvalidObject, TerminalError
+from zestor_controller.metrics import RESULTS, Metrics
+from zestor_controller.store import Event, EventType, Overflow, StoreKind
+
+__all__ = ["Outcome", "Runner", "Services"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+INITIAL_PRIORITY: Final = -100
+CANCEL_GRACE_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one reconcile ended, for whoever watches the manager.
+
+    Attributes:
+        controller: the controller's name.
+        request: whose turn it was.
+        result: ``success``, ``requeue_after``, ``error``, ``terminal`` or ``timeout``.
+        seconds: how long it took.
+        causes: why it ran.
+        error: one line, empty unless it failed.
+        retry_after: seconds until the next run that is already arranged; None waits for a change.
+        runs: how many reconciles of this object have ended so far.
+    """
+
+    controller: str
+    request: str
+    result: str
+    seconds: float
+    causes: tuple[str, ...]
+    error: str = ""
+    retry_after: float | None = None
+    runs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a manager lends to its runners."""
+
+    client: Client
+    cache: ClusterCache
+    metrics: Metrics
+    recorder: EventRecorder
+    outcomes: StoreKind[Outcome]
+    threads: Callable[[], ThreadPoolExecutor]
+
+
+class Runner(Generic[T]):
+    """One controller at work.
+
+    Args:
+        controller: what to run.
+        services: the manager's client, cache, metrics, recorder and outcomes.
+    """
+
+    def __init__(self, controller: Controller[T], services: Services) -> None:
+        controller.check()
+        self.controller = controller
+        self.ready = False
+        self._services = services
+        self._metrics = services.metrics
+        name = controller.name
+        self.queue: WorkQueue[Request] = WorkQueue(
+            on_add=self._metrics.queue_adds.labels(name, name).inc,
+            on_retry=self._metrics.queue_retries.labels(name, name).inc,
+        )
+        self._primary: Informer[T] = services.cache.informer(controller.kind)
+        self._watched: list[tuple[Source, Informer[Any]]] = [
+            (source, services.cache.informer(source.kind)) for source in controller.sources
+        ]
+        self._last: dict[Request, Event[T]] = {}
+        self._stuck: dict[asyncio.Task[Any], Request] = {}
+        for result in RESULTS:
+            self._metrics.reconcile_total.labels(name, result)
+        self._metrics.reconcile_errors.labels(name)
+        self._metrics.max_concurrent.labels(name).set(controller.concurrency)
+
+    @property
+    def name(self) -> str:
+        """The controller's name."""
+        return self.controller.name
+
+    @property
+    def informers(self) -> list[Informer[Any]]:
+        """The informers that this controller needs, its own kind's first."""
+        return [self._primary, *(informer for _, informer in self._watched)]
+
+    async def run(self) -> None:
+        """Pump and work until :meth:`stop` or cancellation."""
+        async with asyncio.TaskGroup() as tasks:
+            pumps = [tasks.create_task(self._pump(self._primary, None), name=f"{self.name}: pump")]
+            for source, informer in self._watched:
+                name = f"{self.name}: pump of {source.kind.store_name}"
+                pumps.append(tasks.create_task(self._pump(informer, source), name=name))
+            for informer in self.informers:  # start only when all that a reconcile may read is there
+                await informer.wait_synced()
+            self.ready = True
+            async with asyncio.TaskGroup() as workers:
+                for n in range(self.controller.concurrency):
+                    workers.create_task(self._work(), name=f"{self.name}: worker {n}")
+            for pump in pumps:
+                pump.cancel()
+
+    def stop(self) -> list[Request]:
+        """Start nothing new; what runs may finish. Returns the keys that were left waiting."""
+        self.ready = False
+        return self.queue.shut_down()
+
+    async def drained(self) -> None:
+        """Return when nothing runs any more."""
+        await self.queue.drained()
+
+    # Pumping
+
+    async def _pump(self, informer: Informer[Any], source: Source | None) -> None:
+        kind = informer.kind.store_name
+        priority = INITIAL_PRIORITY
+        watch = informer.lister.watch(initial_replay=True, overflow=Overflow.COALESCE, bookmarks=True)
+        with watch:
+            async for batch in watch.batches():
+                for event in batch:
+                    if event.type is EventType.SYNCED:
+                        priority = 0
+                        continue
+                    cause = f"{event.type.value.lower()} {kind} {event.name}"
+                    if source is None:
+                        request = Request.parse(event.name)
+                        if event.type is EventType.DELETE:
+                            self._last[request] = event
+                        else:
+                            self._last.pop(request, None)
+                        self.queue.add(request, cause=cause, priority=priority)
+                    else:
+                        for request in requests_of(source, event, self.controller.kind):
+                            self.queue.add(request, cause=cause, priority=priority)
+
+    # Working
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                item = await self.queue.get()
+            except QueueClosed:
+                return
+            self._metrics.queue_seconds.labels(self.name, self.name).observe(item.waited)
+            await self._process(item)
+
+    async def _process(self, item: Item[Request]) -> None:
+        """Run one key to its end, or to its timeout; every path settles the key exactly once."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        active = self._metrics.active_workers.labels(self.name)
+        active.inc()
+        try:
+            task = loop.create_task(self._reconcile(item), name=f"{self.name}: {item.key}")
+            timeout = self.controller.timeout.total_seconds()
+            try:
+                done, _ = await asyncio.wait({task}, timeout=timeout)
+            except asyncio.CancelledError:
+                task.cancel()
+                await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
+                self.queue.done(item.key)
+                raise
+            if done:
+                self._settle(item, task, loop.time() - started)
+                return
+            stack = _stack(task)
+            _log.error(
+                "%s: the reconcile of %s has run for %.0f s, its timeout; it is cancelled. It stood at:\n%s",
+                *(self.name, item.key, timeout, stack),
+            )
+            self._metrics.reconcile_timeouts.labels(self.name).inc()
+            task.cancel()
+            done, _ = await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
+            error = (
+                f"timed out after {timeout:g} s at {stack.strip().splitlines()[-1].strip() if stack.strip() else '?'}"
+            )
+            if done:
+                if not task.cancelled():
+                    task.exception()  # seen: the timeout is what is told
+                self._failed(item, error, loop.time() - started, result="timeout")
+                self.queue.done(item.key)
+                return
+            _log.error(
+                "%s: the reconcile of %s ignores its cancellation; it is abandoned, its key stays locked until it ends",
+                *(self.name, item.key),
+            )
+            self._stuck[task] = item.key
+            self._metrics.reconcile_stuck.labels(self.name).set(len(self._stuck))
+            self._tell(item, "timeout", loop.time() - started, error=error + "; it ignores its cancellation")
+            task.add_done_callback(lambda ended: self._unstuck(item, ended))
+        finally:
+            active.dec()
+
+    def _unstuck(self, item: Item[Request], task: asyncio.Task[Any]) -> None:
+        self._stuck.pop(task, None)
+        self._metrics.reconcile_stuck.labels(self.name).set(len(self._stuck))
+        if not task.cancelled():
+            task.exception()
+        self.queue.done(item.key)
+        self.queue.retry(item.key, cause="retry after a timeout")
+
+    def _settle(self, item: Item[Request], task: asyncio.Task[Result | None], seconds: float) -> None:
+        """Take the outcome of a finished reconcile: forget, requeue or retry."""
+        key = item.key
+        self._metrics.reconcile_seconds.labels(self.name).observe(seconds)
+        self._metrics.work_seconds.labels(self.name, self.name).observe(seconds)
+        error = asyncio.CancelledError("cancelled itself") if task.cancelled() else task.exception()
+        if error is None:
+            result = task.result()
+            self.queue.forget(key)
+            self.queue.done(key)
+            after = result.requeue_after.total_seconds() if result is not None and result.requeue_after else None
+            if after is not None:
+                self.queue.add_after(key, after, cause="requeue_after")
+            word = "success" if after is None else "requeue_after"
+            self._metrics.reconcile_total.labels(self.name, word).inc()
+            self._tell(item, word, seconds, retry_after=after)
+            return
+        if isinstance(error, TerminalError):
+            _log.error("%s: %s failed for good, until it changes: %s", self.name, key, error)
+            self._metrics.terminal_errors.labels(self.name).inc()
+            self._metrics.reconcile_total.labels(self.name, "error").inc()
+            self._metrics.reconcile_errors.labels(self.name).inc()
+            self._tell(item, "terminal", seconds, error=_line(error))
+        else:
+            if isinstance(error, Conflict):  # somebody else wrote first: ordinary, and gone with the next read
+                _log.info("%s: %s met a conflict and runs again: %s", self.name, key, error)
+            else:
+                _log.error("%s: the reconcile of %s failed: %s", self.name, key, _line(error), exc_info=error)
+            if not isinstance(error, Exception):
+                self._metrics.reconcile_panics.labels(self.name).inc()
+            self._failed(item, _line(error), seconds)
+        self.queue.done(key)
+
+    def _failed(self, item: Item[Request], error: str, seconds: float, *, result: str = "error") -> None:
+        self._metrics.reconcile_total.labels(self.name, "error").inc()
+        self._metrics.reconcile_errors.labels(self.name).inc()
+        delay = self.queue.retry(item.key, cause="retry after an error")
+        self._tell(item, result, seconds, error=error, retry_after=delay)
+
+    def _tell(
+        self, item: Item[Request], result: str, seconds: float, *, error: str = "", retry_after: float | None = None
+    ) -> None:
+        name = f"{self.name}/{item.key}"
+        before = self._services.outcomes.get(name)
+        runs = before.runs + 1 if before is not None else 1
+        outcome = Outcome(self.name, str(item.key), result, seconds, item.causes, error, retry_after, runs)
+        self._services.outcomes.set(name, outcome)
+        if not error and item.key not in self._primary.lister:
+            self._services.outcomes.delete(name)  # the object has gone, and all is done about it
+
+    # Reconciling
+
+    async def _reconcile(self, item: Item[Request]) -> Result | None:
+        """Read the level from the cache and call the function that fits it."""
+        request, functions = item.key, self.controller.functions
+        obj: Any = self._primary.lister.get(request.name, namespace=request.namespace or None)
+        if functions.requests is not None:
+            owner = owner_of(self.controller.kind, obj) if obj is not None else None
+            return self._checked(await self._call(functions.requests, item, owner, request))
+        if obj is None:
+            event = self._last.pop(request, None)
+            if functions.deleted is not None:
+                try:
+                    last = event.object if event is not None else None
+                except InvalidObject:
+                    last = None
+                try:
+                    await self._call(functions.deleted, item, None, request, last)
+                except BaseException:
+                    if event is not None:
+                        self._last.setdefault(request, event)  # the retry is to see it too
+                    raise
+            return None
+        if functions.finalizer is not None:
+            name, cleanup = functions.finalizer
+            held = name in (obj.metadata.finalizers or ())
+            if obj.metadata.deletion_timestamp is not None:
+                if held:
+                    await self._call(cleanup, item, owner_of(self.controller.kind, obj), obj)
+                    await remove_finalizer(self._services.client, self.controller.kind, obj, name)
+                return None
+            if not held:
+                obj = await add_finalizer(self._services.client, self.controller.kind, obj, name)
+        assert functions.reconcile is not None  # Controller.check
+        return self._checked(await self._call(functions.reconcile, item, owner_of(self.controller.kind, obj), obj))
+
+    async def _call(self, function: Callable[..., Any], item: Item[Request], owner: Owner | None, *args: Any) -> Any:
+        context = Context(
+            request=item.key,
+            owner=owner,
+            client=self._services.client,
+            cache=self._services.cache,
+            recorder=self._services.recorder,
+            controller=self.name,
+            causes=item.causes,
+            more_causes=item.more,
+            attempt=self.queue.failures(item.key) + 1,
+        )
+        if inspect.iscoroutinefunction(inspect.unwrap(function)):
+            return await function(*args, context)
+        loop = asyncio.get_running_loop()
+        blocking = BlockingContext(context, loop)
+        answer = await loop.run_in_executor(self._services.threads(), lambda: function(*args, blocking))
+        if inspect.isawaitable(answer):
+            close = getattr(answer, "close", None)
+            if close is not None:
+                close()
+            raise TypeError(f"{self._named(function)} is a plain function that returned a coroutine: make it async def")
+        return answer
+
+    def _checked(self, answer: Any) -> Result | None:
+        if answer is None or isinstance(answer, Result):
+            return answer
+        raise TypeError(
+            f"the reconcile function of {self.name} returned {answer!r}; return None or Result(requeue_after=...)"
+        )
+
+    def _named(self, function: Callable[..., Any]) -> str:
+        return getattr(function, "__qualname__", repr(function))
+
+
+def _line(error: BaseException) -> str:
+    """An error as one line, with its type where that is not said already."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _stack(task: asyncio.Task[Any]) -> str:
+    out = io.StringIO()
+    task.print_stack(limit=8, file=out)
+    return out.getvalue()

@@ -1,0 +1,271 @@
+"""The manager: starts and stops caches and controllers in the right order, owns the signals and the pages.
+
+Start: pages, caches, recorder, controllers. Stop (L3): controllers take nothing new, what runs may finish within the grace
+period, Events are flushed, caches and pages end, and the process exits 0. A second signal exits at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from zestor_controller.cache import ClusterCache
+from zestor_controller.client import Client
+from zestor_controller.controller import Controller, Outcome, Runner, Services
+from zestor_controller.controller.recorder import EventRecorder
+from zestor_controller.errors import ConfigError, ZestorError
+from zestor_controller.manager.health import Check, HealthServer, check_to_dict
+from zestor_controller.manager.watchdog import LoopWatchdog
+from zestor_controller.metrics import Metrics
+from zestor_controller.store import MemoryStore, StoreKind
+
+__all__ = ["Manager"]
+
+_log = logging.getLogger(__name__)
+
+GRACE: Final = timedelta(seconds=30)
+BLOCKED_LIMIT_S: Final = 60.0
+
+
+class Manager:
+    """Runs controllers against one cluster.
+
+    Constructing does no input or output and reads no configuration; :meth:`run` and :meth:`serve` do.
+
+    Args:
+        controllers: what to run.
+        kubeconfig: a file; KUBECONFIG, ``~/.kube/config`` or the pod's own account unless given.
+        context: a context of the kubeconfig.
+        namespaces: watch these only; all unless given.
+        health_port: where to serve /healthz, /readyz and /statusz; None serves none.
+        metrics_port: where to serve /metrics; None serves none.
+        host: the address of both; loopback outside a cluster, every address inside.
+        grace: how long a stop waits for running reconciles.
+
+    Raises:
+        ConfigError: two controllers have the same name, or one has no reconcile function.
+    """
+
+    def __init__(
+        self,
+        *controllers: Controller[Any],
+        kubeconfig: str | os.PathLike[str] | None = None,
+        context: str | None = None,
+        namespaces: list[str] | None = None,
+        health_port: int | None = None,
+        metrics_port: int | None = None,
+        host: str | None = None,
+        grace: timedelta = GRACE,
+    ) -> None:
+        names = [controller.name for controller in controllers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"two controllers are named {name!r}; give one of them name=...")
+        self.controllers = controllers
+        self.kubeconfig = kubeconfig
+        self.context = context
+        self.namespaces = namespaces
+        self.health_port = health_port
+        self.metrics_port = metrics_port
+        self.host = host
+        self.grace = grace
+        self.metrics = Metrics()
+        self.outcomes: StoreKind[Outcome] = MemoryStore().kind("outcomes", Outcome, compare=lambda old, new: False)
+        self.ports: dict[str, int] = {}
+        self._cache: ClusterCache | None = None
+        self._runners: list[Runner[Any]] = []
+        self._watchdog: LoopWatchdog | None = None
+
+    # Running
+
+    def run(self) -> int:
+        """Block until SIGTERM or SIGINT; for the main thread of a process.
+
+        Returns:
+            An exit code: 0 after a clean stop, 2 for bad configuration, 3 when the cluster cannot be reached.
+        """
+        try:
+            return asyncio.run(self._run())
+        except ConfigError as error:
+            _log.error("%s", error)
+            return 2
+        except ZestorError as error:
+            _log.error("%s", error)
+            return 3
+
+    async def _run(self) -> int:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+
+        def on_signal(number: signal.Signals) -> None:
+            if stop.is_set():
+                _log.warning("%s again: exiting now", number.name)
+                os._exit(128 + number)
+            _log.info("%s: stopping", number.name)
+            stop.set()
+
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, on_signal, number)
+        try:
+            await self.serve(stop)
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+        return 0
+
+    async def serve(self, stop: asyncio.Event, *, client: Client | None = None) -> None:
+        """Run until `stop` is set; touches no signal.
+
+        Args:
+            stop: set it to stop in order.
+            client: an open client to use; a connection by this manager's own configuration unless given.
+
+        Raises:
+            ConfigError: the configuration cannot be used.
+            TransportError: the server cannot be reached at all.
+        """
+        async with AsyncExitStack() as stack:
+            if client is None:
+                client = await stack.enter_async_context(
+                    Client.connect(kubeconfig=self.kubeconfig, context=self.context)
+                )
+            threads: ThreadPoolExecutor | None = None
+
+            def lend_threads() -> ThreadPoolExecutor:
+                nonlocal threads
+                if threads is None:
+                    workers = sum(controller.concurrency for controller in self.controllers)
+                    threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
+                return threads
+
+            health = self._health_server()
+            await health.start()
+            stack.push_async_callback(health.stop)
+            self.ports = health.ports
+            self._watchdog = stack.enter_context(LoopWatchdog(self.metrics))
+            cache = self._cache = await stack.enter_async_context(
+                ClusterCache(client, namespaces=self.namespaces, metrics=self.metrics)
+            )
+            rng = random.Random()
+            recorder = EventRecorder(
+                client,
+                controller=self.controllers[0].name if len(self.controllers) == 1 else "zestor-controller",
+                instance=socket.gethostname(),
+                now=lambda: datetime.now(UTC),
+                clock=asyncio.get_running_loop().time,
+                suffix=lambda: f"{rng.getrandbits(64):016x}",
+            )
+            services = Services(client, cache, self.metrics, recorder, self.outcomes, lend_threads)
+            self._runners = [Runner(controller, services) for controller in self.controllers]
+            try:
+                await self._serve(stop, recorder)
+            finally:
+                if threads is not None:
+                    threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _serve(self, stop: asyncio.Event, recorder: EventRecorder) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(recorder.run(), name="event recorder")
+            running = [tasks.create_task(runner.run(), name=f"controller {runner.name}") for runner in self._runners]
+            for runner in self._runners:
+                _log.info("controller %s started", runner.name)
+            await stop.wait()
+            left = {runner.name: runner.stop() for runner in self._runners}
+            try:
+                async with asyncio.timeout(self.grace.total_seconds()):
+                    for runner in self._runners:
+                        await runner.drained()
+                    await recorder.flush()
+            except TimeoutError:
+                for runner in self._runners:
+                    for request in runner.queue.processing():
+                        _log.warning("%s: %s still runs at the end of the grace period", runner.name, request)
+            for name, requests in left.items():
+                if requests:
+                    shown = ", ".join(str(request) for request in requests[:5])
+                    _log.info("%s: %d keys were left for the next start: %s", name, len(requests), shown)
+            for task in [*running, writing]:
+                task.cancel()
+
+    # Telling
+
+    def checks(self) -> list[Check]:
+        """Readiness, one line for each kind and each controller."""
+        checks: list[Check] = []
+        if self._cache is None:
+            return [Check("manager", False, "not started")]
+        for informer in self._cache.informers():
+            status = informer.status
+            checks.append(Check(f"informer/{status.kind}", status.synced and status.live, _described(status)))
+        for runner in self._runners:
+            missing = [i.status.kind for i in runner.informers if not i.status.synced]
+            reason = f"waits for {', '.join(missing)}" if missing else f"{len(runner.queue)} waiting"
+            checks.append(Check(f"controller/{runner.name}", runner.ready, reason))
+        return checks
+
+    def _health_server(self) -> HealthServer:
+        inside = "KUBERNETES_SERVICE_HOST" in os.environ
+        return HealthServer(
+            host=self.host or ("0.0.0.0" if inside else "127.0.0.1"),
+            health_port=self.health_port,
+            metrics_port=self.metrics_port,
+            metrics=self.metrics,
+            refresh=self._refresh,
+            checks=self.checks,
+            alive=self._alive,
+            status=self._status,
+        )
+
+    def _alive(self) -> str | None:
+        blocked = self._watchdog.blocked_for if self._watchdog is not None else 0.0
+        return f"the event loop has been held for {blocked:.0f} s" if blocked > BLOCKED_LIMIT_S else None
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "checks": [check_to_dict(check) for check in self.checks()],
+            "reconciles": [
+                {
+                    "controller": outcome.controller,
+                    "object": outcome.request,
+                    "result": outcome.result,
+                    "seconds": round(outcome.seconds, 6),
+                    "causes": list(outcome.causes),
+                    "error": outcome.error,
+                    "retryAfter": outcome.retry_after,
+                    "runs": outcome.runs,
+                }
+                for outcome in self.outcomes.list()
+            ],
+        }
+
+    def _refresh(self) -> None:
+        """Bring the series that are computed at scrape time up to date."""
+        metrics = self.metrics
+        if self._cache is not None:
+            self._cache.refresh_metrics()
+        for runner in self._runners:
+            name, queue = runner.name, runner.queue
+            now = queue.now()
+            by_priority: dict[int, list[float]] = {0: []}
+            for _, priority, since in queue.waiting():
+                by_priority.setdefault(priority, []).append(now - since)
+            for priority, ages in by_priority.items():
+                metrics.queue_depth.labels(name, name, str(priority)).set(len(ages))
+                metrics.queue_oldest.labels(name, str(priority)).set(max(ages, default=0.0))
+            running = [now - since for since in queue.processing().values()]
+            metrics.unfinished_seconds.labels(name, name).set(sum(running))
+            metrics.longest_running_seconds.labels(name, name).set(max(running, default=0.0))
+
+
+def _described(status: Any) -> str:
+    return f"{status.state.value}: {status.reason}"
