@@ -16,6 +16,8 @@ from zestor_controller.store.event import Event, EventType
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from zestor_controller.store._guard import Guard
+
 __all__ = ["AGAIN", "Again", "Buffer", "CoalescingBuffer", "EventFilter", "QueueBuffer"]
 
 T = TypeVar("T")
@@ -44,16 +46,19 @@ class EventFilter(Generic[T]):
         event_types: the types to tell, or None for all.
         names: the names to tell, or None for all.
         predicate: a plain, quick function of the event, or None.
+        guard: keeps the predicate from writing to the kind whose events it judges.
     """
 
-    __slots__ = ("names", "predicate", "types")
+    __slots__ = ("_guard", "names", "predicate", "types")
 
     def __init__(
         self,
         event_types: Collection[EventType] | None,
         names: Collection[str] | None,
         predicate: Callable[[Event[T]], object] | None,
+        guard: Guard,
     ) -> None:
+        self._guard = guard
         self.types = None if event_types is None else frozenset(event_types)
         self.names = None if names is None else frozenset(names)
         self.predicate = predicate
@@ -70,10 +75,13 @@ class EventFilter(Generic[T]):
         """Ask the predicate; an object that its model refuses passes, for its consumer is to find it (C10)."""
         if self.predicate is None:
             return True
+        before = self._guard.begin("a watch's predicate")
         try:
             return bool(self.predicate(event))
         except InvalidObject:
             return True
+        finally:
+            self._guard.begin(before)
 
     def accepts(self, event: Event[T]) -> bool:
         """Tell whether the event is wanted."""

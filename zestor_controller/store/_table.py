@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zestor_controller.errors import StoreClosed, StoreError
+from zestor_controller.errors import StoreError
 from zestor_controller.store.codec import Codec, ReplacingCodec
 from zestor_controller.store.event import Change, Event, EventType
 from zestor_controller.store.hub import Hub
@@ -48,13 +48,11 @@ class Table(Generic[S]):
         self.hub: Hub[Any] = Hub(kind, lock, codec.decode, synced)
         self.objects: dict[str, S] = {}
         self.indexes: dict[str, Index] = {}
-        self.closed = False
+        self.guard = self.hub.guard
         self.touched: set[str] | None = None  # names written while a stage is being committed
         self._same = codec.same
         self._decode = codec.decode
         self._replaced = codec.replaced if isinstance(codec, ReplacingCodec) else None
-        self._busy = ""  # what runs under the lock and must not write to this kind
-        self._refusing = False  # closed or busy
         self._plain = self._replaced is None  # a write touches nothing but the objects and the hub
 
     # Reading.
@@ -66,26 +64,26 @@ class Table(Generic[S]):
             StoreClosed: the store has been closed.
         """
         with self.lock:
-            if self.closed:
-                self.refuse_closed()
+            if self.guard.closed:
+                self.guard.check_open()
             return self.objects.get(name)
 
     def items(self) -> list[tuple[str, S]]:
         """Return all names and stored values, of one moment."""
         with self.lock:
-            self.refuse_closed()
+            self.guard.check_open()
             return list(self.objects.items())
 
     def names(self) -> list[str]:
         """Return all names, of one moment."""
         with self.lock:
-            self.refuse_closed()
+            self.guard.check_open()
             return list(self.objects)
 
     def count(self) -> int:
         """Return the number of objects."""
         with self.lock:
-            self.refuse_closed()
+            self.guard.check_open()
             return len(self.objects)
 
     def by_index(self, index: str, key: Any) -> list[tuple[str, S]]:
@@ -95,7 +93,7 @@ class Table(Generic[S]):
             StoreError: the kind has no such index.
         """
         with self.lock:
-            self.refuse_closed()
+            self.guard.check_open()
             objects = self.objects
             return [(name, objects[name]) for name in self.index(index).names(key)]
 
@@ -152,8 +150,8 @@ class Table(Generic[S]):
     def write(self, name: str, stored: S) -> Change:
         """Write one value."""
         with self.lock:
-            if self._refusing:
-                self.refuse_write()
+            if self.guard.refusing:
+                self.guard.check_write()
             old = self.objects.get(name)
             if old is not None and self._same(old, stored):
                 return _UNCHANGED
@@ -183,31 +181,9 @@ class Table(Generic[S]):
     def writing(self) -> Iterator[None]:
         """Hold the lock for a write; refuse it when the store is closed, or from within the kind's own functions."""
         with self.lock:
-            if self._refusing:
-                self.refuse_write()
+            if self.guard.refusing:
+                self.guard.check_write()
             yield
-
-    @contextmanager
-    def calling(self, what: str) -> Iterator[None]:
-        """Hold the lock while a user's function runs that must not write to this kind."""
-        with self.writing():
-            self._busy = what
-            self._refusing = True
-            try:
-                yield
-            finally:
-                self._busy = ""
-                self._refusing = self.closed
-
-    def refuse_closed(self) -> None:
-        """Raise StoreClosed when the store has been closed."""
-        if self.closed:
-            raise StoreClosed(f"kind {self.kind!r}: the store has been closed")
-
-    def refuse_write(self) -> None:
-        """Raise what forbids a write now."""
-        self.refuse_closed()
-        raise RuntimeError(f"kind {self.kind!r}: {self._busy} must not write to its own kind; write after it returns")
 
     # Under the lock: one change of objects and indexes, with its events.
 
@@ -217,8 +193,10 @@ class Table(Generic[S]):
         if old is not None and self._same(old, stored):
             return _UNCHANGED
         self.objects[name] = stored
-        for index in self.indexes.values():
-            index.put(name, stored)
+        if self.indexes:
+            with self.guard.calling("an index function"):
+                for index in self.indexes.values():
+                    index.put(name, stored)
         if self.touched is not None:
             self.touched.add(name)
         if self.hub.refs:
@@ -259,6 +237,6 @@ class Table(Generic[S]):
     def close(self) -> None:
         """End every watch and refuse later operations."""
         with self.lock:
-            if not self.closed:
-                self.closed = self._refusing = True
+            if not self.guard.closed:
+                self.guard.close()
                 self.hub.close()

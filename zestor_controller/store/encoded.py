@@ -68,7 +68,7 @@ class EncodedKind(Table[S]):
     def stage(self) -> EncodedStage[S]:
         """Open a stage: ``put`` stored values, then ``commit``, ``await commit_async`` or leave its block."""
         with self.lock:
-            self.refuse_closed()
+            self.guard.check_open()
         return EncodedStage(self)
 
     def watch(
@@ -84,7 +84,7 @@ class EncodedKind(Table[S]):
     ) -> Watch[Any]:
         """Subscribe to the kind's changes; ``event.stored`` is the value in stored form."""
         with self.lock:  # the snapshot and the subscription are one step (S4)
-            self.refuse_closed()
+            self.guard.check_open()
             return Watch(
                 self.hub,
                 self.objects,

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from zestor_controller.store._guard import Guard
 from zestor_controller.store._wake import wake_all
 from zestor_controller.store.event import Event, EventType
 
@@ -78,6 +79,7 @@ class Hub(Generic[T]):
         self.lock = lock
         self.decode = decode
         self.synced = synced
+        self.guard = Guard(kind)
         self.end = 0  # the number of the next event; the log holds the ones before it
         self.refs: list[weakref.ref[Subscriber]] = []  # empty: an event is not worth making
         self._log: list[Event[T]] = []

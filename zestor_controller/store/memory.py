@@ -276,7 +276,8 @@ class MemoryKind(Generic[T]):
             )
         table = self._table
         with table.lock:
-            with table.calling("a function given to update()"):
+            table.guard.check_write()
+            with table.guard.calling("a function given to update()"):
                 present = table.objects.get(name)
                 value = fn(None if present is None else self._codec.decode(present))
             if value is None:

@@ -19,7 +19,7 @@ from zestor_controller.store._wake import LoopWaiter, ThreadWaiter, Waiter, runn
 from zestor_controller.store.event import Event, EventType, Overflow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Generator, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from zestor_controller.store.hub import Hub, Subscriber
@@ -57,7 +57,7 @@ class Watch(Generic[T]):
             raise TypeError(f"watch of kind {hub.kind!r}: names takes a collection of names; write names=[{names!r}]")
         if buffer_size < 1:
             raise ValueError(f"watch of kind {hub.kind!r}: buffer_size must be at least 1, not {buffer_size}")
-        selected = EventFilter(event_types, names, predicate)
+        selected = EventFilter(event_types, names, predicate, hub.guard)
         self.overflow = Overflow(overflow)
         self._hub = hub
         self._lock = hub.lock
