@@ -2,5 +2,6 @@
 
 from zestor_controller.apiserver.builtin.codec import DecodeFailure
 from zestor_controller.apiserver.builtin.kinds import resources
+from zestor_controller.apiserver.builtin.podverbs import bind, evict
 
-__all__ = ["DecodeFailure", "resources"]
+__all__ = ["DecodeFailure", "bind", "evict", "resources"]

@@ -13,8 +13,9 @@ from zestor_controller.apiserver.builtin.checks import (
 )
 from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
 from zestor_controller.apiserver.builtin.poddefaults import default_pod_template
+from zestor_controller.apiserver.builtin.poddiff import template_text
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
-from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
+from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid, not_supported, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.contract import Json, Writing
@@ -124,8 +125,10 @@ class JobStrategy(BuiltinStrategy):
         for name in ("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
             errors += check_immutable(f"spec.{name}", now.get(name), was.get(name))
         # A job that is suspended and never started may still be told where to run; its pods do not exist yet.
-        if not was.get("suspend") or (old.get("status") or {}).get("startTime"):
-            errors += check_immutable("spec.template", now.get("template"), was.get("template"))
+        waiting = was.get("suspend") and not (old.get("status") or {}).get("startTime")
+        if not waiting and now.get("template") != was.get("template"):
+            shown = template_text(now.get("template"))
+            errors.append(FieldError(ErrorType.INVALID, "spec.template", None, "field is immutable", shown))
         return errors
 
     def validate_status(self, new: Json, old: Json) -> list[FieldError]:

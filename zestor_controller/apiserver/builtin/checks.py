@@ -7,6 +7,7 @@ answers field errors.
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ __all__ = [
     "check_text",
     "check_unique",
     "selector_matches",
+    "shown_fields",
 ]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -318,6 +320,11 @@ def selector_matches(selector: Json | None, labels: Mapping[str, str] | None) ->
         if not matches:
             return False
     return True
+
+
+def shown_fields(value: Json, *names: str) -> str:
+    """A value as refusals show structs that have no JSON names inside the server: Go's names, all fields."""
+    return json.dumps({name[0].upper() + name[1:]: value.get(name) for name in names}, separators=(",", ":"))
 
 
 def check_length(field: str, value: str, limit: int) -> list[FieldError]:

@@ -330,7 +330,8 @@ def _map_of(read: Reader, go_element: str) -> Reader:
 
 @cache
 def _tables() -> Mapping[str, Any]:
-    return tables()
+    loaded: Mapping[str, Any] = tables()
+    return loaded
 
 
 def _go_name(message: str) -> str:

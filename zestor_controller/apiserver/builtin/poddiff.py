@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zestor_controller.apiserver.contract import Json
 
-__all__ = ["spec_difference"]
+__all__ = ["spec_difference", "template_text"]
 
 _SPECIAL_NAMES = {"podIP": "PodIP", "hostIP": "HostIP", "serviceAccount": ""}
 _INITIALISMS = ("dns", "ip")
@@ -85,6 +85,14 @@ def _internal(spec: Json) -> Json:
     for name in ("Volumes", "Affinity", "DNSConfig", "HostAliases", "TopologySpreadConstraints", "ImagePullSecrets"):
         out[name] = _renamed(out[name])
     return out
+
+
+def template_text(template: Json | None) -> str:
+    """The internal form of a pod template in one line, as a refusal shows the value."""
+    whole = template or {}
+    return json.dumps(
+        {**(whole.get("metadata") or {}), "Spec": _internal(whole.get("spec") or {})}, separators=(",", ":")
+    )
 
 
 def spec_difference(old: Json, new: Json) -> str:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.checks import check_immutable, check_percent_or_int, check_selector
+from zestor_controller.apiserver.builtin.checks import (
+    check_immutable,
+    check_percent_or_int,
+    check_selector,
+    shown_fields,
+)
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
@@ -27,7 +33,9 @@ class DisruptionBudgetStrategy(BuiltinStrategy):
         errors: list[FieldError] = []
         bounds = [name for name in ("minAvailable", "maxUnavailable") if spec.get(name) is not None]
         if len(bounds) > 1:
-            errors.append(invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set"))
+            refused = invalid("spec", spec, "minAvailable and maxUnavailable cannot be both set")
+            shown = shown_fields(spec, "minAvailable", "selector", "maxUnavailable", "unhealthyPodEvictionPolicy")
+            errors.append(replace(refused, shown=shown))
         for name in bounds:
             value = spec[name]
             errors += check_percent_or_int(f"spec.{name}", value)

@@ -6,6 +6,7 @@ selector of an ``apps/v1`` object never changes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zestor_controller.apiserver.builtin.checks import (
@@ -14,6 +15,7 @@ from zestor_controller.apiserver.builtin.checks import (
     check_percent_or_int,
     check_selector,
     selector_matches,
+    shown_fields,
 )
 from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
 from zestor_controller.apiserver.builtin.poddefaults import default_claim_spec, default_pod_template
@@ -210,7 +212,8 @@ class DeploymentStrategy(_Templated):
         elif kind == "RollingUpdate":
             errors += _check_rolling("spec.strategy.rollingUpdate", rolling or {})
         else:
-            errors.append(not_supported("spec.strategy", strategy, ["Recreate", "RollingUpdate"]))
+            refused = not_supported("spec.strategy", strategy, ["Recreate", "RollingUpdate"])
+            errors.append(replace(refused, shown=shown_fields(strategy, "type", "rollingUpdate")))
         deadline = spec.get("progressDeadlineSeconds")
         if deadline is not None and deadline >= 0 and deadline <= spec.get("minReadySeconds", 0):
             errors.append(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"))
@@ -310,7 +313,8 @@ class StatefulSetStrategy(_Templated):
             errors += check_not_negative("spec.updateStrategy.rollingUpdate.partition", partition)
         else:
             words = "must be 'RollingUpdate' or 'OnDelete'"
-            errors.append(invalid("spec.updateStrategy", update, words))
+            refused = invalid("spec.updateStrategy", update, words)
+            errors.append(replace(refused, shown=shown_fields(update, "type", "rollingUpdate")))
         return errors
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
@@ -350,7 +354,8 @@ class DaemonSetStrategy(_Templated):
                 return [required("spec.updateStrategy.rollingUpdate")]
             return _check_rolling("spec.updateStrategy.rollingUpdate", update["rollingUpdate"])
         if kind != "OnDelete":
-            return [not_supported("spec.updateStrategy", update, ["RollingUpdate", "OnDelete"])]
+            refused = not_supported("spec.updateStrategy", update, ["RollingUpdate", "OnDelete"])
+            return [replace(refused, shown=shown_fields(update, "type", "rollingUpdate"))]
         return []
 
     def validate_status(self, new: Json, old: Json) -> list[FieldError]:

@@ -1,0 +1,80 @@
+"""Binding and eviction of pods."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from zestor_controller.apiserver.builtin import bind, evict
+from zestor_controller.apiserver.contract import Json
+from zestor_controller.apiserver.status import Failure
+
+NOW = "2020-01-01T00:00:00Z"
+POD: Json = {
+    "metadata": {"name": "p", "labels": {"a": "b"}},
+    "spec": {"containers": []},
+    "status": {"phase": "Running"},
+}
+BINDING: Json = {"target": {"kind": "Node", "name": "n1"}}
+
+
+def budget(name: str = "b", allowed: int = 1, observed: int = 1) -> Json:
+    return {
+        "metadata": {"name": name, "generation": 1},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}},
+        "status": {
+            "disruptionsAllowed": allowed,
+            "desiredHealthy": 1,
+            "currentHealthy": 1,
+            "observedGeneration": observed,
+        },
+    }
+
+
+def test_binding_assigns_the_pod_and_says_so() -> None:
+    before = copy.deepcopy(POD)
+    bound = bind(POD, BINDING, NOW)
+    assert bound["spec"]["nodeName"] == "n1"
+    assert [(each["type"], each["status"]) for each in bound["status"]["conditions"]] == [("PodScheduled", "True")]
+    assert before == POD
+
+
+def test_a_pod_is_bound_once() -> None:
+    with pytest.raises(Failure, match='pod p is already assigned to node "n1"') as caught:
+        bind(bind(POD, BINDING, NOW), BINDING, NOW)
+    assert caught.value.code == 409
+
+
+@pytest.mark.parametrize("target", [{}, {"kind": "Node"}, {"kind": "Pod", "name": "x"}])
+def test_a_binding_names_a_node(target: Json) -> None:
+    with pytest.raises(Failure) as caught:
+        bind(POD, {"target": target}, NOW)
+    assert caught.value.code == 422
+
+
+def test_an_eviction_uses_up_the_budget_that_guards_the_pod() -> None:
+    used = evict(POD, [budget(allowed=2)], NOW)
+    assert used is not None
+    assert (used["status"]["disruptionsAllowed"], used["status"]["disruptedPods"]) == (1, {"p": NOW})
+
+
+def test_pods_that_no_budget_guards_are_evicted_freely() -> None:
+    other = {**budget(allowed=0), "spec": {"selector": {"matchLabels": {"a": "c"}}}}
+    assert evict(POD, [other], NOW) is None
+    assert evict({**POD, "status": {"phase": "Failed"}}, [budget(allowed=0)], NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("budgets", "code", "cause"),
+    [
+        ([budget(allowed=0)], 429, "The disruption budget b needs 1 healthy pods and has 1 currently"),
+        ([budget(observed=0)], 429, "The disruption budget b is still being processed by the server."),
+        ([budget("b"), budget("c")], 500, "This pod has more than one PodDisruptionBudget"),
+    ],
+)
+def test_a_spent_budget_refuses_the_eviction(budgets: list[Json], code: int, cause: str) -> None:
+    with pytest.raises(Failure) as caught:
+        evict(POD, budgets, NOW)
+    assert caught.value.code == code
+    assert caught.value.body["details"]["causes"][0]["message"].startswith(cause)
