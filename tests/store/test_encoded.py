@@ -224,3 +224,19 @@ def test_s12_the_writers_side_is_closed_too(codec):
     ):
         with pytest.raises(StoreClosed):
             attempt()
+
+
+def test_what_an_apply_has_written_is_told_even_when_the_codec_fails_half_way(kind):
+    kind.encoded.apply([("a", Record("a", 1, "x")), ("b", Record("b", 1, "x"))])
+    with kind.watch() as watch:
+        with pytest.raises(AttributeError):
+            kind.encoded.apply([("a", Record("a", 2, "y")), ("b", "not a record")])
+
+        assert told(watch) == [(UPDATE, "a", Record("a", 2, "y"))]
+
+
+def test_deleting_a_bad_object_succeeds(kind):
+    kind.encoded.apply([("bad", Record("bad", 1, "!"))])
+
+    assert kind.delete("bad") is None
+    assert kind.count() == 0

@@ -112,8 +112,9 @@ def test_what_others_write_before_the_swap_is_part_of_what_is_replaced(kind):
             stage = kind.encoded.stage()
             fill(stage)
             commit = asyncio.ensure_future(stage.commit_async(slice_s=0.0))
-            for _ in range(3):
+            for _ in range(30):  # far enough that these names have been compared, and not so far as the swap
                 await asyncio.sleep(0)
+            assert not commit.done()
             kind.encoded.apply([("n3", ("u", -1)), ("extra", ("u", 0)), ("n4", None)])
             assert dict(watch_state(watch)) == {"n3": ("u", -1), "extra": ("u", 0), "n4": None}
 

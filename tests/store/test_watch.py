@@ -89,7 +89,7 @@ def test_s4_a_selective_replay_lets_the_loop_run(numbers):
             initial_replay=True, predicate=lambda event: event.stored == 19_999, overflow=overflow
         ) as watch:
             assert (await watch.aget()).stored == 19_999
-            while not watch.synced:  # each look goes through a part of what the filter refuses
+            while not watch.synced:  # noqa: ASYNC110 (each look goes through a part of what is refused)
                 await asyncio.sleep(0)
         counter.cancel()
         await asyncio.wait([counter])

@@ -132,19 +132,31 @@ class Table(Generic[S]):
         self.touched = touched
         self._plain = touched is None and self._replaced is None and not self.indexes
 
+    def merge(self, values: dict[str, S]) -> dict[str, Change]:
+        """Write the given names and leave others, in name order; returns what changed."""
+        with self.writing():
+            return self._write_all({name: values[name] for name in sorted(values)})
+
     def replace(self, values: dict[str, S]) -> dict[str, Change]:
         """Make the kind equal to `values`, in name order; returns what changed."""
-        changes: dict[str, Change] = {}
         with self.writing():
-            events: list[Event[Any]] = []
-            for name in sorted({*self.objects, *values}):
-                stored = values.get(name)
-                if stored is None:
-                    self.remove(name, events)
-                    changes[name] = Change.DELETED
-                elif (change := self.put(name, stored, events)) is not _UNCHANGED:
-                    changes[name] = change
-            self.hub.publish_all(events)
+            return self._write_all({name: values.get(name) for name in sorted({*self.objects, *values})})
+
+    def _write_all(self, values: dict[str, S | None]) -> dict[str, Change]:
+        # Everything is compared before anything is written: a comparison that raises changes nothing.
+        different: dict[str, S | None] = {}
+        for name, stored in values.items():
+            old = self.objects.get(name)
+            if stored is None or old is None or not self._same(old, stored):
+                different[name] = stored
+        events: list[Event[Any]] = []
+        changes: dict[str, Change] = {}
+        for name, stored in different.items():
+            if stored is not None:
+                changes[name] = self.place(name, stored, events)
+            elif self.remove(name, events) is not None:
+                changes[name] = Change.DELETED
+        self.hub.publish_all(events)
         return changes
 
     def write(self, name: str, stored: S) -> Change:
@@ -157,7 +169,7 @@ class Table(Generic[S]):
                 return _UNCHANGED
             if not self._plain:
                 events: list[Event[Any]] = []
-                change = self.put(name, stored, events)
+                change = self.place(name, stored, events)
                 self.hub.publish_all(events)
                 return change
             self.objects[name] = stored
@@ -188,10 +200,15 @@ class Table(Generic[S]):
     # Under the lock: one change of objects and indexes, with its events.
 
     def put(self, name: str, stored: S, events: list[Event[Any]]) -> Change:
-        """Write one value and append its events."""
+        """Write one value unless it is the same, and append its events."""
         old = self.objects.get(name)
         if old is not None and self._same(old, stored):
             return _UNCHANGED
+        return self.place(name, stored, events)
+
+    def place(self, name: str, stored: S, events: list[Event[Any]]) -> Change:
+        """Write one value that differs, and append its events."""
+        old = self.objects.get(name)
         self.objects[name] = stored
         if self.indexes:
             with self.guard.calling("an index function"):

@@ -16,6 +16,8 @@ import pathlib
 import uuid
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
+from zestor_controller.errors import InvalidObject
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -205,5 +207,8 @@ class ComparedCodec(Generic[T]):
             self.replaced = codec.replaced
 
     def same(self, old: Any, new: Any) -> bool:
-        """Decode both and ask ``compare``."""
-        return bool(self._compare(self.decode(old), self.decode(new)))
+        """Decode both and ask ``compare``; what does not decode equals nothing."""
+        try:
+            return bool(self._compare(self.decode(old), self.decode(new)))
+        except InvalidObject:
+            return False

@@ -50,14 +50,16 @@ class EncodedKind(Table[S]):
         changed = 0
         with self.writing():
             events: list[Event[Any]] = []
-            for name, stored in changes:
-                if stored is None:
-                    changed += self.remove(name, events) is not None
-                elif isinstance(stored, Tombstone):
-                    changed += self.remove(name, events, stored.stored) is not None
-                else:
-                    changed += self.put(name, stored, events) is not Change.UNCHANGED
-            self.hub.publish_all(events)
+            try:
+                for name, stored in changes:
+                    if stored is None:
+                        changed += self.remove(name, events) is not None
+                    elif isinstance(stored, Tombstone):
+                        changed += self.remove(name, events, stored.stored) is not None
+                    else:
+                        changed += self.put(name, stored, events) is not Change.UNCHANGED
+            finally:  # whatever the codec raised half-way: what has been written is told
+                self.hub.publish_all(events)
         return changed
 
     def mark_synced(self) -> None:

@@ -256,17 +256,7 @@ class MemoryKind(Generic[T]):
 
     def set_many(self, values: Mapping[str, T]) -> dict[str, Change]:
         """Set the given names and leave others; see :meth:`StoreKind.set_many`."""
-        stored = self._prepare(values)
-        table = self._table
-        changes: dict[str, Change] = {}
-        with table.writing():
-            events: list[Event[Any]] = []
-            for name in sorted(stored):
-                change = table.put(name, stored[name], events)
-                if change is not Change.UNCHANGED:
-                    changes[name] = change
-            table.hub.publish_all(events)
-        return changes
+        return self._table.merge(self._prepare(values))
 
     def update(self, name: str, fn: Callable[[T | None], T | None]) -> Change:
         """Apply a function to a value under the write lock; see :meth:`StoreKind.update`."""
@@ -301,9 +291,12 @@ class MemoryKind(Generic[T]):
         return self._table.replace(self._prepare(values))
 
     def delete(self, name: str) -> T | None:
-        """Delete a name; see :meth:`StoreKind.delete`."""
+        """Delete a name; see :meth:`StoreKind.delete`. The last value is None, too, when it does not decode."""
         stored = self._table.discard(name)
-        return None if stored is None else self._codec.decode(stored)
+        try:
+            return None if stored is None else self._codec.decode(stored)
+        except InvalidObject:  # it has been deleted, which is what counts
+            return None
 
     def get(self, name: str) -> T | None:
         """Return a value; see :meth:`StoreKind.get`."""

@@ -752,6 +752,23 @@ class StoreContract(ABC):
             assert told(watch.drain()) == [(CREATE, "a", 1), (CREATE, "c", 3), (UPDATE, "x", 10)]
         assert dict(numbers.items()) == {"a": 1, "b": 2, "c": 3, "x": 10}
 
+    def test_s10_a_comparison_that_raises_changes_nothing(self, store: Store) -> None:
+        """The batch is compared before it is written."""
+
+        def compare(old: int, new: int) -> bool:
+            if new == 13:
+                raise LookupError("13")
+            return old == new
+
+        numbers = store.kind("compared", int, compare=compare)
+        numbers.set_many({"a": 1, "b": 2})
+        with numbers.watch() as watch:
+            for write in (numbers.set_many, numbers.replace):
+                with pytest.raises(LookupError):
+                    write({"a": 7, "b": 13, "c": 3})
+            assert watch.drain() == []
+            assert dict(numbers.items()) == {"a": 1, "b": 2}
+
     def test_s10_replace_tells_exactly_the_difference(self, numbers: StoreKind[int]) -> None:
         """Deletes included."""
         numbers.set_many({"a": 1, "b": 2, "c": 3})
