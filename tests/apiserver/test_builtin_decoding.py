@@ -36,6 +36,14 @@ def test_unknown_and_duplicate_fields_are_refused_together_when_strict() -> None
     )
 
 
+def test_duplicates_are_found_behind_dots_and_not_inside_unknown_fields() -> None:
+    body = {"metadata": {"name": "x", "labels": {"a.b/c": "1"}}, "dta": {"x": 1}}
+    assert CONFIG_MAP.decode(body, "Warn", ("metadata.labels.a.b/c", "dta.x"))[1] == [
+        'duplicate field "metadata.labels.a.b/c"',
+        'unknown field "dta"',
+    ]
+
+
 def test_unknown_fields_are_told_and_dropped_when_warning() -> None:
     body = {"spec": {"template": {"spec": {"containers": [{"name": "c", "imge": "x"}], "nodeSelecter": {}}}}}
     obj, warnings = DEPLOYMENT.decode(body, "Warn", ())

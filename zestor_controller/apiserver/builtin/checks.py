@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from zestor_controller.schema.fielderror import (
     FieldError,
-    duplicate,
     forbidden,
     invalid,
     not_supported,
     required,
-    too_long,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ __all__ = [
     "bad_config_key",
     "bad_env_name",
     "bad_label_value",
-    "bad_name1035",
     "bad_name_label",
     "bad_port",
     "bad_port_name",
@@ -41,26 +38,22 @@ __all__ = [
     "check_ip",
     "check_label_name",
     "check_labels",
-    "check_length",
     "check_not_negative",
     "check_percent_or_int",
     "check_selector",
     "check_text",
-    "check_unique",
     "selector_matches",
     "shown_fields",
 ]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_LABEL1035 = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 _NAME_PART = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = rf"({_NAME_PART})?"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 
 _LABEL_RE = re.compile(_LABEL)
 _SUBDOMAIN_RE = re.compile(_SUBDOMAIN)
-_LABEL1035_RE = re.compile(_LABEL1035)
 _NAME_PART_RE = re.compile(_NAME_PART)
 _CONFIG_KEY_RE = re.compile(_CONFIG_KEY)
 _ENV_RE = re.compile(r"[ -<>-~]+")
@@ -84,13 +77,6 @@ _BAD_SUBDOMAIN = _regex(
     "end with an alphanumeric character",
     _SUBDOMAIN,
     "example.com",
-)
-_BAD_1035 = _regex(
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character",
-    _LABEL1035,
-    "my-name",
-    "abc-123",
 )
 _NAME_PART_WORDS = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
@@ -126,11 +112,6 @@ def bad_name_label(value: str) -> list[str]:
 def bad_subdomain(value: str) -> list[str]:
     """Complaints about a DNS-1123 subdomain."""
     return _named(value, 253, _SUBDOMAIN_RE, _BAD_SUBDOMAIN)
-
-
-def bad_name1035(value: str) -> list[str]:
-    """Complaints about a DNS-1035 label."""
-    return _named(value, 63, _LABEL1035_RE, _BAD_1035)
 
 
 def bad_label_value(value: str) -> list[str]:
@@ -210,17 +191,6 @@ def bad_port(value: int) -> list[str]:
 def check_text(field: str, value: str, rule: Callable[[str], list[str]]) -> list[FieldError]:
     """Field errors for the complaints of one rule about one text."""
     return [invalid(field, value, text) for text in rule(value)]
-
-
-def check_unique(field: str, values: Iterable[Any]) -> list[FieldError]:
-    """An error for each repeated value of a list."""
-    seen: set[Any] = set()
-    errors: list[FieldError] = []
-    for index, value in enumerate(values):
-        if value in seen:
-            errors.append(duplicate(f"{field}[{index}]", value))
-        seen.add(value)
-    return errors
 
 
 def check_enum(field: str, value: Any, allowed: Iterable[str]) -> list[FieldError]:
@@ -325,8 +295,3 @@ def selector_matches(selector: Json | None, labels: Mapping[str, str] | None) ->
 def shown_fields(value: Json, *names: str) -> str:
     """A value as refusals show structs that have no JSON names inside the server: Go's names, all fields."""
     return json.dumps({name[0].upper() + name[1:]: value.get(name) for name in names}, separators=(",", ":"))
-
-
-def check_length(field: str, value: str, limit: int) -> list[FieldError]:
-    """An error for a text of more than `limit` bytes."""
-    return [too_long(field, limit)] if len(value.encode()) > limit else []

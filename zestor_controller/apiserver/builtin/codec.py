@@ -51,10 +51,11 @@ class Decoded:
     """What a decoding has to say beside the object.
 
     Attributes:
+        duplicates: paths of repeated keys that were not told yet.
         complaints: unknown and duplicate fields, in the order of the document.
     """
 
-    duplicates: Mapping[str, list[str]]
+    duplicates: list[str]
     complaints: list[str] = field(default_factory=list)
 
 
@@ -96,7 +97,10 @@ class _Shape:
         for name, item in value.items():
             known = fields.get(name)
             if known is None:
-                decoded.complaints.append(f'unknown field "{_dotted((path, name))}"')
+                where = _dotted((path, name))
+                decoded.complaints.append(f'unknown field "{where}"')
+                if decoded.duplicates:
+                    _take_duplicates(where, decoded)
                 continue
             if item is None:
                 continue
@@ -116,12 +120,19 @@ def zero_of(known: _Shape) -> Json:
     return {name: make() for name, make in known.always}
 
 
+def _take_duplicates(where: str, decoded: Decoded) -> list[str]:
+    """Take out the repeated keys within an object; what stands deeper was taken before, or is not looked into."""
+    inside = tuple(f"{where}{mark}" for mark in ".[") if where else ("",)
+    taken = [path for path in decoded.duplicates if path.startswith(inside)]
+    decoded.duplicates[:] = [path for path in decoded.duplicates if not path.startswith(inside)]
+    return taken
+
+
 def _report_duplicates(path: Path | None, decoded: Decoded) -> None:
-    for name in decoded.duplicates.get(_dotted(path), ()):
-        decoded.complaints.append(f'duplicate field "{name}"')
+    decoded.complaints += [f'duplicate field "{name}"' for name in _take_duplicates(_dotted(path), decoded)]
 
 
-def _dotted(path: Path | None, indices: bool = True) -> str:
+def _dotted(path: Path | None) -> str:
     parts: list[str | int] = []
     while path is not None:
         parts.append(path[1])
@@ -129,7 +140,7 @@ def _dotted(path: Path | None, indices: bool = True) -> str:
     text = ""
     for part in reversed(parts):
         if isinstance(part, int):
-            text += f"[{part}]" if indices else ""
+            text += f"[{part}]"
         else:
             text += f".{part}" if text else part
     return text
@@ -159,9 +170,8 @@ def _go_path(path: Path) -> str:
     parts: list[str] = []
     current: Path | None = path
     while current is not None:
-        part = current[1]
-        if isinstance(part, str) and not part.startswith("\0"):
-            parts.append(part)
+        if isinstance(current[1], str):
+            parts.append(current[1])
         current = current[0]
     return ".".join(reversed(parts))
 
@@ -412,13 +422,6 @@ def zero(message: str) -> Json:
     return zero_of(shape(message))
 
 
-def _by_parent(duplicates: Sequence[str]) -> dict[str, list[str]]:
-    parents: dict[str, list[str]] = {}
-    for path in duplicates:
-        parents.setdefault(path.rpartition(".")[0], []).append(path)
-    return parents
-
-
 def decode(message: str, body: Json, duplicates: Sequence[str]) -> tuple[Json, list[str]]:
     """Read an object as a message.
 
@@ -434,7 +437,7 @@ def decode(message: str, body: Json, duplicates: Sequence[str]) -> tuple[Json, l
         ValueError: in the words of Go's decoder, for a value of the wrong type or form.
     """
     known = shape(message)
-    decoded = Decoded(_by_parent(duplicates))
+    decoded = Decoded(list(duplicates))
     head = {name: body[name] for name in ("kind", "apiVersion") if name in body}
     rest = {name: item for name, item in body.items() if name not in head}
     try:

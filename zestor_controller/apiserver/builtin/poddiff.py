@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["spec_difference", "template_text"]
 
-_SPECIAL_NAMES = {"podIP": "PodIP", "hostIP": "HostIP", "serviceAccount": ""}
-_INITIALISMS = ("dns", "ip")
 
 # Field names of the internal structs, in their order. "=" gives the zero value of a field that is no pointer.
 _CONTAINER = (

@@ -53,7 +53,6 @@ class _Templated(BuiltinStrategy):
 
     generation = True
     counts: tuple[str, ...] = ()
-    needs_selector = True
 
     def default(self, obj: Json) -> None:
         """Fill the template and the kind's own fields."""
