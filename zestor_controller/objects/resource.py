@@ -149,7 +149,8 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             body = dict(obj)
         else:
             body = obj.model_dump(mode="json", by_alias=True, exclude_none=True)
-            if not obj.status.model_fields_set and not obj.status.model_extra:
+            # A list that was changed in place counts as no field being set, so the default is compared as well.
+            if not obj.status.model_fields_set and obj.status == type(obj.status)():
                 body.pop("status", None)
         return {**body, "apiVersion": kind.api_version, "kind": kind.kind}
 

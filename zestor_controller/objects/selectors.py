@@ -65,7 +65,14 @@ class LabelSelector:
 
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> Self:
-        """Equality with every given label."""
+        """Equality with every given label.
+
+        Raises:
+            ValueError: a key or a value is no label's; written into a text it would select something else.
+        """
+        for key, value in labels.items():
+            if not re.fullmatch(_KEY, key) or not re.fullmatch(_VALUE, value):
+                raise ValueError(f"label selector {dict(labels)!r}: {key!r}: {value!r} is no label")
         return cls(tuple(Requirement(key, "in", (value,)) for key, value in sorted(labels.items())))
 
     def matches(self, labels: Mapping[str, str]) -> bool:

@@ -1,0 +1,60 @@
+"""Label selectors: understood fully or refused, never matching everything by mistake."""
+
+from __future__ import annotations
+
+import pytest
+
+from zestor_controller.objects import LabelSelector
+
+WEB = {"app": "web", "tier": "front", "example.org/zone": "a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("", True),
+        ("app=web", True),
+        ("app==web", True),
+        ("app=db", False),
+        ("app!=db", True),
+        ("missing!=db", True),
+        ("app in (db, web)", True),
+        ("app notin (db,web)", False),
+        ("missing notin (a)", True),
+        ("app", True),
+        ("!app", False),
+        ("!missing", True),
+        ("example.org/zone=a,app in (web),tier!=back", True),
+        ("app=web,tier=back", False),
+        ("app=", False),
+    ],
+)
+def test_a_selector_matches_as_the_server_does(text: str, matches: bool) -> None:
+    assert LabelSelector.parse(text).matches(WEB) is matches
+
+
+@pytest.mark.parametrize(
+    "text", ["app=web,", ",", "app=a b", "a in (", "a in b", "app===web", "-a=b", "app=web;x", "app>>1", "a b"]
+)
+def test_what_is_not_understood_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="label selector"):
+        LabelSelector.parse(text)
+
+
+@pytest.mark.parametrize("text", ["app=web,tier!=x,env in (a,b),!old,new", "a notin (x,y)", ""])
+def test_a_selector_prints_what_it_parses(text: str) -> None:
+    assert str(LabelSelector.parse(text)) == text
+
+
+def test_a_mapping_means_equality_with_each_label() -> None:
+    selector = LabelSelector.of({"tier": "front", "app": "web"})
+
+    assert str(selector) == "app=web,tier=front"
+    assert selector.matches(WEB)
+
+
+@pytest.mark.parametrize("labels", [{"app": "web,other"}, {"app": "a b"}, {"a=b": "c"}, {"": "x"}])
+def test_a_mapping_cannot_smuggle_in_another_selector(labels: dict[str, str]) -> None:
+    """``{"app": "web,other"}`` written carelessly would select by ``other`` as well."""
+    with pytest.raises(ValueError, match="label selector"):
+        LabelSelector.of(labels)
