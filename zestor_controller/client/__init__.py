@@ -1,5 +1,6 @@
 """The client: the only room that speaks HTTP to a server."""
 
+from zestor_controller.client.blocking import BlockingClient
 from zestor_controller.client.client import Client, ObjectList
 from zestor_controller.client.config import load_config, static_config
 from zestor_controller.client.credentials import ClusterConfig
@@ -9,6 +10,7 @@ from zestor_controller.client.watch import WatchEvent
 
 __all__ = [
     "AiohttpTransport",
+    "BlockingClient",
     "Client",
     "ClusterConfig",
     "MemoryTransport",

@@ -1,0 +1,12 @@
+#!/bin/sh
+# Installs what it needs into .venv, then runs lint, types, layers and tests, cheapest first; fails if any of them fails.
+set -eu
+cd "$(dirname "$0")/.."
+[ -x .venv/bin/python ] || python3 -m venv .venv
+.venv/bin/python -m pip install -q -U pip
+.venv/bin/python -m pip install -q -e . --group dev
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/mypy
+.venv/bin/lint-imports
+.venv/bin/python -m pytest -n 2 --dist loadgroup "$@"

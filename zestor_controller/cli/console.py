@@ -1,0 +1,107 @@
+"""What `zestor dev` shows: one line a happening, pleasant on a terminal, plain elsewhere, JSON on request.
+
+Invariant: with ``--output json`` standard output holds one JSON document a line and nothing else; what is for people goes to
+standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TextIO
+
+import click
+
+__all__ = ["Console"]
+
+_COLOURS = {
+    "created": "green",
+    "changed": "blue",
+    "deleted": "magenta",
+    "ok": "green",
+    "error": "red",
+    "timeout": "red",
+    "terminal": "red",
+    "Normal": "cyan",
+    "Warning": "yellow",
+}
+
+
+class Console:
+    """Prints happenings.
+
+    Args:
+        json_lines: print JSON lines on standard output instead of text on standard error.
+        stream: where text goes.
+    """
+
+    def __init__(self, *, json_lines: bool, stream: TextIO | None = None) -> None:
+        self._json = json_lines
+        self._stream = stream if stream is not None else sys.stderr
+        self._colour = not json_lines and self._stream.isatty()
+
+    def note(self, text: str, **fields: Any) -> None:
+        """Something about the session itself."""
+        self._emit("note", {"message": text, **fields}, self._paint(text, "bold"))
+
+    def object(self, change: str, kind: str, name: str, summary: str) -> None:
+        """An object was created, changed or deleted."""
+        fields = {"change": change, "kind": kind, "object": name, "summary": summary}
+        self._emit("object", fields, f"{kind:<12} {name:<32} {self._paint(f'{change:<8}', change)} {summary}".rstrip())
+
+    def reconcile(self, controller: str, name: str, result: str, seconds: float, causes: tuple[str, ...], error: str,
+                  retry_after: float | None) -> None:  # fmt: skip
+        """A reconcile ended."""
+        fields: dict[str, Any] = {
+            "controller": controller,
+            "object": name,
+            "result": result,
+            "seconds": round(seconds, 6),
+            "causes": list(causes),
+        }
+        word = "ok" if not error else result
+        text = f"{'reconcile':<12} {name:<32} {self._paint(f'{word:<8}', word)} {seconds * 1000:.0f} ms"
+        if causes:
+            text += f"  because: {causes[0]}" + (f" (+{len(causes) - 1})" if len(causes) > 1 else "")
+        if error:
+            fields["error"] = error
+            text += f"\n{'':<10}{'':<12} {self._paint(error, 'error')}"
+            if retry_after is not None:
+                text += f" (again in {retry_after:.3g} s)"
+        if retry_after is not None:
+            fields["retryAfter"] = retry_after
+        self._emit("reconcile", fields, text)
+
+    def event(self, type: str, name: str, reason: str, message: str) -> None:
+        """A Kubernetes Event was written."""
+        fields = {"type": type, "object": name, "reason": reason, "message": message}
+        self._emit("event", fields, f"{'event':<12} {name:<32} {self._paint(f'{type:<8}', type)} {reason}: {message}")
+
+    def result(self, result: str, objects: list[Mapping[str, Any]], diagnosis: list[str]) -> None:
+        """The end: the last line of JSON, or the diagnosis of what did not come about."""
+        if self._json:
+            document: dict[str, Any] = {"result": result, "objects": objects}
+            if diagnosis:
+                document["diagnosis"] = diagnosis
+            click.echo(json.dumps(document))
+            return
+        for line in diagnosis:
+            click.echo(self._paint(line, "error"), file=self._stream)
+
+    def _emit(self, event: str, fields: dict[str, Any], text: str) -> None:
+        now = datetime.now().astimezone()
+        if self._json:
+            click.echo(json.dumps({"time": now.isoformat(timespec="milliseconds"), "event": event, **fields}))
+        else:
+            click.echo(f"{self._paint(now.strftime('%H:%M:%S'), 'time')}  {text}", file=self._stream)
+
+    def _paint(self, text: str, what: str) -> str:
+        if not self._colour:
+            return text
+        if what == "bold":
+            return click.style(text, bold=True)
+        if what == "time":
+            return click.style(text, dim=True)
+        return click.style(text, fg=_COLOURS.get(what))
