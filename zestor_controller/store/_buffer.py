@@ -193,7 +193,7 @@ class QueueBuffer(Generic[T]):
                 self.dropped += 1
                 # The newest event held is still undelivered, because a drop needs a full buffer: it tells of the gap.
                 at = -2 if held[-1]._type is _SYNCED and not self._bookmarks else -1
-                held[at] = held[at].with_missed(held[at]._missed + 1)
+                held[at] = held[at].with_missed(held[at].missed + 1)
 
     def mark(self, event: Event[T]) -> None:
         """Append the SYNCED mark, once."""

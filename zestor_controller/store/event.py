@@ -71,10 +71,9 @@ class Event(Generic[T]):
         object: the value in stored form.
         old: the value before, in stored form.
         decode: turns a stored value into a private copy; without it values are handed out as they are.
-        missed: events dropped right after this one.
     """
 
-    __slots__ = ("_decode", "_kind", "_missed", "_name", "_object", "_old", "_type")
+    __slots__ = ("_decode", "_kind", "_name", "_object", "_old", "_type")
 
     def __init__(
         self,
@@ -84,7 +83,6 @@ class Event(Generic[T]):
         object: Any = None,
         old: Any = None,
         decode: Callable[[Any], T] = _as_is,
-        missed: int = 0,
     ) -> None:
         self._kind = kind
         self._name = name
@@ -92,7 +90,6 @@ class Event(Generic[T]):
         self._object = object
         self._old = old
         self._decode = decode
-        self._missed = missed
 
     @property
     def kind(self) -> str:
@@ -112,7 +109,7 @@ class Event(Generic[T]):
     @property
     def missed(self) -> int:
         """How many events were dropped right after this one; fixed when the event is handed out."""
-        return self._missed
+        return 0
 
     @property
     def object(self) -> T:
@@ -148,8 +145,22 @@ class Event(Generic[T]):
 
     def with_missed(self, missed: int) -> Event[T]:
         """Return a copy of this event that tells how many were dropped after it."""
-        return Event(self._kind, self._name, self._type, self._object, self._old, self._decode, missed)
+        event = _LastBeforeGap(self._kind, self._name, self._type, self._object, self._old, self._decode)
+        event._missed = missed
+        return event
 
     def __repr__(self) -> str:
-        missed = f", missed={self._missed}" if self._missed else ""
+        missed = f", missed={self.missed}" if self.missed else ""
         return f"Event({self._type.value}, kind={self._kind!r}, name={self._name!r}{missed})"
+
+
+class _LastBeforeGap(Event[T]):
+    """The rare event that tells of a gap; a number in every event would cost every write."""
+
+    __slots__ = ("_missed",)
+
+    _missed: int
+
+    @property
+    def missed(self) -> int:
+        return self._missed
