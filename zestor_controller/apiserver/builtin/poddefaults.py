@@ -80,8 +80,8 @@ def _default_container(container: Json, host_network: bool) -> None:
         container["imagePullPolicy"] = _pull_policy(container.get("image", ""))
     for port in container.get("ports", ()):
         port.setdefault("protocol", "TCP")
-        if host_network:
-            port.setdefault("hostPort", port.get("containerPort", 0))
+        if host_network and port.get("containerPort"):
+            port.setdefault("hostPort", port["containerPort"])
     for variable in container.get("env", ()):
         reference = variable.get("valueFrom", {}).get("fieldRef")
         if reference is not None:

@@ -122,7 +122,7 @@ class _Templated(BuiltinStrategy):
         ]
         if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
             words = "cannot be greater than readyReplicas"
-            errors.append(invalid("status.availableReplicas", status["availableReplicas"], words))
+            errors.append(invalid("status.availableReplicas", status.get("availableReplicas", 0), words))
         return errors
 
 
