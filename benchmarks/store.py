@@ -52,9 +52,11 @@ async def fan_out(watchers: int, events: int, burst: int, consume: Consume, over
     await asyncio.sleep(0)
     gc.collect()
     started = time.process_time()
-    for at in range(0, events, burst):
-        for offset in range(burst):
-            kind.set(names[offset], at + offset)
+    value = 0
+    for _ in range(0, events, burst):
+        for name in names:
+            kind.set(name, value)
+            value += 1
         await asyncio.sleep(0)
         if burst == 1:  # let every consumer come back to its wait, as it would with events that arrive now and then
             await asyncio.sleep(0)

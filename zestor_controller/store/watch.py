@@ -183,6 +183,11 @@ class Watch(Generic[T]):
                     break
         return batch
 
+    def _is_through(self) -> bool:
+        """Tell whether an ended watch has handed out everything, its last word included."""
+        with self._lock:
+            return not self._ready() and self._error is None
+
     def _refuse_second(self) -> None:
         if self.waiter is not None:
             raise RuntimeError(
@@ -221,8 +226,10 @@ class Watch(Generic[T]):
         loop = asyncio.get_running_loop()
         waiter = LoopWaiter(loop)
         with self._lock:
-            if not self._park(waiter):
-                return
+            parked = self._park(waiter)
+        if not parked:
+            await asyncio.sleep(0)  # there is more to look at: but others on this loop come first
+            return
         try:
             await waiter.future
         finally:
@@ -510,10 +517,9 @@ class _ThreadBatches(_Iterator[T]):
             batch = watch._take_many(_BATCH)
             if batch:
                 return batch
-            with watch._lock:
-                if watch.ended and not watch._buffer.ready() and watch._error is None:
-                    self.done = True
-                    raise StopIteration
+            if watch.ended and watch._is_through():
+                self.done = True
+                raise StopIteration
             watch._refuse_loop("async for")
             watch._wait_here(None)
 
@@ -524,16 +530,13 @@ class _LoopBatches(_Iterator[T]):
 
     async def __anext__(self) -> list[Event[T]]:
         watch = self.watch
-        await watch._breathe()
+        if time.perf_counter() - watch._breath > _BREATH_S:
+            await watch._breathe()
         while True:
             batch = watch._take_many(_BATCH)
             if batch:
                 return batch
-            with watch._lock:
-                more = watch._buffer.ready()
-                if watch.ended and not more and watch._error is None:
-                    self.done = True
-                    raise StopAsyncIteration
-            if more:
-                await asyncio.sleep(0)
+            if watch.ended and watch._is_through():
+                self.done = True
+                raise StopAsyncIteration
             await watch._wait_there()
