@@ -158,6 +158,16 @@ def test_only_named_fields_of_a_stateful_set_change(change: Json, allowed: bool)
     assert (refused == []) is allowed
 
 
+def test_a_daemon_set_counts_its_templates() -> None:
+    old, errors = create("apps", "v1", "daemonsets", {"spec": {"selector": SELECTOR, "template": TEMPLATE}})
+    assert errors == []
+    assert old["metadata"]["annotations"] == {"deprecated.daemonset.template.generation": "1"}
+    template = copy.deepcopy(old["spec"]["template"])
+    template["spec"]["containers"][0]["image"] = "other"
+    new, errors = update("apps", "v1", "daemonsets", old, {"spec": {**old["spec"], "template": template}})
+    assert (new["metadata"]["annotations"], errors) == ({"deprecated.daemonset.template.generation": "2"}, [])
+
+
 def test_a_pod_starts_pending_with_tolerations_and_priority() -> None:
     obj = pod()
     assert obj["status"] == {"phase": "Pending", "qosClass": "BestEffort"}

@@ -15,7 +15,7 @@ from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.apiserver.contract import Json
 
 __all__ = ["DisruptionBudgetStrategy", "PriorityClassStrategy", "StorageClassStrategy"]
 
@@ -58,10 +58,9 @@ class PriorityClassStrategy(BuiltinStrategy):
         """Pods of the class preempt others."""
         obj.setdefault("preemptionPolicy", "PreemptLowerPriority")
 
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+    def counts_up(self, new: Json, old: Json) -> bool:
         """The generation stays: what counts never changes."""
-        if "generation" in old["metadata"]:
-            new["metadata"]["generation"] = old["metadata"]["generation"]
+        return False
 
     def validate(self, obj: Json) -> list[FieldError]:
         """Names and values that are the system's own are refused."""

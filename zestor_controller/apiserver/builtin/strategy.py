@@ -1,7 +1,7 @@
 """The strategy that every built-in kind shares; a kind's own module overrides the few steps in which it differs.
 
-Invariants: a main write never changes ``status``, a status write never changes anything but ``status`` and what
-:attr:`BuiltinStrategy.status_metadata` allows, and ``metadata.generation`` moves only when the counted fields change.
+Invariants: a main write never changes ``status``, a status write never changes anything but ``status`` and
+metadata, and ``metadata.generation`` moves only when the counted fields change.
 """
 
 from __future__ import annotations
@@ -30,12 +30,10 @@ class BuiltinStrategy:
         message: the full name of the kind's message.
         has_status: main writes cannot touch ``status``.
         generation: the kind counts generations.
-        status_metadata: a status write may change labels, annotations and the rest of the metadata.
     """
 
     has_status = True
     generation = False
-    status_metadata = True
 
     def __init__(self, kind: str, version: str, message: str) -> None:
         self.kind = kind
@@ -68,29 +66,26 @@ class BuiltinStrategy:
             self.prepare_status(new, old)
         elif self.has_status and "status" in old:
             new["status"] = old["status"]
-        self.count_generation(new, old)
+        if self.generation:
+            # A status write may change annotations, which for some kinds count: it never moves the generation.
+            self._set_generation(new, old, writing.subresource != "status" and self.counts_up(new, old))
 
     def prepare_status(self, new: Json, old: Json) -> None:
-        """Keep everything but the status (and the metadata, where the kind allows it)."""
+        """Keep everything but the status and the metadata."""
         for name in [name for name in new if name not in _OWN_FIELDS]:
             del new[name]
         for name, value in old.items():
             if name not in _OWN_FIELDS:
                 new[name] = value
 
-    def count_generation(self, new: Json, old: Json) -> None:
-        """Carry the generation over, one higher when the counted fields changed."""
-        if not self.generation:
-            return
-        generation = old["metadata"].get("generation", 0)
-        if any(new.get(name) != old.get(name) for name in {*new, *old} - _OWN_FIELDS) or self.metadata_counts(new, old):
-            generation += 1
+    def _set_generation(self, new: Json, old: Json, up: bool) -> None:
+        generation = old["metadata"].get("generation", 0) + up
         if generation:
             new["metadata"]["generation"] = generation
 
-    def metadata_counts(self, new: Json, old: Json) -> bool:
-        """Whether a change of the metadata moves the generation; for most kinds it does not."""
-        return False
+    def counts_up(self, new: Json, old: Json) -> bool:
+        """Whether a main write moves the generation: when anything but metadata and status changed."""
+        return any(new.get(name) != old.get(name) for name in {*new, *old} - _OWN_FIELDS)
 
     def reset_status(self, obj: Json) -> None:
         """Bring the status to its zero value."""

@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _ALWAYS = ["Always"]
+_TEMPLATE_COUNT = "deprecated.daemonset.template.generation"
 _STATEFUL_CHANGEABLE = frozenset(
     {
         "replicas",
@@ -162,6 +163,10 @@ def _not_over_hundred(field: str, value: Any) -> list[FieldError]:
     return []
 
 
+def _annotate(obj: Json, name: str, value: str) -> None:
+    obj["metadata"]["annotations"] = {**(obj["metadata"].get("annotations") or {}), name: value}
+
+
 class DeploymentStrategy(_Templated):
     """Deployments."""
 
@@ -181,9 +186,10 @@ class DeploymentStrategy(_Templated):
         spec.setdefault("revisionHistoryLimit", 10)
         spec.setdefault("progressDeadlineSeconds", 600)
 
-    def metadata_counts(self, new: Json, old: Json) -> bool:
-        """Annotations carry the roll-back's memory, so they count."""
-        return bool((new["metadata"].get("annotations") or {}) != (old["metadata"].get("annotations") or {}))
+    def counts_up(self, new: Json, old: Json) -> bool:
+        """Annotations carry the memory of roll-backs, so they count too."""
+        notes = (new["metadata"].get("annotations") or {}) != (old["metadata"].get("annotations") or {})
+        return notes or super().counts_up(new, old)
 
     def prepare_status(self, new: Json, old: Json) -> None:
         """A status write keeps the labels too."""
@@ -191,13 +197,6 @@ class DeploymentStrategy(_Templated):
         new["metadata"].pop("labels", None)
         if "labels" in old["metadata"]:
             new["metadata"]["labels"] = old["metadata"]["labels"]
-
-    def count_generation(self, new: Json, old: Json) -> None:
-        """Only main writes count, since status writes may change annotations."""
-        if new.get("spec") is old.get("spec"):
-            new["metadata"]["generation"] = old["metadata"].get("generation", 1)
-        else:
-            super().count_generation(new, old)
 
     def check_own(self, spec: Json) -> list[FieldError]:
         """The strategy, and a progress deadline beyond the readiness delay."""
@@ -330,7 +329,22 @@ class StatefulSetStrategy(_Templated):
 
 
 class DaemonSetStrategy(_Templated):
-    """DaemonSets."""
+    """DaemonSets. An annotation counts the changes of the template, since old clients read it."""
+
+    def prepare_create(self, obj: Json, writing: Writing) -> None:
+        """Start to count the templates."""
+        super().prepare_create(obj, writing)
+        _annotate(obj, _TEMPLATE_COUNT, "1")
+
+    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+        """Count a change of the template."""
+        super().prepare_update(new, old, writing)
+        text = (old["metadata"].get("annotations") or {}).get(_TEMPLATE_COUNT, "")
+        count = int(text) if text.isdecimal() else 0
+        if (new.get("spec") or {}).get("template") != (old.get("spec") or {}).get("template"):
+            count += 1
+        if count:
+            _annotate(new, _TEMPLATE_COUNT, str(count))
 
     def default_spec(self, obj: Json, spec: Json) -> None:
         """One node at a time."""
