@@ -62,3 +62,13 @@ def test_what_is_no_kubernetes_protobuf_is_a_bad_request(data, words):
 def test_a_status_is_written_so_that_it_reads_back():
     body = not_acceptable(["application/json"]).body
     assert protobuf.decode_object(protobuf.encode_status(body)) == body
+
+
+def test_options_of_a_deletion_are_read_under_any_version():
+    meta = b"\x0a\x07apps/v1\x12\x0dDeleteOptions"
+    options = b"\x08\x00\x22\x0aForeground"
+    data = protobuf.MAGIC + b"\x0a" + bytes([len(meta)]) + meta + b"\x12" + bytes([len(options)]) + options
+    read = protobuf.decode_object(data)
+    assert read["kind"] == "DeleteOptions"
+    assert read["propagationPolicy"] == "Foreground"
+    assert read["gracePeriodSeconds"] == 0

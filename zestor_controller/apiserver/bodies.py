@@ -142,7 +142,8 @@ def decode_object(content_type: str | None, data: bytes, kind: str, custom: bool
         content_type: the request's header; absent means JSON.
         data: the body.
         kind: the kind that is wanted, for messages.
-        custom: the kind is a custom resource, which must say its kind and cannot come as protobuf.
+        custom: the kind is a custom resource, which must say its kind and cannot come as protobuf. Not set for the
+            built-in kinds that ride on requests for custom resources: DeleteOptions and Scale.
 
     Raises:
         Failure: 413, 415, or 400 for a text that cannot be read.

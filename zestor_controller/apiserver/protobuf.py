@@ -244,7 +244,9 @@ def _object(data: bytes, depth: int) -> dict[str, Any]:
     outer = dict(_wire(data[len(MAGIC) :]))
     meta = dict(_wire(_bytes(outer.get(1, b""))))
     version, kind = (_bytes(meta.get(number, b"")).decode("utf-8", "replace") for number in (1, 2))
-    name = tables()["kinds"].get(f"{version}/{kind}")
+    kinds = tables()["kinds"]
+    # Typed clients send the options of a deletion under the version of what they delete.
+    name = kinds["v1/DeleteOptions"] if kind == "DeleteOptions" else kinds.get(f"{version}/{kind}")
     if name is None:
         raise DocumentError(f'no kind "{kind}" is registered for version "{version}"')
     body: dict[str, Any] = _decode(name, outer.get(2, b""), depth)
