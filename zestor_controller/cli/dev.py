@@ -46,7 +46,9 @@ EVENT = "events.k8s.io/v1/Event"
 @click.option("--exit-when", metavar="CONDITION", help="Exit 0 once every applied object of the operator's kinds has this condition.")  # fmt: skip
 @click.option("--timeout", default="60s", help="How long --exit-when waits, such as 60s or 2m.", show_default=True)
 @click.option("--kubeconfig", type=click.Path(dir_okay=False, path_type=Path), default=".zestor/kubeconfig", show_default=True, help="Where to write the kubeconfig of the embedded cluster.")  # fmt: skip
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The embedded server's port; 0 takes a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The embedded server's port; 0 takes a free one."
+)
 @click.option("--reload", is_flag=True, help="Start the operator again when a file beside it changes.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def dev(
@@ -121,7 +123,8 @@ class _Session:
             self.client = client
             self.console.note(f"cluster {self.cluster.url}", url=self.cluster.url)
             self.console.note(
-                f"in another terminal: export KUBECONFIG={self.cluster.kubeconfig}", kubeconfig=str(self.cluster.kubeconfig)
+                f"in another terminal: export KUBECONFIG={self.cluster.kubeconfig}",
+                kubeconfig=str(self.cluster.kubeconfig),
             )
             await self._install(self.target)
             await self._apply()
@@ -217,7 +220,9 @@ class _Session:
             except ConfigError as error:
                 raise ConfigError(f"{manifest.where}: {error}") from error
             except ApiError as error:
-                raise ConfigError(f"{manifest.where}: {body['kind']} {body['metadata'].get('name')}: {error}") from error
+                raise ConfigError(
+                    f"{manifest.where}: {body['kind']} {body['metadata'].get('name')}: {error}"
+                ) from error
 
     def _kinds(self, target: Target) -> list[Kind[Any]]:
         assert target.manager is not None  # dev() looked
@@ -254,7 +259,11 @@ class _Session:
                         continue
                     obj = event.object
                     about = obj.get("regarding") or {}
-                    name = f"{about.get('namespace')}/{about.get('name')}" if about.get("namespace") else about.get("name", "")
+                    name = (
+                        f"{about.get('namespace')}/{about.get('name')}"
+                        if about.get("namespace")
+                        else about.get("name", "")
+                    )
                     self.console.event(
                         str(obj.get("type", "")), str(name), str(obj.get("reason", "")), str(obj.get("note", ""))
                     )
@@ -292,9 +301,7 @@ class _Session:
         ]
         stopping = asyncio.ensure_future(stop.wait())
         all_done = asyncio.ensure_future(asyncio.gather(*waits))
-        await asyncio.wait(
-            {all_done, stopping, operator}, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait({all_done, stopping, operator}, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
         held = all_done.done() and not all_done.cancelled() and all_done.exception() is None
         for task in (*waits, all_done, stopping):
             task.cancel()
@@ -392,4 +399,3 @@ def _summary(event: Event[Any]) -> str:
     if ready and "phase" not in status:
         parts.append(f"Ready={ready['status']}" + (f" ({ready['reason']})" if ready["status"] != "True" else ""))
     return ", ".join(parts)
-
