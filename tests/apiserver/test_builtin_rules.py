@@ -158,6 +158,15 @@ def test_only_named_fields_of_a_stateful_set_change(change: Json, allowed: bool)
     assert (refused == []) is allowed
 
 
+def test_what_a_write_sets_back_is_what_it_cannot_change() -> None:
+    strategies: dict[str, Any] = {
+        plural: BY_NAME[group, version, plural].strategy for group, version, plural in BY_NAME
+    }
+    assert strategies["configmaps"].reset_fields("") == ()
+    assert strategies["deployments"].reset_fields("") == (("status",),)
+    assert strategies["deployments"].reset_fields("status") == (("spec",), ("metadata", "labels"))
+
+
 def test_a_daemon_set_counts_its_templates() -> None:
     old, errors = create("apps", "v1", "daemonsets", {"spec": {"selector": SELECTOR, "template": TEMPLATE}})
     assert errors == []

@@ -62,6 +62,13 @@ class PodStrategy(BuiltinStrategy):
         if quality and isinstance(new.get("status"), dict):
             new["status"].setdefault("qosClass", quality)
 
+    def reset_fields(self, subresource: str) -> tuple[tuple[str, ...], ...]:
+        """A status write sets the owners and the deletion back too."""
+        fields = super().reset_fields(subresource)
+        if subresource == "status":
+            return (*fields, ("metadata", "deletionTimestamp"), ("metadata", "ownerReferences"))
+        return fields
+
     def validate(self, obj: Json) -> list[FieldError]:
         """The rules of the spec."""
         return check_pod_spec("spec", obj.get("spec") or {})

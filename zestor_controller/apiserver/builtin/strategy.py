@@ -87,6 +87,12 @@ class BuiltinStrategy:
         """Whether a main write moves the generation: when anything but metadata and status changed."""
         return any(new.get(name) != old.get(name) for name in {*new, *old} - _OWN_FIELDS)
 
+    def reset_fields(self, subresource: str) -> tuple[tuple[str, ...], ...]:
+        """The paths that a write through a subresource (empty: the main one) sets back: nobody comes to own them."""
+        if subresource == "status":
+            return (("spec",),)
+        return (("status",),) if self.has_status else ()
+
     def reset_status(self, obj: Json) -> None:
         """Bring the status to its zero value."""
         obj["status"] = codec.zero(self.message)["status"]

@@ -198,6 +198,11 @@ class DeploymentStrategy(_Templated):
         if "labels" in old["metadata"]:
             new["metadata"]["labels"] = old["metadata"]["labels"]
 
+    def reset_fields(self, subresource: str) -> tuple[tuple[str, ...], ...]:
+        """A status write sets the labels back too."""
+        fields = super().reset_fields(subresource)
+        return (*fields, ("metadata", "labels")) if subresource == "status" else fields
+
     def check_own(self, spec: Json) -> list[FieldError]:
         """The strategy, and a progress deadline beyond the readiness delay."""
         strategy = spec.get("strategy") or {}
