@@ -349,3 +349,22 @@ def test_an_event_can_be_made_by_hand_for_testing_predicates():
     assert repr(event) == "Event(UPDATE, kind='numbers', name='a')"
     with pytest.raises(AttributeError):
         event.name = "b"
+
+
+def test_what_watches_have_lost_is_counted_for_ever(numbers):
+    encoded = numbers.encoded
+    with numbers.watch(buffer_size=1) as one, numbers.watch(buffer_size=1, overflow=Overflow.CLOSE):
+        with numbers.watch(overflow=Overflow.COALESCE):
+            assert encoded.watches() == 3
+            for i in range(4):
+                numbers.set("a", i)
+            assert encoded.lost() == {Overflow.DROP: 3, Overflow.COALESCE: 3, Overflow.CLOSE: 1}
+        assert one.dropped == 3
+    forgotten = numbers.watch(buffer_size=1)
+    numbers.set_many({"b": 1, "c": 2})
+    assert encoded.lost()[Overflow.DROP] == 4
+    with pytest.warns(ResourceWarning):  # noqa: PT031
+        del forgotten
+        gc.collect()
+    assert encoded.lost() == {Overflow.DROP: 4, Overflow.COALESCE: 3, Overflow.CLOSE: 1}
+    assert encoded.watches() == 0

@@ -67,6 +67,19 @@ class EncodedKind(Table[S]):
         with self.writing():
             self.hub.mark_synced()
 
+    @property
+    def synced(self) -> bool:
+        """Tell whether the initial state is complete."""
+        return self.hub.synced
+
+    def watches(self) -> int:
+        """Return the number of open watches, for metrics."""
+        return self.hub.count()
+
+    def lost(self) -> dict[Overflow, int]:
+        """Return totals for metrics: events dropped (DROP), events folded (COALESCE), watches closed (CLOSE)."""
+        return self.hub.lost()
+
     def stage(self) -> EncodedStage[S]:
         """Open a stage: ``put`` stored values, then ``commit``, ``await commit_async`` or leave its block."""
         with self.lock:

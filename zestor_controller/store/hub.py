@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from zestor_controller.store._guard import Guard
 from zestor_controller.store._wake import wake_all
-from zestor_controller.store.event import Event, EventType
+from zestor_controller.store.event import Event, EventType, Overflow
 
 if TYPE_CHECKING:
     import threading
@@ -46,6 +46,12 @@ class Subscriber(Protocol):
 
     ended: bool
     waiter: Waiter | None
+    overflow: Overflow
+
+    @property
+    def lost(self) -> int:
+        """How many events its policy has dropped or folded, or the one time that it closed."""
+        ...
 
     def settle(self) -> None:
         """Take in what the log has for this watch."""
@@ -87,6 +93,8 @@ class Hub(Generic[T]):
         self._backlog_size = 0
         self._waiting: dict[int, weakref.ref[Subscriber]] = {}
         self._settled = 0  # watches that have taken in the whole log
+        self.past: list[tuple[Overflow, int]] = []  # what watches that are gone had lost; appended by their __del__ too
+        self._lost = dict.fromkeys(Overflow, 0)
 
     def publish(self, event: Event[T]) -> None:
         """Tell one change; it comes after everything published before, also after what is still told in slices."""
@@ -177,7 +185,29 @@ class Hub(Generic[T]):
         """Add a watch; returns the number of the first event that is for it."""
         self.refs = [*(other for other in self.refs if other() is not None), ref]
         self._settled = 0
+        self._count_past()
         return self.end + self._backlog_size
+
+    def lost(self) -> dict[Overflow, int]:
+        """Return, for each policy, how many events all watches so far have dropped or folded, or how many closed."""
+        with self.lock:
+            self.settle()
+            self._count_past()
+            totals = dict(self._lost)
+            for ref in self.refs:
+                if (watch := ref()) is not None:
+                    totals[watch.overflow] += watch.lost
+            return totals
+
+    def count(self) -> int:
+        """Return the number of open watches."""
+        with self.lock:
+            return sum(ref() is not None for ref in self.refs)
+
+    def _count_past(self) -> None:
+        while self.past:
+            overflow, lost = self.past.pop()
+            self._lost[overflow] += lost
 
     def remove(self, watch: Subscriber) -> None:
         """Forget a watch that has ended."""

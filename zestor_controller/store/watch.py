@@ -140,6 +140,7 @@ class Watch(Generic[T]):
         if self.ended:
             return
         self.ended = True
+        self._hub.past.append((self.overflow, self.lost))
         self._hub.remove(self)
         waiter, self.waiter = self.waiter, None
         if waiter is not None:
@@ -382,6 +383,11 @@ class Watch(Generic[T]):
             return self._buffer.dropped
 
     @property
+    def lost(self) -> int:
+        """How many events the policy has dropped or folded so far, or 1 for a watch that it has closed."""
+        return self._buffer.dropped + self._buffer.coalesced + self._buffer.overflowed
+
+    @property
     def coalesced(self) -> int:
         """How many events the policy COALESCE has folded into others."""
         with self._lock:
@@ -406,6 +412,7 @@ class Watch(Generic[T]):
         # The hub holds a weak reference, which is dead by now; it is swept at the next settle or subscription. Nothing
         # else is touched here: this may run at any allocation, in the middle of any other operation.
         if not self.ended:
+            self._hub.past.append((self.overflow, self.lost))
             warnings.warn(
                 f"watch of kind {self._hub.kind!r} was dropped without cancel(); use it in a with block",
                 ResourceWarning,
