@@ -33,11 +33,11 @@ class Codec(Protocol[T, S]):
     All three methods are called from any thread and must be pure.
     """
 
-    def encode(self, value: T) -> S:
+    def encode(self, value: T, /) -> S:
         """Return the stored form of a value; must share no mutable part with it."""
         ...
 
-    def decode(self, stored: S) -> T:
+    def decode(self, stored: S, /) -> T:
         """Return a private copy of the value.
 
         Raises:
@@ -45,7 +45,7 @@ class Codec(Protocol[T, S]):
         """
         ...
 
-    def same(self, old: S, new: S) -> bool:
+    def same(self, old: S, new: S, /) -> bool:
         """Tell whether two stored forms hold equal values: such a write is no change and makes no event (S3)."""
         ...
 
@@ -54,7 +54,7 @@ class Codec(Protocol[T, S]):
 class ReplacingCodec(Protocol):
     """A codec that can also tell that a name has been reused by another object."""
 
-    def replaced(self, old: Any, new: Any) -> bool:
+    def replaced(self, old: Any, new: Any, /) -> bool:
         """Tell whether `new` is another object under the same name (another uid): told as DELETE then CREATE (C3)."""
         ...
 

@@ -210,17 +210,20 @@ class MemoryKind(Generic[T]):
         indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None,
         synced: bool,
     ) -> None:
+        kept: Codec[T, Any]
         if codec is None:
-            codec = CopyCodec(compare)
-        elif compare is not None:
-            codec = ComparedCodec(codec, compare)
+            kept = CopyCodec(compare)
+        elif compare is None:
+            kept = codec
+        else:
+            kept = ComparedCodec(codec, compare)
         self._name = name
         self._model = model
         self._validate = None if validate is None else _validator(name, validate)
-        self._codec = codec
-        self._encode = codec.encode
-        self._as_is = codec.as_is if isinstance(codec, CopyCodec) else frozenset()  # types stored without being encoded
-        self._table: EncodedKind[Any] = EncodedKind(name, lock, codec, synced)
+        self._codec = kept
+        self._encode = kept.encode
+        self._as_is = kept.as_is if isinstance(kept, CopyCodec) else frozenset()  # types stored without being encoded
+        self._table: EncodedKind[Any] = EncodedKind(name, lock, kept, synced)
         self._write = self._table.write
         self._undecodable = 0
         for index, function in (indexes or {}).items():
