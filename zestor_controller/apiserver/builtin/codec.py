@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -338,12 +338,6 @@ def _map_of(read: Reader, go_element: str) -> Reader:
     return read_map
 
 
-@cache
-def _tables() -> Mapping[str, Any]:
-    loaded: Mapping[str, Any] = tables()
-    return loaded
-
-
 def _go_name(message: str) -> str:
     """The Go type as complaints name it: the last part of the package, and the type."""
     parts = message.split(".")
@@ -360,7 +354,7 @@ def _lazy(message: str) -> Reader:
 
 def _reader_of(type_name: str) -> tuple[Reader, str, str]:
     """The reader of a type, its Go name, and its family (a special, a scalar, or ``message``)."""
-    special = _tables()["special"].get(type_name)
+    special = tables()["special"].get(type_name)
     if special == "list":
         return _list_of(_read_string, "string"), "[]string", "list"
     if special is not None and special in _READERS:
@@ -391,7 +385,7 @@ def shape(message: str) -> _Shape:
     """
     go_name = message.rsplit(".", 1)[-1]
     compiled = _Shape(go_name, {}, [])
-    for name, type_name, label, zero_rule in _tables()["messages"][message].values():
+    for name, type_name, label, zero_rule in tables()["messages"][message].values():
         if label == "inline":
             inner = shape(type_name)
             for inner_name, inner_field in inner.fields.items():
