@@ -117,7 +117,10 @@ def test_a_model_of_the_kubernetes_package_is_a_kind_that_is_never_written_back_
 
 
 def test_the_room_loads_neither_an_http_library_nor_the_kubernetes_package() -> None:
-    code = "import zestor_controller.objects, sys; print([m for m in ('aiohttp', 'kubernetes', 'kopf') if m in sys.modules])"
+    code = (
+        "import zestor_controller.objects, sys; "
+        "print([name for name in ('aiohttp', 'kubernetes', 'kopf') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

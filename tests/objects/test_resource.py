@@ -34,7 +34,7 @@ class WebsiteSpec(Spec):
 
 class WebsiteStatus(Status):
     ready_replicas: int = 0
-    conditions: Conditions = []
+    conditions: Conditions = []  # noqa: RUF012  # pydantic copies a default
 
 
 class Website(

@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar, overload
 
-from zestor_controller.client.client import Client, ObjectList
+from zestor_controller.client.client import Client
+from zestor_controller.client.reading import ObjectList
 from zestor_controller.objects import Kind, Patch, Unstructured
 
 __all__ = ["BlockingClient"]
@@ -111,10 +112,10 @@ class BlockingClient:
         self,
         kind: Any,
         name: str,
-        until: Callable[[Any], object],
+        until: Callable[[Any], object] | str,
         *,
         namespace: str | None = None,
-        timeout: timedelta = timedelta(seconds=30),
+        timeout: timedelta | float = 30.0,
     ) -> Any:
         """See :meth:`Client.wait_for`."""
         return self.wait(self.client.wait_for(kind, name, until, namespace=namespace, timeout=timeout))

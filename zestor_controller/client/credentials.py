@@ -7,22 +7,39 @@ anonymous request; no secret is logged or stands in a message.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
+from tempfile import TemporaryDirectory
+from time import monotonic, time
 from typing import Final
 
 from zestor_controller.errors import ConfigError
 
-__all__ = ["ClusterConfig", "HeaderSource", "StaticToken", "TokenFile"]
+__all__ = ["ClusterConfig", "Credential", "HeaderSource", "Renewed", "StaticHeader", "TokenFile"]
+
+_log = logging.getLogger(__name__)
 
 TOKEN_FILE_AGE_S: Final = 60.0
+RETRY_S: Final = 10.0  # between two attempts of a renewal that fails while the old credential still works
 
 
 class HeaderSource:
-    """Answers the headers that say who we are; the base answers none (client certificates, or nobody)."""
+    """Answers the headers that say who we are; the base answers none (a client certificate, or nobody).
+
+    Attributes:
+        refreshes: how many renewals succeeded and failed, for metrics.
+    """
+
+    def __init__(self) -> None:
+        self.refreshes = {"success": 0, "failure": 0}
+
+    @property
+    def certificate(self) -> tuple[str, str] | None:
+        """A client certificate and its key as PEM text, where the source yields one."""
+        return None
 
     async def headers(self) -> dict[str, str]:
         """The present headers."""
@@ -33,15 +50,16 @@ class HeaderSource:
         return False
 
 
-class StaticToken(HeaderSource):
-    """A bearer token that never changes."""
+class StaticHeader(HeaderSource):
+    """An ``Authorization`` header that never changes."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, value: str) -> None:
+        super().__init__()
+        self._value = value
 
     async def headers(self) -> dict[str, str]:
-        """The token as a header."""
-        return {"Authorization": f"Bearer {self._token}"}
+        """The header."""
+        return {"Authorization": self._value}
 
 
 class TokenFile(HeaderSource):
@@ -49,12 +67,15 @@ class TokenFile(HeaderSource):
 
     Args:
         path: the file; read again every minute, and after a 401.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], float] = monotonic) -> None:
+        super().__init__()
         self._path = path
+        self._clock = clock
         self._token = ""
-        self._read_at = -TOKEN_FILE_AGE_S
+        self._read_at = 0.0
 
     async def headers(self) -> dict[str, str]:
         """The token as a header.
@@ -62,7 +83,7 @@ class TokenFile(HeaderSource):
         Raises:
             ConfigError: the file has gone or is empty, and no earlier token is known.
         """
-        if not self._token or monotonic() - self._read_at >= TOKEN_FILE_AGE_S:
+        if not self._token or self._clock() - self._read_at >= TOKEN_FILE_AGE_S:
             self._read()
         return {"Authorization": f"Bearer {self._token}"}
 
@@ -73,45 +94,113 @@ class TokenFile(HeaderSource):
         return self._token != before
 
     def _read(self) -> None:
-        self._read_at = monotonic()
+        self._read_at = self._clock()
+        before = self._token
         try:
             token = self._path.read_text().strip()
-        except OSError as error:
-            if self._token:
+        except (OSError, UnicodeDecodeError) as error:
+            self.refreshes["failure"] += 1
+            if before:
                 return  # keep the old one until it is refused
-            raise ConfigError(f"cannot read the token file {self._path}: {error.strerror or error}") from error
+            raise ConfigError(f"cannot read the token file {self._path}: {error}") from error
         if token:
             self._token = token
-        elif not self._token:
+            self.refreshes["success"] += token != before
+        elif not before:
             raise ConfigError(f"the token file {self._path} is empty")
 
 
-class Loaded(HeaderSource):
-    """Headers from a loader of ours or of another package, one call at a time.
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a plugin or a login service handed out.
 
-    Args:
-        load: answers the headers; may run a plugin or a request.
+    Attributes:
+        authorization: the header's value; empty where it is a certificate.
+        certificate: a client certificate and its key as PEM text.
+        expires: wall time as seconds since the epoch; None for no known end.
     """
 
-    def __init__(self, load: Callable[[bool], Awaitable[dict[str, str]]]) -> None:
-        self._load = load
-        self._headers: dict[str, str] = {}
+    authorization: str = field(default="", repr=False)
+    certificate: tuple[str, str] | None = field(default=None, repr=False)
+    expires: float | None = None
+
+
+class Renewed(HeaderSource):
+    """A credential that a plugin or a login service renews, one call at a time.
+
+    It is renewed shortly before it expires by either of two clocks, because a wall clock that was set back would call a
+    dead token fresh for hours; and once after a 401. A renewal that fails keeps the old one until it is refused.
+
+    Args:
+        obtain: hands out a credential; its argument says whether the last one was refused.
+        first: the first credential.
+        clock: seconds, monotonic.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        obtain: Callable[[bool], Awaitable[Credential]],
+        first: Credential,
+        *,
+        clock: Callable[[], float] = monotonic,
+        wall: Callable[[], float] = time,
+    ) -> None:
+        super().__init__()
+        self._obtain = obtain
+        self._clock = clock
+        self._wall = wall
         self._lock = asyncio.Lock()
+        self._retry_at = clock()
+        self._deadline = self._wall_deadline = 0.0
+        self._keep(first)
+
+    @property
+    def certificate(self) -> tuple[str, str] | None:
+        """See :attr:`HeaderSource.certificate`."""
+        return self._credential.certificate
 
     async def headers(self) -> dict[str, str]:
-        """What the loader says now."""
-        async with self._lock:
-            self._headers = await self._load(False)
-            return self._headers
+        """The header; renewed first when its end is near."""
+        if self._due():
+            async with self._lock:
+                if self._due():
+                    await self._renew(refused=False)
+        authorization = self._credential.authorization
+        return {"Authorization": authorization} if authorization else {}
 
     async def refresh(self) -> bool:
-        """Load anew; concurrent refusals cause one load."""
-        before = self._headers
+        """Obtain anew; concurrent refusals cause one call."""
+        before = self._credential
         async with self._lock:
-            if self._headers is not before and self._headers != before:
-                return True  # somebody else has refreshed while we waited
-            self._headers = await self._load(True)
-            return self._headers != before
+            if self._credential is not before:
+                return True  # somebody else has renewed it while we waited
+            await self._renew(refused=True)
+            return self._credential != before
+
+    def _due(self) -> bool:
+        if self._credential.expires is None or self._clock() < self._retry_at:
+            return False
+        return self._clock() >= self._deadline or self._wall() >= self._wall_deadline
+
+    async def _renew(self, *, refused: bool) -> None:
+        try:
+            obtained = await self._obtain(refused)
+        except ConfigError as error:
+            self.refreshes["failure"] += 1
+            self._retry_at = self._clock() + RETRY_S
+            _log.warning("credentials could not be renewed, the old ones are kept until refused: %s", error)
+            return
+        self.refreshes["success"] += 1
+        self._keep(obtained)
+
+    def _keep(self, credential: Credential) -> None:
+        self._credential = credential
+        if credential.expires is not None:
+            lifetime = max(0.0, credential.expires - self._wall())
+            skew = min(60.0, lifetime / 5)  # a minute before its end, less for one that lives shortly
+            self._wall_deadline = credential.expires - skew
+            self._deadline = self._clock() + lifetime - skew
 
 
 @dataclass(slots=True)
@@ -125,62 +214,82 @@ class ClusterConfig:
         ca_file: the file that holds the server's CA; watched for rotation by its time stamp.
         ca_data: the CA as PEM text, where it is in no file.
         cert_file: the client certificate's file, and `key_file` its key; watched for rotation too.
+        cert_data: the client certificate and its key as PEM text, where they are in no files.
         verify: False accepts any certificate (``insecure-skip-tls-verify``).
         server_name: the name to verify instead of the URL's host.
-        proxy: the proxy's URL.
-        extra: further headers, such as impersonation.
+        proxy: the proxy's URL; the environment's unless given.
+        compress: ask for compressed answers.
+        extra: further headers, such as impersonation; a name may stand more than once.
     """
 
     server: str
     namespace: str = "default"
-    source: HeaderSource = field(default_factory=HeaderSource)
+    source: HeaderSource = field(default_factory=HeaderSource, repr=False)
     ca_file: str | None = None
-    ca_data: str | None = None
+    ca_data: str | None = field(default=None, repr=False)
     cert_file: str | None = None
     key_file: str | None = None
+    cert_data: tuple[str, str] | None = field(default=None, repr=False)
     verify: bool = True
     server_name: str | None = None
-    proxy: str | None = None
-    extra: dict[str, str] = field(default_factory=dict)
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    compress: bool = True
+    extra: list[tuple[str, str]] = field(default_factory=list)
     _context: ssl.SSLContext | None = field(default=None, repr=False)
-    _stamp: tuple[float, ...] = ()
+    _stamp: tuple[object, ...] = field(default=(), repr=False)
 
-    async def headers(self) -> dict[str, str]:
-        """The headers of a request."""
-        return {**self.extra, **await self.source.headers()}
+    async def headers(self) -> list[tuple[str, str]]:
+        """The headers of a request.
+
+        Raises:
+            ConfigError: there is no credential to be had, and there has been none.
+        """
+        return [*self.extra, *(await self.source.headers()).items()]
 
     async def refresh(self) -> bool:
-        """The server answered 401: try to get other credentials."""
+        """The server answered 401: try to get other credentials; False when there are none to be had."""
         return await self.source.refresh()
 
     def ssl_context(self) -> ssl.SSLContext | bool:
-        """The TLS context; a new one when a certificate's file has changed, for connections opened from then on.
+        """The TLS context; a new one when a certificate has changed, for connections opened from then on.
 
         Raises:
-            ConfigError: a certificate cannot be loaded.
+            ConfigError: a certificate cannot be loaded, and there is no earlier context.
         """
         if not self.server.startswith("https:"):
             return False
-        stamp = tuple(_stamp(path) for path in (self.ca_file, self.cert_file, self.key_file))
+        files = [_modified(path) for path in (self.ca_file, self.cert_file, self.key_file)]
+        stamp = (*files, self.source.certificate)
         if self._context is None or stamp != self._stamp:
-            self._context = self._load()
+            try:
+                self._context = self._load()
+            except (OSError, ssl.SSLError, ValueError) as error:
+                if self._context is None:
+                    raise ConfigError(f"cannot load the certificates for {self.server}: {error}") from error
+                # A certificate and its key are two files: between two writes they do not match.
+                _log.warning("the rotated certificates for %s do not load, the old ones stay: %s", self.server, error)
             self._stamp = stamp
         return self._context
 
     def _load(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_data)
-            if not self.verify:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-            if self.cert_file:
-                context.load_cert_chain(self.cert_file, self.key_file)
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise ConfigError(f"cannot load the certificates for {self.server}: {error}") from error
+        context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_data)
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        given = self.source.certificate or self.cert_data
+        if given is not None:
+            # The ssl module reads files only; these are ours alone and gone before this function returns.
+            with TemporaryDirectory() as folder:
+                cert, key = Path(folder) / "cert.pem", Path(folder) / "key.pem"
+                cert.write_text(given[0])
+                key.write_text(given[1])
+                context.load_cert_chain(cert, key)
+        elif self.cert_file:
+            context.load_cert_chain(self.cert_file, self.key_file)
         return context
 
 
-def _stamp(path: str | None) -> float:
+def _modified(path: str | None) -> float:
     if path is None:
         return 0.0
     try:

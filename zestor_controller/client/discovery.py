@@ -45,7 +45,10 @@ async def discover(caller: Caller, text: str) -> Kind[Unstructured]:
 
 
 async def served_resources(caller: Caller) -> list[ServedResource]:
-    """Every resource in its group's preferred version, subresources left out; plain discovery, as every server has it."""
+    """Every resource in its group's preferred version, subresources left out.
+
+    By plain discovery, which every server has.
+    """
     versions = ["v1"]
     groups: Any = await _get(caller, "/apis")
     versions += [group["preferredVersion"]["groupVersion"] for group in groups.get("groups") or []]

@@ -12,12 +12,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from zestor_controller.client.credentials import ClusterConfig
+from zestor_controller.client.gate import WriteGate
 from zestor_controller.errors import TransportError
 from zestor_controller.http import Handler, HttpRequest, HttpResponse
 
@@ -30,11 +33,19 @@ READ_BUFFER: Final = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An open answer: status, headers, and its chunks as they arrive; not split into lines."""
+    """An open answer.
+
+    Attributes:
+        status: the HTTP status code.
+        headers: names in lower case, the last value of each.
+        chunks: the body's pieces as they arrive; not split into lines.
+        raw_headers: every header as it came; a name may stand more than once.
+    """
 
     status: int
     headers: Mapping[str, str]
     chunks: AsyncIterator[bytes]
+    raw_headers: tuple[tuple[str, str], ...] = ()
 
 
 class Transport(Protocol):
@@ -45,8 +56,12 @@ class Transport(Protocol):
         """``host:port``, for metrics and messages."""
         ...
 
-    async def request(self, request: HttpRequest) -> HttpResponse:
+    async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
         """Send a request and read the whole answer.
+
+        Args:
+            request: what to send.
+            timeout: seconds for all of it.
 
         Raises:
             TransportError: no usable answer came.
@@ -71,11 +86,14 @@ class AiohttpTransport:
 
     Args:
         config: the server's address and the credentials, which are asked for at each request.
+        gate: asked right before a request is sent; none lets every write pass.
     """
 
-    def __init__(self, config: ClusterConfig) -> None:
+    def __init__(self, config: ClusterConfig, *, gate: WriteGate | None = None) -> None:
         self._config = config
+        self._gate = gate
         self._base = config.server.rstrip("/")
+        self._proxy = config.proxy or _environment_proxy(self._base)
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -84,30 +102,24 @@ class AiohttpTransport:
         url = URL(self._base)
         return f"{url.host}:{url.port}"
 
-    async def request(self, request: HttpRequest) -> HttpResponse:
+    async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
         """See :meth:`Transport.request`; a 401 refreshes the credentials once and tries again."""
-        for attempt in (1, 2):
-            async with self._send(request, aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)) as answer:
-                if answer.status == 401 and attempt == 1 and await self._config.refresh():
-                    continue
-                try:
-                    body = await answer.read()
-                except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                    raise self._broken(request, error) from error
-                return HttpResponse(answer.status, list(answer.headers.items()), body)
-        raise AssertionError("unreachable: the second attempt returns or raises")
+        bound = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT_S)
+        async with self._answered(request, bound) as answer:
+            try:
+                body = await answer.read()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise self._broken(request, error) from error
+            return HttpResponse(answer.status, list(answer.headers.items()), body)
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[Stream]:
         """See :meth:`Transport.stream`; the caller bounds it in time, there is no deadline here."""
-        # The total timeout must be off: a watch is meant to last. Only connecting and the first byte are bounded.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
-        async with self._send(request, timeout) as first:
-            if first.status != 401 or not await self._config.refresh():
-                yield Stream(first.status, _lower(first.headers), self._chunks(request, first))
-                return
-        async with self._send(request, timeout) as second:
-            yield Stream(second.status, _lower(second.headers), self._chunks(request, second))
+        # The total timeout must be off: a watch is meant to last. Only connecting is bounded.
+        bound = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
+        async with self._answered(request, bound) as answer:
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            yield Stream(answer.status, headers, self._chunks(request, answer), tuple(answer.headers.items()))
 
     async def close(self) -> None:
         """See :meth:`Transport.close`."""
@@ -116,32 +128,55 @@ class AiohttpTransport:
             await session.close()
 
     @asynccontextmanager
-    async def _send(
+    async def _answered(
         self, request: HttpRequest, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        session = self._opened()
+        """The answer to a request, or to its repetition after a 401 when other credentials could be had."""
+        answer = await self._send(request, timeout)
+        if answer.status == 401 and await self._refreshed(answer):
+            answer = await self._send(request, timeout)
+        try:
+            yield answer
+        finally:
+            # An answer that was not read to its end cannot share its connection with the next request.
+            answer.release() if answer.content.at_eof() else answer.close()
+
+    async def _refreshed(self, refused: aiohttp.ClientResponse) -> bool:
+        try:
+            refreshed = await self._config.refresh()
+        except BaseException:
+            refused.close()
+            raise
+        if refreshed:
+            refused.close()
+        return refreshed
+
+    async def _send(self, request: HttpRequest, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         # The path is appended by hand: aiohttp's base_url would drop a prefix such as /k8s/clusters/c-x.
         text = self._base + quote(request.path)
         if request.query:
             text += "?" + urlencode(request.query)
-        headers = {**request.headers, **await self._config.headers()}
+        headers = CIMultiDict(request.headers)
+        headers.extend(await self._config.headers())
+        if not self._config.compress:
+            headers["Accept-Encoding"] = "identity"
+        tls = self._config.ssl_context()
+        session = self._opened()
         try:
-            answer = await session.request(
+            return await session.request(
                 request.method,
                 URL(text, encoded=True),
                 headers=headers,
                 data=request.body or None,
                 timeout=timeout,
-                ssl=self._config.ssl_context(),
-                proxy=self._config.proxy,
+                ssl=tls,
+                server_hostname=self._config.server_name,
+                proxy=self._proxy,
                 allow_redirects=False,
+                trace_request_ctx=request,
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._broken(request, error) from error
-        try:
-            yield answer
-        finally:
-            answer.close() if not answer.content.at_eof() else answer.release()
 
     async def _chunks(self, request: HttpRequest, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         content = answer.content
@@ -154,18 +189,43 @@ class AiohttpTransport:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
+                # No limit: each watch holds a connection, and a request must never wait for one of them to end.
                 connector=aiohttp.TCPConnector(limit=0, socket_factory=_keepalive_socket),
                 auto_decompress=True,
                 read_bufsize=READ_BUFFER,
-                trust_env=self._config.proxy is None,
                 headers={"User-Agent": "zestor-controller"},
                 cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[] if self._gate is None else [_gated(self._gate)],
             )
         return self._session
 
     def _broken(self, request: HttpRequest, error: BaseException) -> TransportError:
         why = str(error) or type(error).__name__
         return TransportError(f"{request.method} {self._base}{request.path}: {why}")
+
+
+def _gated(gate: WriteGate) -> aiohttp.TraceConfig:
+    """Ask the gate when the connection stands and nothing has been sent: connecting may take longer than a lease."""
+
+    async def ask(session: aiohttp.ClientSession, context: Any, params: object) -> None:
+        request: HttpRequest = context.trace_request_ctx
+        gate.check(request.method, request.path)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(ask)
+    trace.on_connection_reuseconn.append(ask)
+    return trace
+
+
+def _environment_proxy(server: str) -> str | None:
+    """The proxy of HTTP(S)_PROXY and NO_PROXY.
+
+    aiohttp's ``trust_env`` would do it, but it also takes passwords from ~/.netrc, and asks for both at each request.
+    """
+    parts = urlsplit(server)
+    if proxy_bypass(parts.netloc):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _keepalive_socket(address: Any) -> socket.socket:
@@ -179,20 +239,20 @@ def _keepalive_socket(address: Any) -> socket.socket:
     return made
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
-
-
 class MemoryTransport:
     """Calls a Handler in this process; works under virtual time, and a watch streams chunk by chunk.
 
     Args:
         handler: who answers; the embedded API server is one.
         headers: sent with each request, such as ``Authorization``.
+        gate: asked before each request; none lets every write pass.
     """
 
-    def __init__(self, handler: Handler, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, handler: Handler, headers: Mapping[str, str] | None = None, *, gate: WriteGate | None = None
+    ) -> None:
         self._handler = handler
+        self._gate = gate
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}
 
     @property
@@ -200,24 +260,25 @@ class MemoryTransport:
         """A name for messages."""
         return "in-memory"
 
-    async def request(self, request: HttpRequest) -> HttpResponse:
+    async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
         """See :meth:`Transport.request`."""
-        answer = await self._handler.handle(self._with_headers(request))
-        if not isinstance(answer.body, bytes):
-            answer.body = b"".join([chunk async for chunk in answer.body])
-        return answer
+        try:
+            async with asyncio.timeout(timeout), self.stream(request) as stream:
+                body = b"".join([chunk async for chunk in stream.chunks])
+                return HttpResponse(stream.status, list(stream.raw_headers), body)
+        except TimeoutError as error:
+            raise TransportError(f"{request.method} {request.path}: no answer within {timeout:g} s") from error
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[Stream]:
         """See :meth:`Transport.stream`."""
+        if self._gate is not None:
+            self._gate.check(request.method, request.path)
         answer = await self._handler.handle(self._with_headers(request))
         headers = {name.lower(): value for name, value in answer.headers}
-        if isinstance(answer.body, bytes):
-            yield Stream(answer.status, headers, _once(answer.body))
-            return
-        body = answer.body
+        body = _once(answer.body) if isinstance(answer.body, bytes) else answer.body
         try:
-            yield Stream(answer.status, headers, body)
+            yield Stream(answer.status, headers, body, tuple(answer.headers))
         finally:
             close = getattr(body, "aclose", None)
             if close is not None:

@@ -1,23 +1,28 @@
 """Watch streams: chunks to lines, lines to events.
 
 Invariant: a line may be of any length and may arrive in any pieces; only whole lines are handed on, and what a broken
-connection left half is dropped, so a reader resumes from the last whole event.
+connection left half is dropped, so a reader resumes from the last whole event. A stream has an end that the client
+finds by itself, whatever the server does (C5).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import msgspec
 
 from zestor_controller.errors import ApiError
 from zestor_controller.objects import Kind
 
-__all__ = ["WatchEvent", "decode_event", "split_lines"]
+__all__ = ["ServerWatch", "WatchEvent", "decode_event", "split_lines"]
 
 T = TypeVar("T")
+
+MARGIN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +30,24 @@ class WatchEvent(Generic[T]):
     """What a server sends on a watch.
 
     Attributes:
-        type: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``.
-        object: the object; of a BOOKMARK the bare mapping, which holds a resourceVersion only.
+        type: ``ADDED``, ``MODIFIED`` or ``DELETED``.
+        object: the object.
         resource_version: the version to resume from after this event.
+        raw: the line as it came.
     """
 
     type: str
     object: T
     resource_version: str
+    raw: bytes = b""
+
+
+class _Meta(msgspec.Struct):
+    resourceVersion: str = ""
+
+
+class _Object(msgspec.Struct):
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
 
 
 class _Frame(msgspec.Struct):
@@ -41,32 +56,31 @@ class _Frame(msgspec.Struct):
 
 
 _decode_frame = msgspec.json.Decoder(_Frame).decode
+_decode_object = msgspec.json.Decoder(_Object).decode
 
 
 async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
     """Whole lines of a stream, as many at a time as have arrived; empty lines are left out."""
     pieces: list[bytes] = []
     async for chunk in chunks:
-        head, newline, rest = chunk.partition(b"\n")
-        if not newline:
+        lines = chunk.split(b"\n")
+        if len(lines) == 1:
             pieces.append(chunk)  # joined once, when the line ends: a long line must not be copied at each chunk
             continue
-        pieces.append(head)
-        lines = [b"".join(pieces) if len(pieces) > 1 else head]
-        pieces = []
-        if rest:
-            more = rest.split(b"\n")
-            tail = more.pop()
-            if tail:
-                pieces.append(tail)
-            lines += more
-        lines = [line for line in lines if line.strip()]
-        if lines:
-            yield lines
+        if pieces:
+            pieces.append(lines[0])
+            lines[0] = b"".join(pieces)
+            pieces = []
+        tail = lines.pop()
+        if tail:
+            pieces.append(tail)
+        whole = [line for line in lines if line and not line.isspace()]
+        if whole:
+            yield whole
 
 
-def decode_event(kind: Kind[T], line: bytes) -> WatchEvent[Any]:
-    """One event of one line.
+def decode_event(kind: Kind[T], line: bytes) -> WatchEvent[T] | str:
+    """One event of one line; of a BOOKMARK, which carries no object, its version alone.
 
     Raises:
         ApiError: the line is an ERROR event; a Gone means that the watch must start from a new list.
@@ -75,6 +89,75 @@ def decode_event(kind: Kind[T], line: bytes) -> WatchEvent[Any]:
     body = bytes(frame.object)
     if frame.type == "ERROR":
         raise ApiError.from_status(msgspec.json.decode(body), status=200)
-    bare = msgspec.json.decode(body)
-    version = str((bare.get("metadata") or {}).get("resourceVersion", ""))
-    return WatchEvent(frame.type, bare if frame.type == "BOOKMARK" else kind.decode(body), version)
+    version = _decode_object(body).metadata.resourceVersion
+    if frame.type == "BOOKMARK":
+        return version
+    return WatchEvent(frame.type, kind.decode(body), version, line)
+
+
+class ServerWatch(Generic[T]):
+    """One watch of one kind: ``async for event in watch``, best inside ``async with`` so that it is closed at once.
+
+    Iteration ends when the server, or the client's own deadline, ends the stream; go on from :attr:`resource_version`.
+
+    Args:
+        kind: what the events' objects are.
+        open_: opens the stream of lines.
+        resource_version: where it starts.
+        timeout: seconds after which the server was asked to end it.
+    """
+
+    def __init__(
+        self,
+        kind: Kind[T],
+        open_: Callable[[], AbstractAsyncContextManager[AsyncIterator[list[bytes]]]],
+        resource_version: str,
+        timeout: float,
+    ) -> None:
+        self.resource_version = resource_version
+        self._kind = kind
+        self._open = open_
+        self._timeout = timeout
+        self._events = self._read()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> WatchEvent[T]:
+        return await anext(self._events)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the stream; calling it again is harmless."""
+        await self._events.aclose()  # type: ignore[attr-defined]  # an async generator, typed as what it yields
+
+    async def _read(self) -> AsyncIterator[WatchEvent[T]]:
+        deadline = asyncio.get_running_loop().time() + self._timeout + MARGIN_S
+        async with AsyncExitStack() as stack:
+            try:
+                # The deadline guards the reading only: a timeout around a yield would strike the consumer's own work.
+                async with asyncio.timeout_at(deadline):
+                    batches = await stack.enter_async_context(self._open())
+                while True:
+                    async with asyncio.timeout_at(deadline):
+                        lines = await anext(batches)
+                    for line in lines:
+                        event = decode_event(self._kind, line)
+                        if isinstance(event, str):
+                            self.resource_version = event or self.resource_version
+                            continue
+                        self.resource_version = event.resource_version or self.resource_version
+                        yield event
+            except (StopAsyncIteration, TimeoutError):
+                return
+
+
+def condition_holds(body: dict[str, Any], type_: str) -> bool:
+    """Whether a wire object has a condition of this type that is True."""
+    conditions = (body.get("status") or {}).get("conditions") or []
+    return any(condition.get("type") == type_ and condition.get("status") == "True" for condition in conditions)

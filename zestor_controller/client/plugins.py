@@ -1,0 +1,139 @@
+"""Exec plugins and login services (OIDC, GCP) of a kubeconfig, through the ``kubernetes`` package.
+
+Invariant: this is the only module that imports that package, and only for a user entry that needs it; it is imported
+in a thread, because that takes half a second. A plugin runs only because the user chose the kubeconfig that names it.
+What a plugin prints is never logged or told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import importlib
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+from zestor_controller.client.credentials import Credential
+from zestor_controller.errors import ConfigError
+
+__all__ = ["exec_credential", "expiry_of_certificate", "expiry_of_token", "provider_credential"]
+
+TIMEOUT_S: Final = 60.0  # a login plugin may open a browser, but it may not hold a cluster's clients for ever
+
+
+async def exec_credential(spec: dict[str, Any], folder: Path, where: str) -> Credential:
+    """Run an exec plugin.
+
+    Args:
+        spec: the ``exec`` section of a user entry; API versions v1 and v1beta1.
+        folder: where its kubeconfig stands; a relative command is looked for there.
+        where: names the entry in messages.
+
+    Raises:
+        ConfigError: it cannot be run, fails, takes too long, or answers no credential.
+    """
+    command = str(spec.get("command") or "")
+    if os.sep in command and not os.path.isabs(command):
+        spec = {**spec, "command": str(folder / command)}
+    by_hand = f"{where}: exec plugin {command!r}"
+    provider = await _package("exec_provider")
+    loader = await _package("kube_config")
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            status = await provider.ExecProvider(loader.ConfigNode("exec", spec)).run()
+    except TimeoutError:
+        raise ConfigError(f"{by_hand} did not answer within {TIMEOUT_S:g} s; run it by hand") from None
+    except FileNotFoundError as error:
+        hint = str(spec.get("installHint") or "install it, or log in another way").strip()
+        raise ConfigError(f"{by_hand} was not found: {hint}") from error
+    except Exception as error:  # its own exception class, or whatever a plugin's answer makes it stumble over
+        # Without its text, which may hold what the plugin printed.
+        raise ConfigError(f"{by_hand} failed ({type(error).__name__}); run it by hand to see why") from None
+    if not isinstance(status, dict):
+        raise ConfigError(f"{by_hand} answered no status")
+    expires = _moment(status.get("expirationTimestamp"))
+    if status.get("token"):
+        return Credential(f"Bearer {status['token']}", None, expires)
+    cert, key = status.get("clientCertificateData"), status.get("clientKeyData")
+    if cert and key:
+        return Credential("", (str(cert), str(key)), expires or expiry_of_certificate(str(cert).encode()))
+    raise ConfigError(f"{by_hand} answered neither a token nor a certificate with its key; run it by hand")
+
+
+async def provider_credential(user: dict[str, Any], where: str, *, refused: bool) -> Credential:
+    """A token of an ``auth-provider`` (OIDC with refresh token, or GCP); kept up to date in `user` itself.
+
+    Args:
+        user: the user entry.
+        where: names the entry in messages.
+        refused: the last token was refused.
+
+    Raises:
+        ConfigError: it yields no token.
+    """
+    settings = user["auth-provider"].get("config") or {}
+    if refused and settings.get("refresh-token"):
+        settings.pop("id-token", None)  # its own word of when it ends counts no more
+    package = await _package("kube_config")
+    document = {
+        "current-context": "it",
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        "clusters": [{"name": "it", "cluster": {}}],
+        "users": [{"name": "it", "user": user}],
+    }
+    made = SimpleNamespace(api_key={})
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            await package.KubeConfigLoader(document).load_and_set(made)
+    except TimeoutError:
+        raise ConfigError(f"{where}: the login service did not answer within {TIMEOUT_S:g} s") from None
+    except Exception as error:  # every library below has exceptions of its own, and their texts may hold tokens
+        raise ConfigError(f"{where}: the login service gave no token ({type(error).__name__}); log in again") from None
+    header = str(made.api_key.get("BearerToken") or "")
+    if not header:
+        raise ConfigError(f"{where}: auth-provider {user['auth-provider'].get('name')!r} yields no token; log in again")
+    return Credential(header, None, expiry_of_token(header) or _moment(settings.get("expiry")))
+
+
+def expiry_of_token(header: str) -> float | None:
+    """When a JWT in an Authorization header ends; None for a token of another form."""
+    parts = header.rpartition(" ")[2].split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    end = claims.get("exp") if isinstance(claims, dict) else None
+    return float(end) if isinstance(end, int | float) else None
+
+
+def expiry_of_certificate(pem: bytes) -> float:
+    """When a certificate ends.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    from cryptography import x509  # here: a kubeconfig with a token needs none of it
+
+    try:
+        return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+    except ValueError as error:
+        raise ConfigError(f"the client certificate cannot be read: {error}") from error
+
+
+def _moment(value: object) -> float | None:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    try:
+        return datetime.fromisoformat(str(value)).timestamp() if value else None
+    except ValueError:
+        return None
+
+
+async def _package(module: str) -> Any:
+    return await asyncio.to_thread(importlib.import_module, f"kubernetes.aio.config.{module}")
