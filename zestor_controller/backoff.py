@@ -1,6 +1,7 @@
 """Exponential backoff with jitter and reset; pure but for an injected clock and random source.
 
-Source: client-go's reflector: 0.8 s, doubling, cap 30 s, jitter 1.0 (a delay lies in [d, 2d)), reset after 120 s of health.
+Source: client-go's reflector: 0.8 s, doubling, cap 30 s, jitter 1.0 (a delay lies in [d, 2d)), reset after 120 s of
+health.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
@@ -65,12 +66,16 @@ class Chunks:
     """A streamed body that tells whether it was closed."""
 
     def __init__(self, *chunks: bytes, then: Callable[[], Any] | None = None) -> None:
-        self.closed = False
+        self.hung_up = asyncio.Event()
         self._chunks = chunks
         self._then = then
 
     def answer(self) -> HttpResponse:
         return HttpResponse(200, JSON_HEADERS, self._stream())
+
+    @property
+    def closed(self) -> bool:
+        return self.hung_up.is_set()
 
     async def _stream(self) -> AsyncIterator[bytes]:
         try:
@@ -79,4 +84,4 @@ class Chunks:
             if self._then is not None:
                 await self._then()
         finally:
-            self.closed = True
+            self.hung_up.set()

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -173,7 +174,6 @@ class AiohttpTransport:
                 server_hostname=self._config.server_name,
                 proxy=self._proxy,
                 allow_redirects=False,
-                trace_request_ctx=request,
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._broken(request, error) from error
@@ -195,7 +195,7 @@ class AiohttpTransport:
                 read_bufsize=READ_BUFFER,
                 headers={"User-Agent": "zestor-controller"},
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=[] if self._gate is None else [_gated(self._gate)],
+                request_class=aiohttp.ClientRequest if self._gate is None else _gated(self._gate),
             )
         return self._session
 
@@ -204,17 +204,18 @@ class AiohttpTransport:
         return TransportError(f"{request.method} {self._base}{request.path}: {why}")
 
 
-def _gated(gate: WriteGate) -> aiohttp.TraceConfig:
-    """Ask the gate when the connection stands and nothing has been sent: connecting may take longer than a lease."""
+def _gated(gate: WriteGate) -> type[aiohttp.ClientRequest]:
+    """Requests that ask the gate when the connection stands and nothing has been sent.
 
-    async def ask(session: aiohttp.ClientSession, context: Any, params: object) -> None:
-        request: HttpRequest = context.trace_request_ctx
-        gate.check(request.method, request.path)
+    Any earlier would be too early: connecting may take longer than a lease lasts.
+    """
 
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(ask)
-    trace.on_connection_reuseconn.append(ask)
-    return trace
+    class GatedRequest(aiohttp.ClientRequest):
+        async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+            gate.check(self.method, self.url.path)
+            return await super().send(conn)
+
+    return GatedRequest
 
 
 def _environment_proxy(server: str) -> str | None:

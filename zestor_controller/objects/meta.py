@@ -1,7 +1,8 @@
 """ObjectMeta, owner references and names: what every Kubernetes object carries.
 
-Typed objects hold an :class:`ObjectMeta`, unstructured ones a :class:`MetadataView` of their mapping; both answer to the
-same attribute names. Fields that this module does not know are kept, so that nothing is lost when an object is written back.
+Typed objects hold an :class:`ObjectMeta`, unstructured ones a :class:`MetadataView` of their mapping; both answer to
+the same attribute names. Fields that this module does not know are kept, so that nothing is lost when an object is
+written back.
 """
 
 from __future__ import annotations

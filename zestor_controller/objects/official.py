@@ -1,7 +1,8 @@
 """The models of the ``kubernetes`` package as kinds, for users who want types for built-in kinds.
 
-Those models drop fields that they do not know, so an object that was read as one of them must never be written back whole:
-its Kind is not ``replaceable``. This module imports nothing of that package; it only handles classes that a user passes.
+Those models drop fields that they do not know, so an object that was read as one of them must never be written back
+whole: its Kind is not ``replaceable``. This module imports nothing of that package; it only handles classes that a
+user passes.
 
 Source: seen on kubernetes 37.0.2: ``extra="forbid"``, ``from_dict`` drops unknown fields, a MicroTime with zero
 microseconds is written without the six digits that a server insists on.

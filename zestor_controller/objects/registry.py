@@ -1,7 +1,8 @@
 """Which classes and texts name which kinds.
 
-Registering is declaring a class (:class:`~zestor_controller.objects.resource.CustomResource` does it), naming a built-in
-kind, or discovering one. A class that is declared again replaces the former one, so that a module can be reloaded.
+Registering is declaring a class (:class:`~zestor_controller.objects.resource.CustomResource` does it), naming a
+built-in kind, or discovering one. A class that is declared again replaces the former one, so that a module can be
+reloaded.
 """
 
 from __future__ import annotations

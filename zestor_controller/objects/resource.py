@@ -1,7 +1,7 @@
 """Custom resources as classes: ``class Website(CustomResource[WebsiteSpec, WebsiteStatus], group=..., ...)``.
 
-Invariant: wire names are camelCase, Python names are snake_case, and fields that a model does not know are kept, so that an
-older operator never deletes a newer field by writing an object back.
+Invariant: wire names are camelCase, Python names are snake_case, and fields that a model does not know are kept, so
+that an older operator never deletes a newer field by writing an object back.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             raise ConfigError(
                 f"class {cls.__name__}: give {', '.join(f'{name}=' for name in missing)} as class arguments"
             )
-        assert group and version and plural  # told above
+        assert group  # told above, as for the next two
+        assert version
+        assert plural
         needed = _default_to_empty(cls, "status")
         if needed:
             raise ConfigError(

@@ -1,0 +1,397 @@
+"""Kubeconfig files, a pod's account, and credentials that rotate."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest_types import Authority
+
+from zestor_controller.client import load_config
+from zestor_controller.client.config import in_cluster_config
+from zestor_controller.client.credentials import Credential, Renewed, TokenFile
+from zestor_controller.errors import ConfigError
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def document(user: dict[str, Any] | None = None, **cluster: Any) -> dict[str, Any]:
+    return {
+        "current-context": "main",
+        "contexts": [{"name": "main", "context": {"cluster": "c", "user": "u", "namespace": "apps"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:6443", **cluster}}],
+        "users": [{"name": "u", "user": {"token": "t"} if user is None else user}],
+    }
+
+
+def write(path: Path, body: Any) -> Path:
+    path.write_text(body if isinstance(body, str) else yaml.safe_dump(body))
+    return path
+
+
+def jwt(expires: float) -> str:
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in ({}, {"exp": expires})
+    ]
+    return ".".join([*parts, "signature"])
+
+
+async def test_a_kubeconfig_gives_server_namespace_and_credential(tmp_path: Path, authority: Authority) -> None:
+    body = document(**{"certificate-authority-data": b64(authority.pem), "tls-server-name": "kubernetes"})
+
+    config = await load_config(write(tmp_path / "k", body))
+
+    assert (config.server, config.namespace, config.server_name) == ("https://127.0.0.1:6443", "apps", "kubernetes")
+    assert await config.headers() == [("Authorization", "Bearer t")]
+    assert config.ssl_context()
+    assert "Bearer" not in repr(config)
+
+
+async def test_a_plain_kubeconfig_loads_nothing_of_the_kubernetes_package(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, sys; from zestor_controller.client import load_config; "
+        "asyncio.run(load_config(sys.argv[1])); print('kubernetes' in sys.modules)"
+    )
+    path = write(tmp_path / "k", document())
+
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)  # noqa: ASYNC221
+
+    assert done.stdout.strip() == "False"
+
+
+async def test_relative_paths_start_from_the_kubeconfig_they_stand_in(tmp_path: Path, authority: Authority) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "ca.crt").write_text(authority.pem)
+    authority.issue("me").save(tmp_path / "deep", "me")
+    user = {"client-certificate": "me.crt", "client-key": "me.key"}
+    path = write(tmp_path / "deep" / "k", document(user, **{"certificate-authority": "ca.crt"}))
+
+    config = await load_config(path)
+
+    assert config.ca_file == str(tmp_path / "deep" / "ca.crt")
+    assert config.ssl_context()
+
+
+async def test_several_files_are_merged_and_the_first_one_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = document(), document({"token": "second"}, server="https://second")
+    two["current-context"] = "other"
+    two["contexts"].append({"name": "other", "context": {"cluster": "extra", "user": "u"}})
+    two["clusters"].append({"name": "extra", "cluster": {"server": "https://extra"}})
+    paths = [write(tmp_path / "one", one), tmp_path / "absent", write(tmp_path / "two", two)]
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(str(path) for path in paths))
+
+    assert (await load_config()).server == "https://127.0.0.1:6443"
+    other = await load_config(context="other")
+    assert other.server == "https://extra"
+    assert await other.headers() == [("Authorization", "Bearer t")]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("a: [1\nb: ]", r"k:\d+: not valid YAML"),
+        ("just text", "a mapping with clusters"),
+        ({"clusters": {}}, "no current-context"),
+        ({**document(), "contexts": "x"}, "contexts must be a list"),
+        ({**document(), "current-context": "gone"}, "no context 'gone'; there are: main"),
+        ({**document(), "clusters": []}, "names the cluster 'c', which is missing"),
+        ({**document(), "users": []}, "names the user 'u', which is missing"),
+        ({**document(), "users": [{"name": "u", "user": "text"}]}, "each entry of users"),
+        (document(server=""), "has no server"),
+        (document({"client-certificate": "none.crt", "client-key": "none.key"}), r"none\.crt does not exist"),
+        (document({"client-certificate-data": "!!", "client-key-data": "!!"}), "not base64"),
+        (document({"client-certificate-data": b64("x"), "client-key-data": b64("x")}), "cannot be read"),
+        (document({"client-certificate-data": b64("x")}), "without client-key"),
+        (document({"username": "me"}), "yields none"),
+        (document({"token": jwt(1_000_000_000)}), "the token expired on 2001-09-09"),
+    ],
+)
+async def test_a_kubeconfig_that_cannot_be_used_is_told_with_its_file(tmp_path: Path, body: Any, message: str) -> None:
+    path = write(tmp_path / "k", body)
+
+    with pytest.raises(ConfigError, match=message) as raised:
+        await load_config(path)
+
+    assert str(path) in str(raised.value)
+
+
+async def test_an_expired_client_certificate_is_told_before_the_server_is_asked(
+    tmp_path: Path, authority: Authority
+) -> None:
+    pair = authority.issue("me", days=-1)
+    user = {"client-certificate-data": b64(pair.cert), "client-key-data": b64(pair.key)}
+
+    with pytest.raises(ConfigError, match=r"client certificate expired on .* log in again"):
+        await load_config(write(tmp_path / "k", document(user)))
+
+
+async def test_a_missing_file_and_no_configuration_at_all_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="does not exist; check --kubeconfig"):
+        await load_config(tmp_path / "absent")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(ConfigError, match="pass --kubeconfig FILE"):
+        await load_config()
+
+
+async def test_a_broken_line_of_a_kubeconfig_is_not_quoted(tmp_path: Path) -> None:
+    """It may be the token."""
+    path = write(tmp_path / "k", "users:\n- user:\n    token: 'top-secret\n  x: [")
+
+    with pytest.raises(ConfigError) as raised:
+        await load_config(path)
+
+    assert "top-secret" not in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
+async def test_impersonation_sends_every_group_and_attribute(tmp_path: Path) -> None:
+    user = {"token": "t", "as": "jane", "as-groups": ["a", "b"], "as-uid": "7", "as-user-extra": {"x/y": ["1", "2"]}}
+
+    config = await load_config(write(tmp_path / "k", document(user)))
+
+    assert config.extra == [
+        ("Impersonate-User", "jane"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Extra-x%2Fy", "1"),
+        ("Impersonate-Extra-x%2Fy", "2"),
+    ]
+
+
+def plugin(folder: Path, body: str, api: str = "client.authentication.k8s.io/v1") -> dict[str, Any]:
+    script = folder / "login"
+    script.write_text(f"#!{sys.executable}\nimport json, sys\napi = {api!r}\n{body}\n")
+    script.chmod(0o700)
+    return {"exec": {"apiVersion": api, "command": "./login", "interactiveMode": "Never"}}
+
+
+ANSWER = 'print(json.dumps({"apiVersion": api, "kind": "ExecCredential", "status": %s}))'
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+async def test_an_exec_plugin_of_either_version_gives_a_token(tmp_path: Path, version: str) -> None:
+    user = plugin(tmp_path, ANSWER % '{"token": "from-plugin"}', f"client.authentication.k8s.io/{version}")
+
+    config = await load_config(write(tmp_path / "k", document(user)))
+
+    assert await config.headers() == [("Authorization", "Bearer from-plugin")]
+
+
+async def test_an_exec_plugin_runs_again_when_its_token_is_refused_and_not_before(tmp_path: Path) -> None:
+    count = (
+        "from pathlib import Path; f = Path(__file__).with_name('runs'); n = len(f.read_text()) if f.exists() else 0\n"
+        "f.write_text('x' * (n + 1))\n"
+    )
+    user = plugin(tmp_path, count + ANSWER % '{"token": str(n), "expirationTimestamp": "2100-01-01T00:00:00Z"}')
+    config = await load_config(write(tmp_path / "k", document(user)))
+
+    before = [await config.headers() for _ in range(3)]
+    refreshed = await asyncio.gather(*(config.refresh() for _ in range(5)))
+
+    assert before == [[("Authorization", "Bearer 0")]] * 3
+    assert refreshed == [True] * 5
+    assert await config.headers() == [("Authorization", "Bearer 1")], "concurrent refusals cause one run"
+
+
+async def test_an_exec_plugin_may_give_a_certificate(tmp_path: Path, authority: Authority) -> None:
+    pair = authority.issue("me")
+    status = f'{{"clientCertificateData": {pair.cert!r}, "clientKeyData": {pair.key!r}}}'
+
+    config = await load_config(write(tmp_path / "k", document(plugin(tmp_path, ANSWER % status))))
+
+    assert config.source.certificate == (pair.cert, pair.key)
+    assert await config.headers() == []
+    assert config.ssl_context()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "print('top-secret', file=sys.stderr); sys.exit(3)",
+        "print('top-secret')",
+        'print(json.dumps({"apiVersion": api, "kind": "ExecCredential", "status": {"note": "top-secret"}}))',
+        'print(json.dumps({"apiVersion": "other/v1", "kind": "ExecCredential", "status": {"token": "top-secret"}}))',
+    ],
+)
+async def test_an_exec_plugin_that_yields_nothing_is_an_error_and_never_anonymous(
+    tmp_path: Path, body: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "k", document(plugin(tmp_path, body)))
+
+    with caplog.at_level(logging.DEBUG), pytest.raises(ConfigError, match="login") as raised:
+        await load_config(path)
+
+    assert "by hand" in str(raised.value)
+    assert "top-secret" not in str(raised.value) + caplog.text
+
+
+async def test_an_exec_plugin_that_is_not_installed_says_how_to_get_it(tmp_path: Path) -> None:
+    section = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin", "installHint": "brew it"}
+
+    with pytest.raises(ConfigError, match="'no-such-plugin' was not found: brew it"):
+        await load_config(write(tmp_path / "k", document({"exec": section})))
+
+
+async def test_an_oidc_login_gives_its_token(tmp_path: Path) -> None:
+    token = jwt(time.time() + 3600)
+    user = {"auth-provider": {"name": "oidc", "config": {"id-token": token, "client-id": "x"}}}
+
+    config = await load_config(write(tmp_path / "k", document(user)))
+
+    assert await config.headers() == [("Authorization", f"Bearer {token}")]
+
+
+async def test_an_oidc_login_without_a_token_is_an_error(tmp_path: Path) -> None:
+    user = {"auth-provider": {"name": "oidc", "config": {"client-id": "x"}}}
+
+    with pytest.raises(ConfigError, match="log in again"):
+        await load_config(write(tmp_path / "k", document(user)))
+
+
+class Clock:
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def obtaining(*answers: Credential | ConfigError) -> Any:
+    left = list(answers)
+
+    async def obtain(refused: bool) -> Credential:
+        answer = left.pop(0)
+        if isinstance(answer, ConfigError):
+            raise answer
+        return answer
+
+    return obtain
+
+
+async def test_a_credential_is_renewed_a_minute_before_it_ends() -> None:
+    clock, wall = Clock(), Clock(1000.0)
+    source = Renewed(obtaining(Credential("b")), Credential("a", None, 1600.0), clock=clock, wall=wall)
+
+    clock.now, wall.now = 539.0, 1539.0
+    assert (await source.headers())["Authorization"] == "a"
+    clock.now, wall.now = 541.0, 1541.0
+    assert (await source.headers())["Authorization"] == "b"
+    assert source.refreshes == {"success": 1, "failure": 0}
+
+
+@pytest.mark.parametrize(("clock_now", "wall_now"), [(541.0, 1.0), (1.0, 1541.0)])
+async def test_either_clock_ends_a_credential(clock_now: float, wall_now: float) -> None:
+    """A wall clock that was set back, or a monotonic one that stood still while the machine slept."""
+    clock, wall = Clock(), Clock(1000.0)
+    source = Renewed(obtaining(Credential("b")), Credential("a", None, 1600.0), clock=clock, wall=wall)
+
+    clock.now, wall.now = clock_now, wall_now
+
+    assert (await source.headers())["Authorization"] == "b"
+
+
+async def test_a_credential_that_lives_shortly_is_not_renewed_at_each_request() -> None:
+    clock, wall = Clock(), Clock(1000.0)
+    source = Renewed(obtaining(Credential("b", None, 1100.0)), Credential("a", None, 1010.0), clock=clock, wall=wall)
+
+    clock.now, wall.now = 7.0, 1007.0
+    assert (await source.headers())["Authorization"] == "a"
+    clock.now, wall.now = 9.0, 1009.0
+    assert (await source.headers())["Authorization"] == "b"
+
+
+async def test_a_renewal_that_fails_keeps_the_old_credential_and_waits(caplog: pytest.LogCaptureFixture) -> None:
+    clock, wall = Clock(), Clock(1000.0)
+    answers = obtaining(ConfigError("down"), ConfigError("down"), Credential("b"))
+    source = Renewed(answers, Credential("a", None, 1600.0), clock=clock, wall=wall)
+    clock.now, wall.now = 550.0, 1550.0
+
+    for _ in range(3):
+        assert (await source.headers())["Authorization"] == "a"
+    assert source.refreshes == {"success": 0, "failure": 1}, "not asked again at each request"
+    clock.now += 10
+    assert (await source.headers())["Authorization"] == "a"
+    clock.now += 10
+    assert (await source.headers())["Authorization"] == "b"
+    assert "kept until refused" in caplog.text
+
+
+def account(folder: Path, authority: Authority) -> Path:
+    (folder / "token").write_text("one\n")
+    (folder / "ca.crt").write_text(authority.pem)
+    (folder / "namespace").write_text("apps\n")
+    return folder
+
+
+async def test_a_pod_uses_its_account(tmp_path: Path, authority: Authority) -> None:
+    environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
+
+    config = in_cluster_config(environ, account(tmp_path, authority))
+
+    assert (config.server, config.namespace) == ("https://[fd00::1]:443", "apps")
+    assert await config.headers() == [("Authorization", "Bearer one")]
+    assert config.ssl_context()
+
+
+async def test_a_pod_without_an_account_is_told_what_to_set(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="automountServiceAccountToken"):
+        in_cluster_config({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, tmp_path)
+
+
+async def test_a_token_file_is_read_again_every_minute(tmp_path: Path) -> None:
+    clock, path = Clock(), tmp_path / "token"
+    path.write_text("one")
+    source = TokenFile(path, clock=clock)
+    assert await source.headers() == {"Authorization": "Bearer one"}
+
+    path.write_text("two")
+    clock.now = 59
+    assert await source.headers() == {"Authorization": "Bearer one"}
+    clock.now = 60
+    assert await source.headers() == {"Authorization": "Bearer two"}
+
+
+async def test_a_token_file_that_goes_keeps_its_last_token_and_an_absent_one_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("one")
+    source = TokenFile(path)
+    await source.headers()
+    path.unlink()
+
+    assert not await source.refresh()
+    assert await source.headers() == {"Authorization": "Bearer one"}
+    with pytest.raises(ConfigError, match="token file"):
+        await TokenFile(path).headers()
+    path.write_text("  \n")
+    with pytest.raises(ConfigError, match="is empty"):
+        await TokenFile(path).headers()
+
+
+async def test_a_rotated_ca_makes_a_new_context_and_an_unchanged_one_does_not(
+    tmp_path: Path, authority: Authority
+) -> None:
+    config = in_cluster_config({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, account(tmp_path, authority))
+    first = config.ssl_context()
+    assert config.ssl_context() is first, "connections are shared by their context"
+
+    (tmp_path / "ca.crt").write_text(Authority().pem)
+    os.utime(tmp_path / "ca.crt", (1, 1))
+
+    assert config.ssl_context() is not first
