@@ -218,17 +218,49 @@ def test_close_and_cancel_deliver_what_is_still_to_be_told():
     asyncio.run(check())
 
 
-def test_only_one_stage_is_committed_at_a_time(kind):
+def test_stages_committed_at_the_same_time_follow_one_another(kind):
     async def check():
-        stage = kind.encoded.stage()
-        fill(stage, add=1)
-        commit = asyncio.ensure_future(stage.commit_async(slice_s=0.0))
-        await asyncio.sleep(0)
-        with pytest.raises(StoreError, match="another stage"):
-            kind.encoded.stage().commit()
-        assert await commit == 1000
-        with pytest.raises(StoreError, match="over"):
-            stage.commit()
+        with kind.watch(overflow=Overflow.COALESCE) as watch:
+            first, second = kind.encoded.stage(), kind.encoded.stage()
+            fill(first, add=1)
+            fill(second, add=2)
+            second.put("only in the second", ("u", 0))
+            commits = [asyncio.ensure_future(stage.commit_async(slice_s=0.0)) for stage in (first, second)]
+            assert await asyncio.gather(*commits) == [1000, 1001]
+            assert dict(watch_state(watch)) == dict(kind.items())
+            assert kind.get("n0") == ("u", 2)
+            with pytest.raises(StoreError, match="over"):
+                first.commit()
+
+    asyncio.run(check())
+
+
+def test_stages_that_keep_each_others_names_may_overlap():
+    async def check():
+        with MemoryStore() as store:
+            kind = store.kind("pairs", codec=PairCodec(), indexes={"value": lambda pair: [pair[1]]})
+            kind.encoded.apply([(f"{part}/n{i}", ("u", i)) for part in "ab" for i in range(200)])
+            with kind.watch(overflow=Overflow.COALESCE, initial_replay=True) as watch:
+                state = dict(watch_state(watch))
+                a = kind.encoded.stage(keep=lambda name: not name.startswith("a/"))
+                b = kind.encoded.stage(keep=lambda name: not name.startswith("b/"))
+                for i in range(100, 300):
+                    a.put(f"a/n{i}", ("u", i + 1000))
+                    b.put(f"b/n{i}", ("u", i + 2000))
+                with pytest.raises(ValueError, match="keeps"):
+                    a.put("b/n1", ("u", 1))
+                commits = [asyncio.ensure_future(stage.commit_async(slice_s=0.0)) for stage in (a, b)]
+                await asyncio.sleep(0)
+                kind.encoded.apply([("c/live", ("u", -1))])
+                assert await asyncio.gather(*commits) == [300, 300]
+                state.update(watch_state(watch))
+                expected = {f"a/n{i}": ("u", i + 1000) for i in range(100, 300)}
+                expected |= {f"b/n{i}": ("u", i + 2000) for i in range(100, 300)}
+                expected |= {"c/live": ("u", -1)}
+                assert dict(kind.items()) == expected
+                assert {name: value for name, value in state.items() if value is not None} == expected
+                assert kind.by_index("value", 2150) == [("u", 2150)]
+                assert kind.by_index("value", 5) == []
 
     asyncio.run(check())
 

@@ -49,7 +49,7 @@ class Table(Generic[S]):
         self.objects: dict[str, S] = {}
         self.indexes: dict[str, Index] = {}
         self.guard = self.hub.guard
-        self.touched: set[str] | None = None  # names written while a stage is being committed
+        self.journals: list[dict[str, None]] = []  # for each stage being committed: the names written meanwhile
         self._same = codec.same
         self._decode = codec.decode
         self._replaced = codec.replaced if isinstance(codec, ReplacingCodec) else None
@@ -127,10 +127,15 @@ class Table(Generic[S]):
             self.indexes[name] = index
             self._plain = False
 
-    def journal(self, touched: set[str] | None) -> None:
-        """Note the names written from now on in `touched`; None ends that. Under the lock."""
-        self.touched = touched
-        self._plain = touched is None and self._replaced is None and not self.indexes
+    def journal(self, names: dict[str, None]) -> None:
+        """Note the names written from now on in `names`. Under the lock."""
+        self.journals.append(names)
+        self._plain = False
+
+    def end_journal(self, names: dict[str, None]) -> None:
+        """End what :meth:`journal` began. Under the lock."""
+        self.journals = [other for other in self.journals if other is not names]
+        self._plain = not self.journals and self._replaced is None and not self.indexes
 
     def merge(self, values: dict[str, S]) -> dict[str, Change]:
         """Write the given names and leave others, in name order; returns what changed."""
@@ -214,8 +219,8 @@ class Table(Generic[S]):
             with self.guard.calling("an index function"):
                 for index in self.indexes.values():
                     index.put(name, stored)
-        if self.touched is not None:
-            self.touched.add(name)
+        for journal in self.journals:
+            journal[name] = None
         if self.hub.refs:
             events.extend(self.difference(name, old, stored))
         return Change.CREATED if old is None else Change.UPDATED
@@ -227,8 +232,8 @@ class Table(Generic[S]):
             return None
         for index in self.indexes.values():
             index.remove(name)
-        if self.touched is not None:
-            self.touched.add(name)
+        for journal in self.journals:
+            journal[name] = None
         if self.hub.refs:
             events.append(Event(self.kind, name, _DELETE, old if final is None else final, old, self.codec.decode))
         return old

@@ -80,11 +80,16 @@ class EncodedKind(Table[S]):
         """Return totals for metrics: events dropped (DROP), events folded (COALESCE), watches closed (CLOSE)."""
         return self.hub.lost()
 
-    def stage(self) -> EncodedStage[S]:
-        """Open a stage: ``put`` stored values, then ``commit``, ``await commit_async`` or leave its block."""
+    def stage(self, keep: Callable[[str], bool] | None = None) -> EncodedStage[S]:
+        """Open a stage: ``put`` stored values, then ``commit``, ``await commit_async`` or leave its block.
+
+        Args:
+            keep: true for names that stay as they are, whatever happens to them meanwhile; without it the kind
+                becomes exactly what was put.
+        """
         with self.lock:
             self.guard.check_open()
-        return EncodedStage(self)
+        return EncodedStage(self, keep)
 
     def watch(
         self,

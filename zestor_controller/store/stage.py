@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from zestor_controller.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Collection, Generator, Iterator
     from types import TracebackType
 
     from zestor_controller.store._table import Table
@@ -36,10 +36,13 @@ class EncodedStage(Generic[S]):
 
     Args:
         table: the kind to swap.
+        keep: names that are not the stage's business, whatever is under them stays: several writers of one kind, each
+            for a part of the names, may stage at the same time.
     """
 
-    def __init__(self, table: Table[S]) -> None:
+    def __init__(self, table: Table[S], keep: Callable[[str], bool] | None = None) -> None:
         self._table = table
+        self._keep = keep
         self._objects: dict[str, S] = {}
         self._over = False
         self.changed = 0
@@ -49,6 +52,8 @@ class EncodedStage(Generic[S]):
         """Add one value; the last one put under a name counts."""
         if self._over:
             raise StoreError(f"kind {self._table.kind!r}: this stage is over; open another one with stage()")
+        if self._keep is not None and self._keep(name):
+            raise ValueError(f"kind {self._table.kind!r}, name {name!r}: this stage keeps the name; it cannot put it")
         with self._table.lock:
             old = self._table.objects.get(name)
         if old is not None and old is not stored and self._table.codec.same(old, stored):
@@ -63,7 +68,7 @@ class EncodedStage(Generic[S]):
 
         Raises:
             StoreClosed: the store has been closed.
-            StoreError: this stage is over, or another stage of the kind is being committed.
+            StoreError: this stage is over.
         """
         for _ in self._slices():
             pass
@@ -96,10 +101,8 @@ class EncodedStage(Generic[S]):
         with table.writing():
             if self._over:
                 raise StoreError(f"kind {table.kind!r}: this stage is over; open another one with stage()")
-            if table.touched is not None:
-                raise StoreError(f"kind {table.kind!r}: another stage is being committed; wait for it")
             self._over = True
-            touched: set[str] = set()
+            touched: dict[str, None] = {}
             table.journal(touched)
         swapped = False
         old = table.objects
@@ -112,6 +115,12 @@ class EncodedStage(Generic[S]):
                 else:
                     for index in indexes.values():
                         index.put(name, staged[name])
+            if self._keep is not None:
+                for name in _stepped(list(table.objects)):
+                    if name is None:
+                        yield False
+                    else:
+                        self._refresh(name, staged, indexes)
             while True:
                 watched, changes = bool(table.hub.refs), _Difference(table, staged)
                 for name in _stepped(list(staged)):
@@ -124,14 +133,30 @@ class EncodedStage(Generic[S]):
                         yield False
                     elif name not in staged:
                         changes.note(name, watched)
+                while len(touched) > _STEP:  # another stage was swapped in: the lock must not be held for all of it
+                    with table.lock:
+                        late = list(touched)
+                        touched.clear()
+                    changes.forget(late)
+                    for name in _stepped(late):
+                        if name is None:
+                            yield False
+                        else:
+                            self._refresh(name, staged, indexes)
+                            changes.note(name, watched)
                 with table.writing():
                     if table.hub.refs and not watched:
                         continue  # the first watch was opened meanwhile: now the events are needed after all
-                    changes.renew(touched, watched)  # what others wrote meanwhile
+                    changes.forget(touched)  # what others wrote meanwhile
+                    for name in touched:
+                        self._refresh(name, staged, indexes)
+                        changes.note(name, watched)
                     old = table.objects
                     self._swap(staged, indexes)
                     table.hub.schedule(changes.parts)
-                    table.journal(None)
+                    table.end_journal(touched)
+                    for journal in table.journals:
+                        journal.update(changes.names)
                     swapped = True
                     break
             self.changed = len(changes.names)
@@ -145,9 +170,24 @@ class EncodedStage(Generic[S]):
         finally:
             if not swapped:
                 with table.lock:
-                    table.journal(None)
+                    table.end_journal(touched)
             while table.hub.publish_slice():
                 pass
+
+    def _refresh(self, name: str, staged: dict[str, S], indexes: dict[str, Index]) -> None:
+        """Take a kept name over as it is now."""
+        if self._keep is None or not self._keep(name):
+            return
+        with self._table.lock:
+            stored = self._table.objects.get(name)
+        if stored is None:
+            staged.pop(name, None)
+            for index in indexes.values():
+                index.remove(name)
+        else:
+            staged[name] = stored
+            for index in indexes.values():
+                index.put(name, stored)
 
     def _swap(self, staged: dict[str, S], indexes: dict[str, Index]) -> None:
         table = self._table
@@ -230,7 +270,7 @@ class _Difference(Generic[S]):
     def __init__(self, table: Table[S], staged: dict[str, S]) -> None:
         self._table = table
         self._staged = staged
-        self.names: set[str] = set()
+        self.names: dict[str, None] = {}  # in order, so that what follows from it is the same in every process
         self.parts: list[_Part[S]] = [_Part(table)]
 
     def note(self, name: str, watched: bool) -> None:
@@ -243,19 +283,18 @@ class _Difference(Generic[S]):
         if old is not None and new is not None and self._table.codec.same(old, new):
             self._staged[name] = old
             return
-        self.names.add(name)
+        self.names[name] = None
         if watched:
             if len(self.parts[-1].names) >= _TELL:
                 self.parts.append(_Part(self._table))
             self.parts[-1].add(name, old, new)
 
-    def renew(self, touched: set[str], watched: bool) -> None:
-        """Compare the touched names again."""
-        if touched:
-            self.names -= touched
-            self.parts = [part.without(touched) for part in self.parts]
-            for name in sorted(touched):
-                self.note(name, watched)
+    def forget(self, names: Collection[str]) -> None:
+        """Take names out, to be compared again."""
+        if names:
+            gone = set(names)
+            self.names = {name: None for name in self.names if name not in gone}
+            self.parts = [part.without(gone) for part in self.parts]
 
 
 def _stepped(names: list[str]) -> Iterator[str | None]:
