@@ -90,12 +90,15 @@ from zestor_controller.objects import kind_of
 assert "kubernetes" not in sys.modules
 from kubernetes.client.models.v1_deployment import V1Deployment
 from kubernetes.client.models.v1_lease import V1Lease
+from kubernetes.client.models.core_v1_event import CoreV1Event
+from kubernetes.client.models.events_v1_event import EventsV1Event
 kind = kind_of(V1Deployment)
 wire = {"metadata": {"name": "a"}, "spec": {"replicas": 2, "brandNew": True, "selector": {"matchLabels": {"a": "b"}},
         "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}}
 obj = kind.decode(json.dumps(wire).encode())
 lease = kind_of(V1Lease)
 print(json.dumps({
+    "events": [str(kind_of(CoreV1Event)), str(kind_of(EventsV1Event))],
     "text": str(kind), "replicas": obj.spec.replicas, "replaceable": kind.replaceable, "wire": kind.encode(obj),
     "lease": lease.encode(lease.decode({"metadata": {"name": "l"}, "spec": {"renewTime": "2026-01-02T03:04:05Z"}})),
 }))
@@ -109,6 +112,7 @@ def test_a_model_of_the_kubernetes_package_is_a_kind_that_is_never_written_back_
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert seen["text"] == "apps/v1/Deployment"
+    assert seen["events"] == ["v1/Event", "events.k8s.io/v1/Event"]
     assert seen["replicas"] == 2
     assert seen["replaceable"] is False, "it has dropped brandNew"
     assert seen["wire"]["kind"] == "Deployment"

@@ -58,3 +58,36 @@ def test_a_mapping_cannot_smuggle_in_another_selector(labels: dict[str, str]) ->
     """``{"app": "web,other"}`` written carelessly would select by ``other`` as well."""
     with pytest.raises(ValueError, match="label selector"):
         LabelSelector.of(labels)
+
+
+def test_the_selector_of_a_spec_holds_labels_and_expressions() -> None:
+    selector = LabelSelector.of_spec(
+        {
+            "matchLabels": {"app": "web"},
+            "matchExpressions": [
+                {"key": "tier", "operator": "In", "values": ["front", "middle"]},
+                {"key": "old", "operator": "DoesNotExist"},
+                {"key": "env", "operator": "NotIn", "values": ["test"]},
+                {"key": "example.org/zone", "operator": "Exists"},
+            ],
+        }
+    )
+
+    assert str(selector) == "app=web,tier in (front,middle),!old,env!=test,example.org/zone"
+    assert selector.matches(WEB)
+    assert not selector.matches({**WEB, "old": ""})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        {"key": "a", "operator": "Equals", "values": ["b"]},
+        {"key": "a", "operator": "In"},
+        {"key": "a", "operator": "Exists", "values": ["b"]},
+        {"key": "a b", "operator": "Exists"},
+        {"operator": "Exists", "key": ""},
+    ],
+)
+def test_an_expression_that_is_not_understood_is_refused(expression: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="label selector"):
+        LabelSelector.of_spec({"matchExpressions": [expression]})

@@ -1,16 +1,25 @@
-"""Asking a server which kinds it serves."""
+"""Asking a server which kinds it serves.
+
+Aggregated discovery takes two requests; servers that do not know it answer the plain documents to the same requests,
+from which one request for each group follows.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 import msgspec
 
-from zestor_controller.errors import ConfigError, NotFound
+from zestor_controller.errors import ApiError, ConfigError, NotFound
 from zestor_controller.http import HttpRequest
 from zestor_controller.objects import GroupVersionKind, Kind, Unstructured, declare
 
 __all__ = ["ServedResource", "discover", "served_resources"]
+
+PLAIN: Final = "application/json"
+AGGREGATED: Final = f"{PLAIN};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,{PLAIN}"
 
 
 class Caller(Protocol):
@@ -38,32 +47,68 @@ async def discover(caller: Caller, text: str) -> Kind[Unstructured]:
         ConfigError: the server does not serve it.
     """
     gvk = GroupVersionKind.parse(text)
-    for resource in await _group_version(caller, gvk.api_version):
+    try:
+        served = await _group_version(caller, gvk.api_version)
+    except NotFound:
+        served = []
+    for resource in served:
         if resource.kind == gvk.kind:
             return declare(text, resource.plural, namespaced=resource.namespaced)
-    raise ConfigError(f"the server does not serve {text}; install its CustomResourceDefinition")
+    raise ConfigError(f"the server does not serve {text}; install its CustomResourceDefinition, or correct the name")
 
 
 async def served_resources(caller: Caller) -> list[ServedResource]:
     """Every resource in its group's preferred version, subresources left out.
 
-    By plain discovery, which every server has.
+    A group whose own server does not answer (an aggregated API that is down) is left out; it hides no other.
     """
-    versions = ["v1"]
-    groups: Any = await _get(caller, "/apis")
-    versions += [group["preferredVersion"]["groupVersion"] for group in groups.get("groups") or []]
+    core, groups = await asyncio.gather(_get(caller, "/api", AGGREGATED), _get(caller, "/apis", AGGREGATED))
     found: list[ServedResource] = []
-    for version in versions:
-        found += await _group_version(caller, version)
+    versions: list[str] = []
+    for document in (core, groups):
+        if document.get("kind") == "APIGroupDiscoveryList":
+            found += [one for item in document.get("items") or [] for one in _aggregated(item)]
+        elif document is core:
+            versions.append("v1")
+        else:
+            versions += [group["preferredVersion"]["groupVersion"] for group in document.get("groups") or []]
+    for listed in await asyncio.gather(*(_answering(caller, version) for version in versions)):
+        found += listed
     return found
+
+
+def _aggregated(group: Mapping[str, Any]) -> list[ServedResource]:
+    """The resources of a group's first version that is up to date; the preferred one stands first."""
+    name = (group.get("metadata") or {}).get("name") or ""
+    for version in group.get("versions") or []:
+        if version.get("freshness") != "Stale":
+            api_version = f"{name}/{version['version']}" if name else str(version["version"])
+            return [
+                ServedResource(
+                    api_version,
+                    item["responseKind"]["kind"],
+                    item["resource"],
+                    item.get("scope") == "Namespaced",
+                    tuple(item.get("verbs") or ()),
+                )
+                for item in version.get("resources") or []
+                if item.get("responseKind")
+            ]
+    return []
+
+
+async def _answering(caller: Caller, api_version: str) -> list[ServedResource]:
+    try:
+        return await _group_version(caller, api_version)
+    except ApiError as error:
+        if error.status in (404, 503):
+            return []
+        raise
 
 
 async def _group_version(caller: Caller, api_version: str) -> list[ServedResource]:
     path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-    try:
-        document = await _get(caller, path)
-    except NotFound:
-        return []
+    document = await _get(caller, path, PLAIN)
     return [
         ServedResource(
             api_version, item["kind"], item["name"], bool(item["namespaced"]), tuple(item.get("verbs") or ())
@@ -73,5 +118,5 @@ async def _group_version(caller: Caller, api_version: str) -> list[ServedResourc
     ]
 
 
-async def _get(caller: Caller, path: str) -> Any:
-    return msgspec.json.decode(await caller.call(HttpRequest("GET", path, [], {"Accept": "application/json"})))
+async def _get(caller: Caller, path: str, accept: str) -> Any:
+    return msgspec.json.decode(await caller.call(HttpRequest("GET", path, [], {"Accept": accept})))

@@ -56,24 +56,39 @@ class RawClient:
         self._note_warnings(answer.headers)
         return body
 
-    async def read_page(self, kind: Kind[Any], *, namespace: str | None, query: Mapping[str, str]) -> bytes:
-        """One page of a list, as it came; a namespace of None lists all."""
+    async def read_page(
+        self, kind: Kind[Any], *, namespace: str | None, query: Mapping[str, str], accept: str = JSON
+    ) -> bytes:
+        """One page of a list, as it came.
+
+        Args:
+            kind: what to list.
+            namespace: where; None for all.
+            query: the parameters.
+            accept: the media type, such as that of metadata alone.
+        """
         return await self.call(
-            HttpRequest("GET", kind.path(namespace=namespace), list(query.items()), {"Accept": JSON})
+            HttpRequest("GET", kind.path(namespace=namespace), list(query.items()), {"Accept": accept})
         )
 
     @asynccontextmanager
     async def stream_lines(
-        self, kind: Kind[Any], *, namespace: str | None, query: Mapping[str, str]
+        self, kind: Kind[Any], *, namespace: str | None, query: Mapping[str, str], accept: str = JSON
     ) -> AsyncIterator[AsyncIterator[list[bytes]]]:
         """The lines of a watch, in batches as they arrive; the caller sets deadlines.
+
+        Args:
+            kind: what to watch.
+            namespace: where; None for all.
+            query: the parameters.
+            accept: the media type, such as that of metadata alone.
 
         Raises:
             ApiError: the server refuses the watch.
             TransportError: the connection broke.
         """
         # Compressed streams are buffered by whoever compresses them: an event could be held back.
-        headers = {"Accept": JSON, "Accept-Encoding": "identity"}
+        headers = {"Accept": accept, "Accept-Encoding": "identity"}
         request = HttpRequest("GET", kind.path(namespace=namespace), list(query.items()), headers)
         async with self.transport.stream(request) as stream:
             if stream.status >= 300:

@@ -91,7 +91,7 @@ class AiohttpTransport:
     """
 
     def __init__(self, config: ClusterConfig, *, gate: WriteGate | None = None) -> None:
-        self._config = config
+        self.config = config
         self._gate = gate
         self._base = config.server.rstrip("/")
         self._proxy = config.proxy or _environment_proxy(self._base)
@@ -144,7 +144,7 @@ class AiohttpTransport:
 
     async def _refreshed(self, refused: aiohttp.ClientResponse) -> bool:
         try:
-            refreshed = await self._config.refresh()
+            refreshed = await self.config.refresh()
         except BaseException:
             refused.close()
             raise
@@ -158,10 +158,10 @@ class AiohttpTransport:
         if request.query:
             text += "?" + urlencode(request.query)
         headers = CIMultiDict(request.headers)
-        headers.extend(await self._config.headers())
-        if not self._config.compress:
+        headers.extend(await self.config.headers())
+        if not self.config.compress:
             headers["Accept-Encoding"] = "identity"
-        tls = self._config.ssl_context()
+        tls = self.config.ssl_context()
         session = self._opened()
         try:
             return await session.request(
@@ -171,7 +171,7 @@ class AiohttpTransport:
                 data=request.body or None,
                 timeout=timeout,
                 ssl=tls,
-                server_hostname=self._config.server_name,
+                server_hostname=self.config.server_name,
                 proxy=self._proxy,
                 allow_redirects=False,
             )

@@ -41,7 +41,10 @@ certificates.k8s.io/v1: CertificateSigningRequest* certificatesigningrequests
 node.k8s.io/v1: RuntimeClass* runtimeclasses
 scheduling.k8s.io/v1: PriorityClass* priorityclasses
 storage.k8s.io/v1: StorageClass* storageclasses, VolumeAttachment* volumeattachments, CSIDriver* csidrivers,
-    CSINode* csinodes, CSIStorageCapacity csistoragecapacities
+    CSINode* csinodes, CSIStorageCapacity csistoragecapacities, VolumeAttributesClass* volumeattributesclasses
+flowcontrol.apiserver.k8s.io/v1: FlowSchema* flowschemas, PriorityLevelConfiguration* prioritylevelconfigurations
+resource.k8s.io/v1: DeviceClass* deviceclasses, ResourceClaim resourceclaims,
+    ResourceClaimTemplate resourceclaimtemplates, ResourceSlice* resourceslices
 """
 
 

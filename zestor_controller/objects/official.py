@@ -24,6 +24,8 @@ __all__ = ["official_kind"]
 
 T = TypeVar("T")
 
+# The one kind that two groups have is told apart in the models' names.
+_TWINS: Final = {"CoreV1Event": ("v1", "Event"), "EventsV1Event": ("events.k8s.io/v1", "Event")}
 # The only MicroTime fields of built-in kinds; all other times have whole seconds.
 _MICRO_TIMES: Final = {"Lease": ("acquireTime", "renewTime"), "Event": ("eventTime",)}
 _NAME: Final = re.compile(r"V(\d+(?:(?:alpha|beta)\d+)?)([A-Z]\w*)$")
@@ -38,10 +40,12 @@ def official_kind(model: type[T]) -> Kind[T]:
     """
     match = _NAME.match(model.__name__)
     name = (f"v{match.group(1)}", match.group(2)) if match else None
-    found = [gvk for gvk in BUILTIN if name and gvk[1] == name[1] and gvk[0].rpartition("/")[2] == name[0]]
-    if not found or not hasattr(model, "from_dict"):
+    known = _TWINS.get(model.__name__) or next(
+        (gvk for gvk in BUILTIN if name and gvk[1] == name[1] and gvk[0].rpartition("/")[2] == name[0]), None
+    )
+    if known is None or not hasattr(model, "from_dict"):
         raise ConfigError(f"{model.__name__} is no kind: take a top-level model such as V1Deployment, or a text")
-    api_version, kind = next((gvk for gvk in found if gvk[0] != "events.k8s.io/v1"), found[0])
+    api_version, kind = known
     plural, namespaced = BUILTIN[api_version, kind]
     group, _, version = api_version.rpartition("/")
 

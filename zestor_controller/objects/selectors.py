@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 __all__ = ["LabelSelector", "Requirement"]
 
@@ -17,6 +17,7 @@ _VALUE: Final = r"(?:[A-Za-z0-9](?:[-_.A-Za-z0-9]*[A-Za-z0-9])?)?"
 _EQUALITY: Final = re.compile(rf"\s*({_KEY})\s*(==|=|!=)\s*({_VALUE})\s*$")
 _SET: Final = re.compile(rf"\s*({_KEY})\s+(in|notin)\s*\(([^()]*)\)\s*$")
 _EXISTS: Final = re.compile(rf"\s*(!?)\s*({_KEY})\s*$")
+_OPERATORS: Final = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "!"}
 _COMMA: Final = re.compile(r",(?![^()]*\))")
 
 
@@ -74,6 +75,28 @@ class LabelSelector:
             if not re.fullmatch(_KEY, key) or not re.fullmatch(_VALUE, value):
                 raise ValueError(f"label selector {dict(labels)!r}: {key!r}: {value!r} is no label")
         return cls(tuple(Requirement(key, "in", (value,)) for key, value in sorted(labels.items())))
+
+    @classmethod
+    def of_spec(cls, selector: Mapping[str, Any]) -> Self:
+        """From the ``selector`` of a Deployment's spec and its like: ``matchLabels`` and ``matchExpressions``.
+
+        Raises:
+            ValueError: it holds an operator or a label that is none.
+        """
+        requirements = list(cls.of(selector.get("matchLabels") or {}).requirements)
+        for expression in selector.get("matchExpressions") or ():
+            operator = _OPERATORS.get(str(expression.get("operator")))
+            values = tuple(expression.get("values") or ())
+            key = str(expression.get("key"))
+            if (
+                operator is None
+                or bool(values) is not (operator in ("in", "notin"))
+                or not re.fullmatch(_KEY, key)
+                or not all(re.fullmatch(_VALUE, value) for value in values)
+            ):
+                raise ValueError(f"label selector {dict(selector)!r}: cannot understand {dict(expression)!r}")
+            requirements.append(Requirement(key, operator, values))
+        return cls(tuple(requirements))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels meet every requirement."""
