@@ -142,7 +142,7 @@ class Schemas:
         return {name: {"description": fields[name], "type": "string"} for name in ("apiVersion", "kind")}
 
     def _custom(self, resource: Resource, schema: Json | None) -> Json:
-        if schema is None:
+        if not schema:
             schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
         shown = _custom_schema(schema)
         metadata = {"description": texts()["fields"]["metadata"], "allOf": [self.reference(f"{META}.ObjectMeta")]}
