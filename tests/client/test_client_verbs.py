@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from scripted import Chunks, Script, config_map, failure, line, ok, page
 
-from zestor_controller.client import Client, MemoryTransport, WriteGate, retry_on_conflict
+from zestor_controller.client import BlockingClient, Client, MemoryTransport, WriteGate, retry_on_conflict
 from zestor_controller.errors import (
     AlreadyExists,
     ConfigError,
@@ -22,7 +24,17 @@ from zestor_controller.errors import (
     TransportError,
 )
 from zestor_controller.http import HttpRequest, HttpResponse
-from zestor_controller.objects import CustomResource, JsonPatch, MergePatch, Spec, Status, Unstructured
+from zestor_controller.objects import (
+    CustomResource,
+    JsonPatch,
+    Kind,
+    MergePatch,
+    Spec,
+    Status,
+    Unstructured,
+    kind_of,
+    register,
+)
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -403,8 +415,78 @@ async def test_wait_for_does_not_outlive_what_will_not_pass() -> None:
 async def test_a_raw_page_is_handed_on_as_it_came() -> None:
     body = b'{"metadata": {},   "items": []}'
     script = Script(HttpResponse(200, [], body))
-    from zestor_controller.objects import kind_of
-
     assert await client_of(script).read_page(kind_of("v1/Pod"), namespace=None, query={"limit": "5"}) == body
     assert isinstance(script.last, HttpRequest)
     assert script.last.path == "/api/v1/pods"
+
+
+class Lossy(BaseModel):
+    """A model that drops what it does not know, as those of the kubernetes package do."""
+
+    metadata: dict[str, str] = {}  # pydantic copies a default
+
+
+def encode_lossy(obj: Any) -> dict[str, Any]:
+    body = dict(obj) if isinstance(obj, dict) else obj.model_dump()
+    return {"apiVersion": "lossy.example.org/v1", "kind": "Lossy", **body}
+
+
+async def test_an_object_whose_model_drops_fields_is_never_written_back_whole() -> None:
+    register(
+        Kind("lossy.example.org", "v1", "Lossy", "lossies", True, Lossy, Lossy.model_validate_json, encode_lossy, False)
+    )
+    script = Script(ok({"metadata": {"name": "a"}}))
+    client = client_of(script)
+    read = await client.get(Lossy, "a")
+
+    for write in (
+        client.replace(Lossy, read),
+        client.replace(read),
+        client.replace("lossy.example.org/v1/Lossy", read),
+    ):
+        with pytest.raises(ConfigError, match="use apply or patch"):
+            await write
+
+    assert [request.method for request in script.requests] == ["GET"]
+    await client.apply(read)
+    await client.replace(Lossy, {"metadata": {"name": "a"}})
+    assert [request.method for request in script.requests] == ["GET", "PATCH", "PUT"]
+
+
+async def test_a_typed_object_may_be_given_with_its_kind_as_text() -> None:
+    script = Script(ok({"metadata": {"name": "a"}}))
+
+    made = await client_of(script).create("client.zestor.dev/v1/Site", Site(spec=SiteSpec(replicas=2)))
+
+    assert script.body["spec"] == {"replicas": 2}
+    assert isinstance(made, Unstructured)
+
+
+def test_the_blocking_client_does_the_same_from_a_thread_without_a_loop() -> None:
+    script = Script(
+        ok({"metadata": {"name": "a", "namespace": "default"}, "spec": {"replicas": 3}}),
+        page([]),
+        failure(404, "NotFound"),
+    )
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        client = BlockingClient(client_of(script), loop)
+
+        assert client.get(Site, "a").spec.replicas == 3
+        assert list(client.list("v1/Pod")) == []
+        with pytest.raises(NotFound):
+            client.delete("v1/Pod", "a")
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def test_the_blocking_client_refuses_to_block_the_loop_it_works_on() -> None:
+    """It would wait for ever for itself."""
+    client = BlockingClient(client_of(Script(page([]))), asyncio.get_running_loop())
+
+    with pytest.raises(RuntimeError, match="event loop"):
+        client.list("v1/Pod")

@@ -33,7 +33,20 @@ class BlockingClient:
         self._loop = loop
 
     def wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Run any coroutine of the client and block until it is done."""
+        """Run any coroutine of the client and block until it is done.
+
+        Raises:
+            RuntimeError: called on the very loop that would have to do it.
+        """
+        try:
+            here = asyncio.get_running_loop()
+        except RuntimeError:
+            here = None
+        if here is self._loop:
+            coroutine.close()
+            raise RuntimeError(
+                "this client blocks, and this is the event loop it works on: use `await client.client...`"
+            )
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     @overload
