@@ -203,11 +203,12 @@ async def test_an_exec_plugin_runs_again_when_its_token_is_refused_and_not_befor
     config = await load_config(write(tmp_path / "k", document(user)))
 
     before = [await config.headers() for _ in range(3)]
-    refreshed = await asyncio.gather(*(config.refresh() for _ in range(5)))
+    refreshed = await asyncio.gather(*(config.refresh(before[0]) for _ in range(5)))
+    refreshed.append(await config.refresh(before[0]))
 
     assert before == [[("Authorization", "Bearer 0")]] * 3
-    assert refreshed == [True] * 5
-    assert await config.headers() == [("Authorization", "Bearer 1")], "concurrent refusals cause one run"
+    assert refreshed == [True] * 6
+    assert await config.headers() == [("Authorization", "Bearer 1")], "refusals of one credential cause one run"
 
 
 async def test_an_exec_plugin_may_give_a_certificate(tmp_path: Path, authority: Authority) -> None:
@@ -247,6 +248,17 @@ async def test_an_exec_plugin_that_is_not_installed_says_how_to_get_it(tmp_path:
 
     with pytest.raises(ConfigError, match="'no-such-plugin' was not found: brew it"):
         await load_config(write(tmp_path / "k", document({"exec": section})))
+
+
+async def test_a_token_that_was_written_anew_into_the_kubeconfig_is_used_after_a_refusal(tmp_path: Path) -> None:
+    path = write(tmp_path / "k", document())
+    config = await load_config(path)
+    refused = await config.headers()
+
+    assert not await config.refresh(refused), "nothing new to try with"
+    write(path, document({"token": "new"}))
+    assert await config.refresh(refused)
+    assert await config.headers() == [("Authorization", "Bearer new")]
 
 
 async def test_an_oidc_login_gives_its_token(tmp_path: Path) -> None:
@@ -331,6 +343,20 @@ async def test_a_renewal_that_fails_keeps_the_old_credential_and_waits(caplog: p
     clock.now += 10
     assert (await source.headers())["Authorization"] == "b"
     assert "kept until refused" in caplog.text
+
+
+async def test_a_source_that_hands_out_the_same_again_is_not_asked_at_each_request() -> None:
+    clock, wall = Clock(), Clock(1000.0)
+    same = Credential("a", None, 1600.0)
+    source = Renewed(obtaining(same, same), same, clock=clock, wall=wall)
+    clock.now, wall.now = 600.0, 1600.0
+
+    for _ in range(5):
+        await source.headers()
+    assert source.refreshes["success"] == 1
+    clock.now += 10
+    await source.headers()
+    assert source.refreshes["success"] == 2
 
 
 def account(folder: Path, authority: Authority) -> Path:

@@ -247,6 +247,30 @@ async def test_a_rotated_token_file_is_used_after_a_401(serve: Serve, authority:
             await client.get("v1/ConfigMap", "a")
 
 
+async def test_requests_that_are_refused_together_are_all_repeated(
+    serve: Serve, authority: Authority, tmp_path: Path
+) -> None:
+    """The first of them reads the new token; the others must not take it for the one that was refused."""
+    token = tmp_path / "token"
+    token.write_text("old")
+    together = asyncio.Barrier(5)
+
+    class Strict:
+        async def handle(self, request: HttpRequest) -> HttpResponse:
+            if request.headers["authorization"] == "Bearer old":
+                await together.wait()
+                token.write_text("new")
+            return only_new(request)
+
+    config = ClusterConfig("", source=TokenFile(token))
+    async with serve(Strict()) as url:
+        config.server, config.ca_data = url, authority.pem
+        async with client_of(config) as client:
+            found = await asyncio.gather(*(client.get("v1/ConfigMap", "a") for _ in range(5)))
+
+    assert len(found) == 5
+
+
 async def test_a_client_certificate_that_is_rotated_on_disk_is_used_for_new_connections(
     serve: Serve, authority: Authority, tmp_path: Path
 ) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from zestor_controller.objects import LabelSelector
+from zestor_controller.objects import LabelSelector, Requirement
 
 WEB = {"app": "web", "tier": "front", "example.org/zone": "a"}
 
@@ -91,3 +93,25 @@ def test_the_selector_of_a_spec_holds_labels_and_expressions() -> None:
 def test_an_expression_that_is_not_understood_is_refused(expression: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="label selector"):
         LabelSelector.of_spec({"matchExpressions": [expression]})
+
+
+LABEL = st.from_regex(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,5}[A-Za-z0-9])?", fullmatch=True)
+REQUIREMENTS = st.one_of(
+    st.builds(Requirement, LABEL, st.sampled_from(["exists", "!"])),
+    st.builds(
+        Requirement,
+        LABEL,
+        st.sampled_from(["in", "notin"]),
+        st.lists(LABEL, min_size=1, max_size=3).map(tuple),
+    ),
+)
+
+
+@given(st.lists(REQUIREMENTS, max_size=4), st.dictionaries(LABEL, LABEL, max_size=4))
+def test_what_a_selector_prints_means_the_same(requirements: list[Requirement], labels: dict[str, str]) -> None:
+    selector = LabelSelector(tuple(requirements))
+
+    parsed = LabelSelector.parse(str(selector))
+
+    assert parsed == selector
+    assert parsed.matches(labels) is selector.matches(labels)

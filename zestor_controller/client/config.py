@@ -183,7 +183,7 @@ async def _from_files(paths: list[Path], context: str | None) -> ClusterConfig:
     config = ClusterConfig(
         server,
         namespace=chosen.namespace,
-        source=await _source(user, where),
+        source=await _source(user, where, paths, context),
         ca_data=(ca := cluster.data("certificate-authority-data", where)),
         ca_file=None if ca else cluster.file("certificate-authority", where),
         verify=not cluster.body.get("insecure-skip-tls-verify"),
@@ -213,12 +213,22 @@ _CREDENTIALS: Final = (
 )
 
 
-async def _source(user: _Part, where: str) -> HeaderSource:
+async def _source(user: _Part, where: str, paths: list[Path], context: str | None) -> HeaderSource:
     body = user.body
     if path := user.file("tokenFile", where):
         return TokenFile(Path(path))
     if body.get("token"):
-        return StaticHeader(f"Bearer {body['token']}")
+
+        async def read(refused: bool) -> Credential:
+            # A login command, or a server that was started again, writes another token into the same file.
+            chosen = await asyncio.to_thread(_choose, paths, context)
+            if not chosen.user.body.get("token"):
+                raise ConfigError(f"{where}: the token has gone from the user entry; log in again")
+            header = f"Bearer {chosen.user.body['token']}"
+            return Credential(header, None, expiry_of_token(header))
+
+        header = f"Bearer {body['token']}"
+        return Renewed(read, Credential(header, None, expiry_of_token(header)))
     if body.get("username") and body.get("password"):
         pair = base64.b64encode(f"{body['username']}:{body['password']}".encode()).decode()
         return StaticHeader(f"Basic {pair}")

@@ -184,11 +184,12 @@ class Renewed(HeaderSource):
         return self._clock() >= self._deadline or self._wall() >= self._wall_deadline
 
     async def _renew(self, *, refused: bool) -> None:
+        # Whatever comes of it: a source that fails, or that hands out the same again, is not asked at each request.
+        self._retry_at = self._clock() + RETRY_S
         try:
             obtained = await self._obtain(refused)
         except ConfigError as error:
             self.refreshes["failure"] += 1
-            self._retry_at = self._clock() + RETRY_S
             _log.warning("credentials could not be renewed, the old ones are kept until refused: %s", error)
             return
         self.refreshes["success"] += 1
@@ -246,9 +247,17 @@ class ClusterConfig:
         """
         return [*self.extra, *(await self.source.headers()).items()]
 
-    async def refresh(self) -> bool:
-        """The server answered 401: try to get other credentials; False when there are none to be had."""
-        return await self.source.refresh()
+    async def refresh(self, refused: list[tuple[str, str]]) -> bool:
+        """The server answered 401: try to get other credentials.
+
+        Args:
+            refused: the headers that it refused; when they are not the present ones any more, a concurrent request has
+                been refused too and has done the work.
+
+        Returns:
+            Whether there is something new to try with.
+        """
+        return await self.headers() != refused or await self.source.refresh()
 
     def ssl_context(self) -> ssl.SSLContext | bool:
         """The TLS context; a new one when a certificate has changed, for connections opened from then on.

@@ -133,18 +133,19 @@ class AiohttpTransport:
         self, request: HttpRequest, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request, or to its repetition after a 401 when other credentials could be had."""
-        answer = await self._send(request, timeout)
-        if answer.status == 401 and await self._refreshed(answer):
-            answer = await self._send(request, timeout)
+        credentials = await self.config.headers()
+        answer = await self._send(request, credentials, timeout)
+        if answer.status == 401 and await self._refreshed(answer, credentials):
+            answer = await self._send(request, await self.config.headers(), timeout)
         try:
             yield answer
         finally:
             # An answer that was not read to its end cannot share its connection with the next request.
             answer.release() if answer.content.at_eof() else answer.close()
 
-    async def _refreshed(self, refused: aiohttp.ClientResponse) -> bool:
+    async def _refreshed(self, refused: aiohttp.ClientResponse, credentials: list[tuple[str, str]]) -> bool:
         try:
-            refreshed = await self.config.refresh()
+            refreshed = await self.config.refresh(credentials)
         except BaseException:
             refused.close()
             raise
@@ -152,13 +153,15 @@ class AiohttpTransport:
             refused.close()
         return refreshed
 
-    async def _send(self, request: HttpRequest, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+    async def _send(
+        self, request: HttpRequest, credentials: list[tuple[str, str]], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
         # The path is appended by hand: aiohttp's base_url would drop a prefix such as /k8s/clusters/c-x.
         text = self._base + quote(request.path)
         if request.query:
             text += "?" + urlencode(request.query)
         headers = CIMultiDict(request.headers)
-        headers.extend(await self.config.headers())
+        headers.extend(credentials)
         if not self.config.compress:
             headers["Accept-Encoding"] = "identity"
         tls = self.config.ssl_context()
