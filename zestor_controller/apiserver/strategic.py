@@ -85,7 +85,7 @@ def _merge_map(original: dict[str, Any], patch: dict[str, Any], typedef: TypeDef
     for name, order in orders.items():
         inner = typedef.child(name) or UNTYPED
         if name not in patch and isinstance(merged.get(name), list):
-            merged[name] = _ordered(merged[name], order, inner.patch_merge_key, [])
+            merged[name] = _ordered(merged[name], order, inner.patch_merge_key, original.get(name) or [])
     return merged
 
 
@@ -95,7 +95,7 @@ def _merge_list(present: list[Any], patch: list[Any], typedef: TypeDef, order: l
     if not any(isinstance(item, dict) for item in [*patch, *present]):
         merged = list(present)
         merged += [item for item in patch if item not in merged]
-        return _ordered(merged, order, "", patch) if order is not None else merged
+        return _ordered(merged, order if order is not None else patch, "", present)
     if any(isinstance(item, dict) and item.get(DIRECTIVE) == "replace" for item in patch):
         return [
             {name: value for name, value in item.items() if name != DIRECTIVE}
@@ -122,25 +122,32 @@ def _merge_list(present: list[Any], patch: list[Any], typedef: TypeDef, order: l
             merged.append(_merge_map({}, item, element))
         else:
             merged[at] = _merge_map(merged[at], item, element)
-    return _ordered(merged, order, key, patch) if order is not None else merged
+    return _ordered(merged, order if order is not None else patch, key, present)
 
 
-def _ordered(items: list[Any], order: list[Any], key: str, patch: list[Any]) -> list[Any]:
-    """The items of the order list in its order; the others stay before the one that they stood before."""
+def _ordered(items: list[Any], order: list[Any], key: str, live: list[Any]) -> list[Any]:
+    """The merged items: those that `order` names in its order, the others as they were; where the live list does not tell
+    which of two comes first, the named one does.
+    """
 
     def identity(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
 
-    wanted = [identity(item) for item in order]
-    inside = sorted((item for item in items if identity(item) in wanted), key=lambda item: wanted.index(identity(item)))
-    outside = [item for item in items if identity(item) not in wanted]
-    before = [identity(item) for item in items]
+    wanted = [identity(item) for item in order if not (isinstance(item, dict) and item.get(DIRECTIVE) == "delete")]
+    before = [identity(item) for item in live]
+    named = sorted((item for item in items if identity(item) in wanted), key=lambda item: wanted.index(identity(item)))
+    others = [item for item in items if identity(item) not in wanted]
     merged: list[Any] = []
-    while inside or outside:
-        if not outside or (inside and before.index(identity(inside[0])) < before.index(identity(outside[0]))):
-            merged.append(inside.pop(0))
-        else:
-            merged.append(outside.pop(0))
+    while named or others:
+        if not named:
+            merged.append(others.pop(0))
+            continue
+        if others:
+            left, right = identity(others[0]), identity(named[0])
+            if left in before and right in before and before.index(left) < before.index(right):
+                merged.append(others.pop(0))
+                continue
+        merged.append(named.pop(0))
     return merged
 
 

@@ -1,1 +1,30 @@
-"""The pytest plugin; it imports nothing heavy until a fixture is used."""
+"""The pytest plugin: ``zestor_cluster`` and ``zestor_client``; it imports nothing heavy until one is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from zestor_controller.client import BlockingClient
+    from zestor_controller.cluster import EmbeddedCluster
+
+__all__ = ["zestor_client", "zestor_cluster"]
+
+
+@pytest.fixture
+def zestor_cluster() -> Iterator[EmbeddedCluster]:
+    """An embedded cluster with its controllers, on a free port; stopped after the test."""
+    from zestor_controller.cluster import EmbeddedCluster
+
+    with EmbeddedCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def zestor_client(zestor_cluster: EmbeddedCluster) -> BlockingClient:
+    """A client of ``zestor_cluster`` whose verbs block, with the administrator's rights."""
+    client: BlockingClient = zestor_cluster.client
+    return client
