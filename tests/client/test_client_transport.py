@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from conftest_types import Authority, Serve
-from scripted import JSON_HEADERS, Chunks, Script, config_map, line, ok
+from scripted import JSON_HEADERS, Chunks, Script, config_map, line, ok, page
 
+from zestor_controller.apiserver.certificates import make_certificates
+from zestor_controller.apiserver.kubeconfig import kubeconfig_for, write_kubeconfig
+from zestor_controller.apiserver.socket import SocketServer
 from zestor_controller.client import AiohttpTransport, Client, ClusterConfig, WriteGate, static_config
 from zestor_controller.client.credentials import HeaderSource, TokenFile
 from zestor_controller.errors import ConfigError, TransportError, Unauthorized
@@ -356,3 +360,47 @@ async def test_a_malformed_address_and_a_missing_ca_are_configuration_errors() -
         static_config("127.0.0.1:6443")
     with pytest.raises(ConfigError, match="does not exist"):
         static_config("https://127.0.0.1:6443", ca="no-such-file.crt")
+
+
+async def test_a_client_that_was_entered_by_hand_stays_open(authority: Authority) -> None:
+    connections = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with raw_server(answer) as url:
+        client = await Client.connect(server=url).__aenter__()
+        for _ in range(3):
+            gc.collect()
+            await client.call(HttpRequest("GET", "/version"))
+        await client.transport.close()
+
+    assert connections == 1
+
+
+async def test_the_embedded_servers_socket_and_kubeconfig_fit_this_client(tmp_path: Path) -> None:
+    chunks = Chunks(line("ADDED", config_map("a")), line("ADDED", config_map("b")), then=asyncio.Event().wait)
+    script = Script(page([config_map()], version="7"), chunks.answer())
+    certificates = make_certificates(["127.0.0.1", "localhost"])
+    server = SocketServer(script, certificates.context())
+    await server.start("127.0.0.1", 0)
+    try:
+        path = tmp_path / "kubeconfig"
+        url = f"https://127.0.0.1:{server.port}"
+        write_kubeconfig(path, kubeconfig_for(url, certificates.ca, "secret", namespace="apps"))
+        async with Client.connect(path) as client:
+            assert client.namespace == "apps"
+            listed = await client.list("v1/ConfigMap")
+            async with client.watch("v1/ConfigMap", resource_version=listed.resource_version) as watch:
+                names = [(await anext(watch)).object.metadata.name for _ in range(2)]
+            async with asyncio.timeout(5):
+                await chunks.hung_up.wait()
+    finally:
+        await server.stop()
+
+    assert names == ["a", "b"]
+    assert script.last.headers["authorization"] == "Bearer secret"

@@ -8,8 +8,8 @@ left out.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self, TypeVar, overload
 
 import msgspec
@@ -73,19 +73,15 @@ class Client(Reader):
             ConfigError: on entering: nothing names a cluster, or what does cannot be used.
         """
 
-        @asynccontextmanager
-        async def opened() -> AsyncIterator[Client]:
+        async def open_() -> Client:
             if server is not None:
                 config = static_config(server, token=token, ca=ca)
             else:
                 config = await load_config(kubeconfig, context)
             transport = AiohttpTransport(config, gate=gate)
-            try:
-                yield Client(transport, namespace=namespace or config.namespace, field_manager=field_manager)
-            finally:
-                await transport.close()
+            return Client(transport, namespace=namespace or config.namespace, field_manager=field_manager)
 
-        return opened()
+        return _Connecting(open_)
 
     async def __aenter__(self) -> Self:
         return self
@@ -466,6 +462,22 @@ class Client(Reader):
     def _query(self, dry_run: bool = False, field_manager: str | None = None) -> dict[str, str]:
         query = {"fieldManager": field_manager or self.field_manager}
         return {**query, "dryRun": "All"} if dry_run else query
+
+
+class _Connecting(AbstractAsyncContextManager[Client]):
+    """What :meth:`Client.connect` gives: entering opens, leaving closes, and being forgotten closes nothing."""
+
+    def __init__(self, open_: Callable[[], Awaitable[Client]]) -> None:
+        self._open = open_
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> Client:
+        self._client = await self._open()
+        return self._client
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._client is not None:
+            await self._client.transport.close()
 
 
 def _meta(body: Mapping[str, Any], key: str) -> str:
