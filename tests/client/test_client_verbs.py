@@ -25,10 +25,12 @@ from zestor_controller.errors import (
 )
 from zestor_controller.http import HttpRequest, HttpResponse
 from zestor_controller.objects import (
+    ApplyPatch,
     CustomResource,
     JsonPatch,
     Kind,
     MergePatch,
+    Patch,
     Spec,
     Status,
     Unstructured,
@@ -169,9 +171,10 @@ async def test_replace_puts_the_whole_object_with_its_version() -> None:
     [
         (MergePatch({"data": None}), "application/merge-patch+json"),
         (JsonPatch([{"op": "remove", "path": "/data"}]), "application/json-patch+json"),
+        (ApplyPatch({"data": {}}), "application/apply-patch+yaml"),
     ],
 )
-async def test_patch_sends_the_payload_as_what_it_is(patch: MergePatch | JsonPatch, media_type: str) -> None:
+async def test_patch_sends_the_payload_as_what_it_is(patch: Patch, media_type: str) -> None:
     script = Script(ok(config_map()))
 
     await client_of(script).patch("v1/ConfigMap", "a", patch, subresource="status")
@@ -179,6 +182,7 @@ async def test_patch_sends_the_payload_as_what_it_is(patch: MergePatch | JsonPat
     assert (script.last.method, script.last.path) == ("PATCH", f"{MAPS}/a/status")
     assert {name.lower(): value for name, value in script.last.headers.items()}["content-type"] == media_type
     assert script.body == patch.body
+    assert ("force" in script.query) is isinstance(patch, ApplyPatch)
 
 
 async def test_apply_owns_fields_under_its_manager_and_sends_no_managed_fields() -> None:

@@ -20,7 +20,7 @@ from zestor_controller.client.reading import Reader
 from zestor_controller.client.request import delete_options, selector_query
 from zestor_controller.client.transport import AiohttpTransport, Transport
 from zestor_controller.errors import ConfigError, NotFound
-from zestor_controller.objects import Kind, Patch, Unstructured, kind_of, kind_of_object
+from zestor_controller.objects import ApplyPatch, Kind, Patch, Unstructured, kind_of, kind_of_object
 
 __all__ = ["Client"]
 
@@ -229,11 +229,14 @@ class Client(Reader):
         Args:
             kind: a class or ``group/version/Kind``.
             name: its name.
-            patch: a MergePatch, JsonPatch or StrategicPatch.
+            patch: a MergePatch, JsonPatch, StrategicPatch or ApplyPatch.
             namespace: its namespace; the client's own unless given.
             subresource: ``status`` or another one; the object itself unless given.
             dry_run: let the server judge it and write nothing.
         """
+        query = self._query(dry_run)
+        if isinstance(patch, ApplyPatch) and patch.force:
+            query["force"] = "true"
         known = await self._known(kind)
         answer = await self._send(
             "PATCH",
@@ -241,7 +244,7 @@ class Client(Reader):
             namespace=namespace or self.namespace,
             name=name,
             subresource=subresource,
-            query=self._query(dry_run),
+            query=query,
             body=patch.body,
             media_type=patch.media_type,
         )
@@ -333,7 +336,7 @@ class Client(Reader):
             subresource=subresource,
             query=query,
             body={**body, "metadata": meta},
-            media_type="application/apply-patch+yaml",  # JSON is YAML
+            media_type=ApplyPatch.media_type,
         )
         return known.decode(answer)
 

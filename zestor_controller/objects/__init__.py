@@ -11,13 +11,14 @@ from zestor_controller.objects.conditions import (
 from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Presentation, Scale
 from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
 from zestor_controller.objects.ownership import controller_reference, is_controlled_by
-from zestor_controller.objects.patches import JsonPatch, MergePatch, Patch, StrategicPatch
+from zestor_controller.objects.patches import ApplyPatch, JsonPatch, MergePatch, Patch, StrategicPatch
 from zestor_controller.objects.registry import declare, kind_of, kind_of_object, register
 from zestor_controller.objects.resource import CustomResource, Spec, Status
 from zestor_controller.objects.selectors import LabelSelector, Requirement
 from zestor_controller.objects.unstructured import Unstructured
 
 __all__ = [
+    "ApplyPatch",
     "Column",
     "Condition",
     "Conditions",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-__all__ = ["JsonPatch", "MergePatch", "Patch", "StrategicPatch"]
+__all__ = ["ApplyPatch", "JsonPatch", "MergePatch", "Patch", "StrategicPatch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,4 +33,18 @@ class StrategicPatch:
     media_type: ClassVar[str] = "application/strategic-merge-patch+json"
 
 
-Patch = MergePatch | JsonPatch | StrategicPatch
+@dataclass(frozen=True, slots=True)
+class ApplyPatch:
+    """A server-side apply: the fields that the sender wants to own; what it owned and leaves out is removed.
+
+    Attributes:
+        body: the fields, with apiVersion, kind and the object's name.
+        force: take fields from other managers; otherwise theirs are a conflict.
+    """
+
+    body: Mapping[str, Any]
+    force: bool = True
+    media_type: ClassVar[str] = "application/apply-patch+yaml"  # JSON is YAML
+
+
+Patch = MergePatch | JsonPatch | StrategicPatch | ApplyPatch
