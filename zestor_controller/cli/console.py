@@ -1,14 +1,14 @@
 """What `zestor dev` shows: one line a happening, pleasant on a terminal, plain elsewhere, JSON on request.
 
-Invariant: with ``--output json`` standard output holds one JSON document a line and nothing else; what is for people goes to
-standard error.
+Invariant: with ``--output json`` standard output holds one JSON document a line and nothing else; what is for people
+goes to standard error.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -79,12 +79,12 @@ class Console:
         fields = {"type": type, "object": name, "reason": reason, "message": message}
         self._emit("event", fields, f"{'event':<12} {name:<32} {self._paint(f'{type:<8}', type)} {reason}: {message}")
 
-    def result(self, result: str, objects: list[Mapping[str, Any]], diagnosis: list[str]) -> None:
+    def result(self, result: str, objects: Sequence[Mapping[str, Any]], diagnosis: Sequence[str]) -> None:
         """The end: the last line of JSON, or the diagnosis of what did not come about."""
         if self._json:
-            document: dict[str, Any] = {"result": result, "objects": objects}
+            document: dict[str, Any] = {"result": result, "objects": list(objects)}
             if diagnosis:
-                document["diagnosis"] = diagnosis
+                document["diagnosis"] = list(diagnosis)
             click.echo(json.dumps(document))
             return
         for line in diagnosis:

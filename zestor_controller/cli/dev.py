@@ -1,7 +1,8 @@
 """``zestor dev``: an operator against an embedded cluster, and a view of what happens as it happens.
 
-The server runs in a thread and loop of its own, so that a reconcile that blocks cannot freeze kubectl. The operator runs on
-the main thread's loop; what is shown comes from watches and from the manager's outcomes, never from hooks into them.
+The server runs in a thread and loop of its own, so that a reconcile that blocks cannot freeze kubectl. The operator
+runs on the main thread's loop; what is shown comes from watches and from the manager's outcomes, never from hooks
+into them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import click
 
 from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.cli.apply import apply_crd, apply_manifests, condition_of
 from zestor_controller.cli.console import Console
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.cli.target import Target, load_target
@@ -26,7 +28,7 @@ from zestor_controller.client import Client
 from zestor_controller.cluster import EmbeddedCluster
 from zestor_controller.controller import Outcome
 from zestor_controller.crd import crd_for
-from zestor_controller.errors import ApiError, ConfigError, ZestorError
+from zestor_controller.errors import ConfigError, ZestorError
 from zestor_controller.objects import Kind, kind_of
 from zestor_controller.store import Event, EventType, Overflow
 
@@ -36,7 +38,6 @@ _log = logging.getLogger(__name__)
 
 RELOAD_PERIOD_S = 0.5
 _NEVER = timedelta(days=365)  # this session's own --timeout bounds it
-CRD = "apiextensions.k8s.io/v1/CustomResourceDefinition"
 EVENT = "events.k8s.io/v1/Event"
 
 
@@ -127,7 +128,7 @@ class _Session:
                 kubeconfig=str(self.cluster.kubeconfig),
             )
             await self._install(self.target)
-            await self._apply()
+            await apply_manifests(self.client, self.manifests)
             async with asyncio.TaskGroup() as tasks:
                 views = [tasks.create_task(self._view(cache, kind)) for kind in self._kinds(self.target)]
                 views.append(tasks.create_task(self._view_events(cache)))
@@ -202,27 +203,8 @@ class _Session:
         """Apply the CRDs of the operator's models and wait until they are served."""
         for model in target.models:
             definition = crd_for(model)
-            name = definition["metadata"]["name"]
-            await self.client.apply(CRD, definition, field_manager="zestor-dev")
-            await self.client.wait_for(CRD, name, _established)
-            self.console.note(f"installed {name}")
-
-    async def _apply(self) -> None:
-        for manifest in self.manifests:
-            body = manifest.body
-            text = f"{body['apiVersion']}/{body['kind']}"
-            try:
-                try:
-                    kind = kind_of(text)
-                except ConfigError:
-                    kind = await self.client.discover(text)
-                await self.client.apply(kind, body, field_manager="kubectl")
-            except ConfigError as error:
-                raise ConfigError(f"{manifest.where}: {error}") from error
-            except ApiError as error:
-                raise ConfigError(
-                    f"{manifest.where}: {body['kind']} {body['metadata'].get('name')}: {error}"
-                ) from error
+            await apply_crd(self.client, definition, field_manager="zestor-dev")
+            self.console.note(f"installed {definition['metadata']['name']}")
 
     def _kinds(self, target: Target) -> list[Kind[Any]]:
         assert target.manager is not None  # dev() looked
@@ -334,7 +316,7 @@ class _Session:
     def _holds(self, obj: Any) -> bool:
         if obj is None:
             return False
-        condition = _condition(obj, str(self.exit_when))
+        condition = condition_of(obj, str(self.exit_when))
         generation = obj.metadata.generation
         seen = condition.get("observedGeneration") if condition else None
         return bool(condition) and condition.get("status") == "True" and (seen is None or seen == generation)
@@ -372,15 +354,6 @@ class _Session:
         return lines
 
 
-def _established(crd: Any) -> bool:
-    return crd is not None and (_condition(crd, "Established") or {}).get("status") == "True"
-
-
-def _condition(obj: Any, type: str) -> Any:
-    conditions = (obj.get("status") or {}).get("conditions") or []
-    return next((c for c in conditions if c.get("type") == type), None)
-
-
 def _summary(event: Event[Any]) -> str:
     """A few words about an object: how far it is."""
     if event.type is EventType.DELETE:
@@ -395,7 +368,7 @@ def _summary(event: Event[Any]) -> str:
     replicas = (obj.get("spec") or {}).get("replicas")
     if replicas is not None:
         parts.append(f"{status.get('readyReplicas', 0)}/{replicas} ready")
-    ready = _condition(obj, "Ready")
+    ready = condition_of(obj, "Ready")
     if ready and "phase" not in status:
         parts.append(f"Ready={ready['status']}" + (f" ({ready['reason']})" if ready["status"] != "True" else ""))
     return ", ".join(parts)

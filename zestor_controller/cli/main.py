@@ -1,7 +1,8 @@
 """The command ``zestor``: its verbs, and the one place where errors become exit codes.
 
 Exit codes: 0 done, 1 the condition asked for was not met, 2 bad input or configuration, 3 cannot serve or connect, 130
-interrupted. Messages for people go to standard error, results to standard output; a traceback is shown with ``--debug`` only.
+interrupted. Messages for people go to standard error, results to standard output; a traceback is shown with
+``--debug`` only.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -88,7 +89,7 @@ class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """A record as JSON."""
         document: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

@@ -34,7 +34,8 @@ def read_manifests(sources: Iterable[str]) -> list[Manifest]:
     A List is taken apart; an empty document is passed over.
 
     Raises:
-        ConfigError: a source does not exist, is not valid YAML, or holds something that is no object; it names the place.
+        ConfigError: a source does not exist, is not valid YAML, or holds something that is no object; it names the
+            place.
     """
     found: list[Manifest] = []
     for source in sources:

@@ -1,7 +1,7 @@
 """Loading an operator: a file, a folder with ``operator.py``, or ``module:attr``.
 
-Invariant: importing a user's file is the only code of theirs that runs here; whatever it raises becomes one message that
-names the file and the line, and the traceback is shown with ``--debug`` only.
+Invariant: importing a user's file is the only code of theirs that runs here; whatever it raises becomes one message
+that names the file and the line, and the traceback is shown with ``--debug`` only.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def load_target(text: str, *, attribute: str = "manager") -> Target:
 
 
 def _import_file(file: Path) -> ModuleType:
-    # The file is often called operator.py, as a module of the standard library is: it must be imported under another name,
-    # and its folder must stand last on the path, for its siblings' sake.
+    # The file is often called operator.py, as a module of the standard library is: it must be imported under another
+    # name, and its folder must stand last on the path, for its siblings' sake.
     name = f"zestor_target_{file.resolve().parent.name}_{file.stem}".replace("-", "_").replace(".", "_")
     folder = str(file.resolve().parent)
     if folder not in sys.path:

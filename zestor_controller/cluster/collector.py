@@ -3,7 +3,8 @@
 Invariant: an object is deleted only when every owner it names is gone, looked up by uid at the server and not only in a
 cache; a deletion names the uid it was decided for, so a newer object of the name is never hit.
 
-Source: kubernetes.io/docs/concepts/architecture/garbage-collection; pkg/controller/garbagecollector/garbagecollector.go.
+Source: kubernetes.io/docs/concepts/architecture/garbage-collection;
+pkg/controller/garbagecollector/garbagecollector.go.
 """
 
 from __future__ import annotations

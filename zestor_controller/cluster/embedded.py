@@ -1,6 +1,7 @@
 """A cluster in the process: the API server on a socket, with the controllers that make it live.
 
-The server and its controllers run in a thread and loop of their own, so that nothing a user's code does can freeze them.
+The server and its controllers run in a thread and loop of their own, so that nothing a user's code does can freeze
+them.
 Invariant: leaving the block ends the thread, the socket and every watch; nothing of ours still runs then.
 """
 
@@ -88,8 +89,8 @@ async def _make_node(client: Client) -> None:
 class EmbeddedCluster:
     """A cluster for development and tests.
 
-    ``with EmbeddedCluster() as cluster`` gives a ``cluster.client`` whose verbs block; ``async with`` one whose verbs are
-    awaited on the present loop.
+    ``with EmbeddedCluster() as cluster`` gives a ``cluster.client`` whose verbs block; ``async with`` one whose verbs
+    are awaited on the present loop.
 
     Args:
         rbac: rights are checked; without it every known user may do everything.

@@ -1,7 +1,9 @@
 """Workloads that come alive: Deployments make ReplicaSets, those make Pods, and Pods become ready.
 
-A simulation of kube-controller-manager's workload controllers and of a kubelet, written with this toolkit as any operator
-is: nothing runs in a container. Pods are scheduled to one node, are Running and Ready at once, and Pods of a Job succeed.
+A simulation of kube-controller-manager's workload controllers and of a kubelet, written with this toolkit as any
+operator
+is: nothing runs in a container. Pods are scheduled to one node, are Running and Ready at once, and Pods of a Job
+succeed.
 
 Invariant: names of Pods are a function of their owner and their slot, so a reconcile that runs twice on a stale cache
 creates nothing twice.

@@ -6,10 +6,11 @@ A validation produces a list of these; the API server turns the list into one ``
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
+
+from zestor_controller.schema import gotext
 
 __all__ = [
     "ErrorType",
@@ -59,9 +60,7 @@ _LABELS = {
     ErrorType.INTERNAL: "Internal error",
     ErrorType.TYPE_INVALID: "Invalid value",
 }
-_WITHOUT_VALUE = frozenset(
-    {ErrorType.REQUIRED, ErrorType.FORBIDDEN, ErrorType.TOO_LONG, ErrorType.INTERNAL, ErrorType.TOO_MANY}
-)
+_WITHOUT_VALUE = frozenset({ErrorType.REQUIRED, ErrorType.FORBIDDEN, ErrorType.TOO_LONG, ErrorType.INTERNAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +92,10 @@ class FieldError:
         """The whole message: ``field: label: value: detail``."""
         return f"{self.field}: {self.body()}"
 
+    def under(self, path: str) -> FieldError:
+        """The same complaint about a field within `path`."""
+        return replace(self, field=f"{path}.{self.field}" if self.field else path)
+
     def cause(self) -> dict[str, str]:
         """The entry of ``details.causes``."""
         return {"reason": self.type.value, "message": self.body(), "field": self.field}
@@ -100,9 +103,11 @@ class FieldError:
 
 def show(value: Any) -> str:
     """A value as it stands in a message: strings quoted as Go does, the rest as JSON."""
-    if value is None:
-        return "null"
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if isinstance(value, str):
+        return gotext.quote(value)
+    if isinstance(value, float):
+        return gotext.number(value)
+    return gotext.encode(value)
 
 
 def not_found(field: str, value: Any) -> FieldError:
@@ -132,7 +137,7 @@ def type_invalid(field: str, value: Any, detail: str = "") -> FieldError:
 
 def not_supported(field: str, value: Any, supported: list[str] | None = None) -> FieldError:
     """The value is none of an enumeration; the detail lists the supported values in the given order."""
-    detail = "supported values: " + ", ".join(json.dumps(v, ensure_ascii=False) for v in supported) if supported else ""
+    detail = "supported values: " + ", ".join(gotext.quote(known) for known in supported) if supported else ""
     return FieldError(ErrorType.NOT_SUPPORTED, field, value, detail)
 
 
@@ -143,12 +148,14 @@ def forbidden(field: str, detail: str = "") -> FieldError:
 
 def too_long(field: str, limit: int) -> FieldError:
     """The string is longer than `limit` bytes."""
-    return FieldError(ErrorType.TOO_LONG, field, "", f"may not be more than {limit} bytes" if limit >= 0 else "")
+    if limit < 0:
+        return FieldError(ErrorType.TOO_LONG, field, "", "value is too long")
+    return FieldError(ErrorType.TOO_LONG, field, "", f"may not be more than {limit} byte{'' if limit == 1 else 's'}")
 
 
 def too_many(field: str, actual: int, limit: int) -> FieldError:
     """The list holds more than `limit` items."""
-    return FieldError(ErrorType.TOO_MANY, field, actual, f"must have at most {limit} items")
+    return FieldError(ErrorType.TOO_MANY, field, actual, f"must have at most {limit} item{'' if limit == 1 else 's'}")
 
 
 def internal(field: str, detail: str) -> FieldError:
