@@ -424,6 +424,21 @@ async def test_a_raw_page_is_handed_on_as_it_came() -> None:
     assert script.last.path == "/api/v1/pods"
 
 
+async def test_a_client_counts_its_requests_by_method_and_code() -> None:
+    gate = WriteGate()
+    client = Client(MemoryTransport(Script(ok(config_map()), failure(404, "NotFound"), Chunks().answer()), gate=gate))
+
+    await client.get("v1/ConfigMap", "a")
+    await client.delete("v1/ConfigMap", "a", missing_ok=True)
+    async for _ in client.watch("v1/ConfigMap"):
+        pass
+    gate.close("deposed")
+    with pytest.raises(TransportError):
+        await client.delete("v1/ConfigMap", "a")
+
+    assert client.requests == {("GET", "200"): 2, ("DELETE", "404"): 1, ("DELETE", "<error>"): 1}
+
+
 class Lossy(BaseModel):
     """A model that drops what it does not know, as those of the kubernetes package do."""
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 from zestor_controller.client.discovery import ServedResource, discover, served_resources
@@ -24,6 +25,7 @@ __all__ = ["RawClient"]
 _log = logging.getLogger(__name__)
 
 MAX_WARNINGS: Final = 1000
+NO_ANSWER: Final = "<error>"  # the label value of client-go
 
 
 class RawClient:
@@ -31,10 +33,15 @@ class RawClient:
 
     Args:
         transport: the way to the server; the client closes it.
+
+    Attributes:
+        requests: how many were sent, by method and status code (``<error>`` where no answer came), for
+            ``rest_client_requests_total``; a watch counts when it is opened.
     """
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        self.requests: Counter[tuple[str, str]] = Counter()
         self._warned: set[str] = set()
 
     async def call(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> bytes:
@@ -48,7 +55,12 @@ class RawClient:
             ApiError: the server answers with a failure.
             TransportError: no usable answer came.
         """
-        answer = await self.transport.request(request, timeout=timeout)
+        try:
+            answer = await self.transport.request(request, timeout=timeout)
+        except TransportError:
+            self.requests[request.method, NO_ANSWER] += 1
+            raise
+        self.requests[request.method, str(answer.status)] += 1
         body = answer.body
         assert isinstance(body, bytes)  # request() reads the whole body
         if answer.status >= 300:
@@ -90,7 +102,13 @@ class RawClient:
         # Compressed streams are buffered by whoever compresses them: an event could be held back.
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
         request = HttpRequest("GET", kind.path(namespace=namespace), list(query.items()), headers)
-        async with self.transport.stream(request) as stream:
+        async with AsyncExitStack() as stack:
+            try:
+                stream = await stack.enter_async_context(self.transport.stream(request))
+            except TransportError:
+                self.requests[request.method, NO_ANSWER] += 1
+                raise
+            self.requests[request.method, str(stream.status)] += 1
             if stream.status >= 300:
                 try:
                     async with asyncio.timeout(REQUEST_TIMEOUT_S):
