@@ -1,1 +1,43 @@
-"""Structural schemas: field errors, pruning, defaulting and validation."""
+"""Structural schemas: what a schema may say, pruning, defaulting and validation, and the rules of CRDs.
+
+What always holds: everything here works on plain JSON values and knows no server; complaints are
+:class:`FieldError` values in the words of kube-apiserver.
+"""
+
+from zestor_controller.schema.defaulting import defaulter
+from zestor_controller.schema.definition import (
+    definition_formats,
+    definition_has_rules,
+    set_definition_defaults,
+    validate_definition,
+    validate_definition_update,
+    version_schema,
+)
+from zestor_controller.schema.expressions import Rules, RuleSet
+from zestor_controller.schema.fielderror import ErrorType, FieldError
+from zestor_controller.schema.pruning import pruner
+from zestor_controller.schema.schemarules import check_schema
+from zestor_controller.schema.structural import NotStructural, Structural, parse
+from zestor_controller.schema.structuralrules import check
+from zestor_controller.schema.validation import Validator
+
+__all__ = [
+    "ErrorType",
+    "FieldError",
+    "NotStructural",
+    "RuleSet",
+    "Rules",
+    "Structural",
+    "Validator",
+    "check",
+    "check_schema",
+    "defaulter",
+    "definition_formats",
+    "definition_has_rules",
+    "parse",
+    "pruner",
+    "set_definition_defaults",
+    "validate_definition",
+    "validate_definition_update",
+    "version_schema",
+]

@@ -30,9 +30,7 @@ _SCRIPTS = {
     "Hiragana": "HIRAGANA ", "Katakana": "KATAKANA ", "Hebrew": "HEBREW ", "Arabic": "ARABIC ", "Thai": "THAI ",
     "Hangul": "HANGUL ", "Devanagari": "DEVANAGARI ",
 }  # fmt: skip
-_CATEGORIES = frozenset(
-    "C Cc Cf Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp Zs".split()
-)
+_CATEGORY = re.compile("C[cfos]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?")
 _SIMPLE_ESCAPES = {"a": "\\x07", "f": "\\f", "t": "\\t", "n": "\\n", "r": "\\r", "v": "\\v"}
 
 
@@ -81,7 +79,7 @@ def _unicode_ranges(name: str) -> str:
 
 
 def _known_class(name: str) -> bool:
-    return name in _SCRIPTS or name in _CATEGORIES
+    return name in _SCRIPTS or _CATEGORY.fullmatch(name) is not None
 
 
 class _Translation:
