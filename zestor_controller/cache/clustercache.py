@@ -1,6 +1,7 @@
 """A cache of cluster objects, with or without controllers; on a loop, or in a thread of its own.
 
-Invariant: a kind is cached only because somebody added it; reading one that nobody added is an error, never a new watch.
+Invariant: a kind is cached only because somebody added it; reading one that nobody added is an error, never a new
+watch.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ SYNC_TIMEOUT = timedelta(seconds=120)
 class ClusterCache:
     """Caches kinds of one cluster.
 
-    ``async with ClusterCache(client) as cache`` runs on the present loop; ``with ClusterCache() as cache`` runs a thread
-    with a loop and a connection of its own, for programs without one, and its ``add`` blocks.
+    ``async with ClusterCache(client) as cache`` runs on the present loop; ``with ClusterCache() as cache`` runs a
+    thread with a loop and a connection of its own, for programs without one, and its ``add`` blocks.
 
     Args:
         client: an open client; a connection by kubeconfig is made unless given.
@@ -253,7 +254,10 @@ class ClusterCache:
 
 
 class BlockingClusterCache:
-    """A cluster cache in a thread and loop of its own; every method blocks. Made by ``with ClusterCache() as cache``."""
+    """A cluster cache in a thread and loop of its own; every method blocks.
+
+    Made by ``with ClusterCache() as cache``.
+    """
 
     def __init__(self, cache: ClusterCache) -> None:
         self._cache = cache

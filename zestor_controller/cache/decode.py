@@ -7,16 +7,30 @@ decoded by :class:`RecordCodec` when somebody asks for it, anew each time, so no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from zestor_controller.errors import InvalidObject
 from zestor_controller.objects import Kind
 
-__all__ = ["Line", "Page", "Record", "RecordCodec", "decode_line", "decode_object", "decode_page", "labels_of"]
+__all__ = [
+    "Line",
+    "Page",
+    "Record",
+    "RecordCodec",
+    "decode_line",
+    "decode_object",
+    "decode_page",
+    "labels_of",
+    "version_of",
+    "version_text",
+]
 
 T = TypeVar("T")
+
+EPOCH: Final = 1 << 128
+"""Added to versions once a server was restored, so that every one of them is newer than those before (C2)."""
 
 
 class _Meta(msgspec.Struct, gc=False):
@@ -27,7 +41,7 @@ class _Meta(msgspec.Struct, gc=False):
 
 
 class _Object(msgspec.Struct, gc=False):
-    metadata: _Meta
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
     kind: str = ""
 
 
@@ -70,7 +84,8 @@ class Record(msgspec.Struct, gc=False, frozen=True):
 
     Attributes:
         uid: the object's uid.
-        version: its resourceVersion as a number; the text itself where a server's versions are no numbers.
+        version: its resourceVersion as a number, plus :data:`EPOCH` for each time the server was restored; the text
+            itself where a server's versions are no numbers.
         raw: the JSON of the object, or of the whole watch line that brought it.
         wrapped: `raw` is a watch line: the object is its ``object``.
     """
@@ -95,6 +110,11 @@ _decode_labels = msgspec.json.Decoder(_LabelledObject).decode
 def labels_of(record: Record) -> Mapping[str, str]:
     """The object's labels, decoded now."""
     return _decode_labels(record.body()).metadata.labels or {}
+
+
+def version_text(version: int | str) -> str:
+    """The resourceVersion that a record's version stands for."""
+    return str(version % EPOCH) if isinstance(version, int) else version
 
 
 def version_of(text: str) -> int | str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
-from zestor_controller.cache.decode import Record, labels_of
+from zestor_controller.cache.decode import Record, labels_of, version_text
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.errors import InvalidObject
 from zestor_controller.objects import Kind, LabelSelector, NamespacedName
@@ -140,7 +140,7 @@ class Lister(Generic[T]):
         overflow: Overflow = Overflow.DROP,
         bookmarks: bool = False,
     ) -> Watch[T]:
-        """Subscribe to the cache's changes; the options are those of :meth:`zestor_controller.store.StoreKind.watch`."""
+        """Subscribe to the cache's changes; options as of :meth:`zestor_controller.store.StoreKind.watch`."""
         return self._stored.watch(
             event_types=event_types,
             names=names,
@@ -215,4 +215,4 @@ class Lister(Generic[T]):
 
 def _metadata(name: str, record: Record) -> CachedMetadata:
     namespace, _, short = name.rpartition("/")
-    return CachedMetadata(short, namespace, record.uid, str(record.version))
+    return CachedMetadata(short, namespace, record.uid, version_text(record.version))

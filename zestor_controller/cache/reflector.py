@@ -1,8 +1,9 @@
 """The reflector: keeps one kind of a store equal to an API server's list, by list, then watch.
 
-Invariant: a reflector is the only writer of its part of the kind. What it does next is decided by the pure state machine
-of :mod:`~zestor_controller.cache.sync`; this module does what the state asks for: it reads pages and lines, turns them
-into records and hands whole batches to the store. A list is swapped in when it is complete, never before (C4).
+Invariant: a reflector is the only writer of its part of the kind. What it does next is decided by the pure state
+machine of :mod:`~zestor_controller.cache.sync`; this module does what the state asks for: it reads pages and lines,
+turns them into records and hands whole batches to the store. A list is swapped in when it is complete, never before
+(C4).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 
 from zestor_controller.backoff import Backoff
 from zestor_controller.cache.decode import (
+    EPOCH,
     Record,
     decode_line,
     decode_object,
@@ -51,6 +53,7 @@ SLICE_LINES: Final = 128
 PAGE_BYTES: Final = 1 << 20
 MAX_PAGE: Final = 500
 RESTORE_CONFIRM_S: Final = 30.0
+SKIPPED_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class Reflector(Generic[T]):
         timing: see :class:`Timing`.
         rng: jitter; injected so that a simulation can replay.
         alone: the kind is this reflector's whole; False where each watched namespace has a reflector of its own.
+        epoch: what is added to versions; it grows when the server has been restored (C2).
     """
 
     client: Client
@@ -107,6 +111,8 @@ class Reflector(Generic[T]):
     _page: int = MAX_PAGE
     _restore: _Restore | None = None
     _asked_to_wait: float = 0.0
+    epoch: int = 0
+    _restored: bool = False
 
     async def run(self) -> None:
         """List and watch for ever; ends only by cancellation. Every failure backs off and is told in the status."""
@@ -134,7 +140,7 @@ class Reflector(Generic[T]):
         if self.status.synced:
             self.status.relists += 1
         query = dict(self.selector) | {"limit": str(self._page)}
-        if state.version and not state.consistent:
+        if state.version and not state.consistent and not self._restored:
             # Never go back in time: not older than what this cache has already served.
             query |= {"resourceVersion": state.version, "resourceVersionMatch": "NotOlderThan"}
         known = self.target.count()
@@ -184,7 +190,7 @@ class Reflector(Generic[T]):
                     meta = decode_object(item).metadata
                     key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
                     met += get(key) is not None
-                    put(key, Record(meta.uid, version_of(meta.resourceVersion), item, False))
+                    put(key, Record(meta.uid, self.version_of(meta.resourceVersion), item, False))
                     if not index & 63 and perf_counter() > end:
                         await asyncio.sleep(0)
                         end = perf_counter() + SLICE_S
@@ -205,8 +211,8 @@ class Reflector(Generic[T]):
     def _forward(self, last: str, version: str) -> bool:
         """Whether a list may replace the cache; False only where both versions are numbers and time would run back."""
         before, after = version_of(last) if last else "", version_of(version)
-        if not isinstance(before, int) or not isinstance(after, int) or after >= before:
-            self._restore = None
+        if self._restored or not isinstance(before, int) or not isinstance(after, int) or after >= before:
+            self._restore, self._restored = None, False
             return True
         now = asyncio.get_running_loop().time()
         if self._restore is None:
@@ -221,8 +227,15 @@ class Reflector(Generic[T]):
             version,
         )
         self.metrics.relists.labels(self.kind.store_name, "regression").inc()
-        self._restore = None
-        return True
+        # What has been read of this list carries the old epoch; the next one replaces everything.
+        self.epoch += EPOCH
+        self._restored = True
+        return False
+
+    def version_of(self, text: str) -> int | str:
+        """A record's version: the resourceVersion, above all those of before a restore."""
+        version = version_of(text)
+        return version + self.epoch if self.epoch and isinstance(version, int) else version
 
     async def _drop(self) -> None:
         """The server no longer knows the resource: nothing of it exists any more."""
@@ -251,11 +264,13 @@ class Reflector(Generic[T]):
         }
         reading = _Reading(self, state.version)
         end = "closed"
+        opened = False
         try:
             async with (
-                asyncio.timeout(seconds + self.timing.margin),
+                asyncio.timeout(seconds + self.timing.margin) as deadline,
                 self.client.stream_lines(self.kind, namespace=self.namespace, query=query) as batches,
             ):
+                opened = True
                 self._live()
                 while True:
                     try:
@@ -265,21 +280,28 @@ class Reflector(Generic[T]):
                         break
                     self.status.last_line = loop.time()
                     await reading.take(lines)
+                    if reading.skipped and end != "skipped":
+                        end = "skipped"
+                        deadline.reschedule(min(started + seconds, loop.time() + SKIPPED_S))
         except TimeoutError:
-            end = "idle"
+            if not opened:
+                end = "no_answer"
+                error = TransportError(f"the server did not answer within {seconds + self.timing.margin:g} s")
+                return Failed(error, reading.version)
+            end = "skipped" if reading.skipped else "idle"
         except ApiError as error:
             end = "gone" if error.status == 410 else "error"
-            return Failed(error, reading.version, reading.lines)
+            return Failed(error, reading.version, reading.lines, reading.skipped)
         except TransportError as error:
             end = "reset"
-            return Failed(error, reading.version, reading.lines)
+            return Failed(error, reading.version, reading.lines, reading.skipped)
         finally:
             if end == "closed" and loop.time() - started >= seconds - 1:
                 end = "server_timeout"
             elif end == "closed" and not reading.lines and loop.time() - started < 1:
                 end = "short"
             self.metrics.watch_streams.labels(self.kind.store_name, end).inc()
-        return Ended(reading.version, reading.lines, loop.time() - started)
+        return Ended(reading.version, reading.lines, loop.time() - started, reading.skipped)
 
     # Telling
 
@@ -316,6 +338,9 @@ class _Reading(Generic[T]):
     def __init__(self, reflector: Reflector[T], version: str) -> None:
         self.version = version
         self.lines = 0
+        self.skipped = False
+        self._breath = perf_counter()
+        self._get = reflector.target.get
         self._reflector = reflector
         self._name = reflector.kind.store_name
         self._kind = reflector.kind.kind
@@ -332,50 +357,69 @@ class _Reading(Generic[T]):
             ApiError: the batch holds an ERROR event; what stood before it has been applied.
         """
         for start in range(0, len(lines), SLICE_LINES):
-            if start:
-                await asyncio.sleep(0)
             self._take(lines[start : start + SLICE_LINES])
+            # By the clock, not by the batch: a transport whose next piece is there already never lets go of the loop.
+            if perf_counter() - self._breath > SLICE_S:
+                await asyncio.sleep(0)
+                self._breath = perf_counter()
 
     def _take(self, lines: list[bytes]) -> None:
         changes: list[tuple[str, Record | Tombstone[Record] | None]] = []
         counts = dict.fromkeys(self._counts, 0)
-        version = self.version
+        version, epoch = self.version, self._reflector.epoch
         try:
             for line in lines:
                 try:
                     decoded = decode_line(line)
                     kind, obj = decoded.type, decoded.object
                     counts[kind] += 1
-                except (msgspec.DecodeError, KeyError):
-                    self._skip(line, "malformed")
+                except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+                    self._skip(line, "malformed", version)
                     continue
                 meta = obj.metadata
                 if kind == "ERROR":
                     raise ApiError.from_status(msgspec.json.decode(line)["object"], status=200)
                 if obj.kind != self._kind and obj.kind:
-                    self._skip(line, "wrong_kind")
+                    self._skip(line, "wrong_kind", version)
                     continue
                 if kind == "BOOKMARK":
                     version = meta.resourceVersion or version
                     continue
                 if not meta.name or not meta.resourceVersion:
-                    self._skip(line, "malformed")
+                    self._skip(line, "malformed", version)
                     continue
                 version = meta.resourceVersion
                 key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
-                record = Record(meta.uid, version_of(version), line, True)
-                changes.append((key, Tombstone(record) if kind == "DELETED" else record))
+                number = version_of(version)
+                if epoch and isinstance(number, int):
+                    number += epoch
+                record = Record(meta.uid, number, line, True)
+                if kind != "DELETED":
+                    changes.append((key, record))
+                elif not self._outlived(key, record):
+                    changes.append((key, Tombstone(record)))
         finally:
             # Also when an ERROR ends the batch: what came before it is true and must not be lost.
             if changes:
                 self._apply(changes)
-            self.version = version
+            if not self.skipped:
+                self.version = self._reflector.status.version = version
             self.lines += len(lines)
             for kind, count in counts.items():
                 if count:
                     self._counts[kind].inc(count)
 
-    def _skip(self, line: bytes, reason: str) -> None:
-        """Count an event that cannot be used; the version does not advance past it."""
+    def _outlived(self, key: str, deleted: Record) -> bool:
+        """Whether the name belongs to a later object than the deleted one: a deletion told twice."""
+        old = self._get(key)
+        if old is None or old.uid == deleted.uid:
+            return False
+        before, after = old.version, deleted.version
+        return isinstance(before, int) and isinstance(after, int) and after < before
+
+    def _skip(self, line: bytes, reason: str, version: str) -> None:
+        """Count an event that cannot be used; the stream goes on, but its version does not advance past it."""
+        if not self.skipped:
+            self.skipped, self.version = True, version
         self._reflector.metrics.skipped_events.labels(self._name, reason).inc()
         _log.warning("%s: skipped a watch event (%s): %.200r", self._name, reason, line)

@@ -36,7 +36,7 @@ class State:
         version: the last resourceVersion seen; empty before the first list.
         consistent: the next list must leave resourceVersion unset (the last one it asked for is not to be had).
         delay: back off before doing it.
-        reason: why the next list is made: ``start``, ``gone``, ``too_large_rv``, ``error``, ``no_kind``.
+        reason: why the next list is made: ``start``, ``gone``, ``too_large_rv``, ``error``, ``no_kind``, ``skipped``.
         troubled_since: when the server began to answer a watch with errors, by the caller's clock; None when well.
         fresh: a list has just been accepted and no event has come since.
         absent: the server does not know the resource: what is cached is to be dropped.
@@ -67,11 +67,13 @@ class Ended:
         version: the last resourceVersion seen on it.
         events: how many lines it brought, bookmarks included.
         seconds: how long it lived.
+        skipped: it brought an event that could not be used, of an object that is unknown: only a list can tell.
     """
 
     version: str
     events: int
     seconds: float
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,13 @@ class Failed:
         error: why.
         version: the last resourceVersion seen before.
         events: how many lines a watch brought before it failed.
+        skipped: as of :class:`Ended`.
     """
 
     error: ZestorError
     version: str
     events: int = 0
+    skipped: bool = False
 
 
 Outcome = Listed | Ended | Failed
@@ -102,6 +106,9 @@ def step(state: State, outcome: Outcome, now: float) -> State:
     """
     if isinstance(outcome, Listed):
         return State(Phase.WATCH, outcome.version, fresh=True)
+    if outcome.skipped:
+        # The versions after the unusable event cannot be trusted to hold everything: see the whole again (C1).
+        return State(Phase.LIST, outcome.version, delay=True, reason="skipped")
     if isinstance(outcome, Ended):
         # client-go relists after a very short watch; resuming from the same version after a pause loses nothing.
         short = outcome.events == 0 and outcome.seconds < SHORT_WATCH_S

@@ -1,0 +1,275 @@
+"""A scripted API server in memory: lists and watches of a few kinds, and every fault that a test asks for.
+
+Invariant: it knows no rules of Kubernetes but versions, pages and watches, so that a test decides what is answered. For
+real answers use the embedded API server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from zestor_controller.http import HttpRequest, HttpResponse
+
+__all__ = ["ScriptedServer", "status_answer"]
+
+Answer = Callable[[HttpRequest], HttpResponse] | HttpResponse | Exception
+Cut = Callable[[bytes], Iterable[bytes]]
+
+
+def status_answer(code: int, reason: str = "", message: str = "", *, retry_after: int | None = None) -> HttpResponse:
+    """A failure as an API server answers it.
+
+    Args:
+        code: the HTTP status code.
+        reason: the Status's reason.
+        message: the Status's message.
+        retry_after: seconds for a ``Retry-After`` header.
+    """
+    headers = [("Content-Type", "application/json")]
+    if retry_after is not None:
+        headers.append(("Retry-After", str(retry_after)))
+    return HttpResponse(code, headers, json.dumps(_status(code, reason, message)).encode())
+
+
+def _status(code: int, reason: str, message: str) -> dict[str, Any]:
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "reason": reason,
+        "message": message or reason,
+        "code": code,
+    }
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One open watch: what it is still to send, and how it is to end."""
+
+    plural: str
+    namespace: str | None
+    pending: deque[bytes] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
+    failure: Exception | None = None
+    muted: bool = False
+
+    def send(self, piece: bytes) -> None:
+        if not self.muted and not self.over:
+            self.pending.append(piece)
+            self.wake.set()
+
+    def end(self, failure: Exception | None = None) -> None:
+        self.over, self.failure = True, failure
+        self.wake.set()
+
+
+class ScriptedServer:
+    """A Handler with a history of objects, and faults on demand.
+
+    Attributes:
+        version: the last resourceVersion given.
+        requests: every request so far, as ``list`` or ``watch`` with its path and query.
+        compacted: versions below this one have no history any more: 410.
+        obeys_timeout: end watches after their ``timeoutSeconds``.
+        cut: how bytes of watches are cut into pieces.
+    """
+
+    def __init__(self, version: int = 100) -> None:
+        self.version = version
+        self.compacted = 0
+        self.obeys_timeout = True
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.cut: Cut = lambda data: (data,)
+        self._objects: dict[str, dict[str, dict[str, Any]]] = {}
+        self._history: list[tuple[int, str, str, dict[str, Any]]] = []
+        self._script: dict[str, deque[Answer]] = {"list": deque(), "watch": deque()}
+        self._standing: dict[tuple[str, str], Answer] = {}
+        self._pages: dict[str, tuple[int, list[dict[str, Any]]]] = {}
+        self._streams: list[_Stream] = []
+        self._uids = 0
+
+    # The world
+
+    def put(self, plural: str, name: str, namespace: str | None = "default", **body: Any) -> dict[str, Any]:
+        """Create or update an object; the watches learn of it. Returns it as stored."""
+        objects = self._objects.setdefault(plural, {})
+        key = f"{namespace}/{name}" if namespace else name
+        old = objects.get(key)
+        self.version += 1
+        if old is None:
+            self._uids += 1
+        uid = old["metadata"]["uid"] if old else f"uid-{self._uids}"
+        meta = {"name": name, "uid": uid, "resourceVersion": str(self.version), **body.pop("metadata", {})}
+        if namespace:
+            meta["namespace"] = namespace
+        obj = objects[key] = {**body, "metadata": meta}
+        self._happened(plural, "MODIFIED" if old else "ADDED", obj)
+        return obj
+
+    def remove(self, plural: str, name: str, namespace: str | None = "default") -> None:
+        """Delete an object; the watches learn of it."""
+        obj = self._objects[plural].pop(f"{namespace}/{name}" if namespace else name)
+        self.version += 1
+        meta = {**obj["metadata"], "resourceVersion": str(self.version)}
+        self._happened(plural, "DELETED", {**obj, "metadata": meta})
+
+    def objects(self, plural: str) -> dict[str, dict[str, Any]]:
+        """What exists now, by ``namespace/name``."""
+        return dict(self._objects.get(plural, {}))
+
+    def bookmark(self, plural: str, kind: str = "") -> None:
+        """Send a bookmark to the open watches of a plural."""
+        self.version += 1
+        body = {"kind": kind, "metadata": {"resourceVersion": str(self.version)}}
+        self.send(plural, json.dumps({"type": "BOOKMARK", "object": body}).encode() + b"\n")
+
+    def compact(self) -> None:
+        """Forget the history: watches from an older version, and further pages of lists, are answered 410."""
+        self.compacted = self.version
+        self._history.clear()
+        self._pages.clear()
+
+    def restore(self, plural: str, objects: dict[str, dict[str, Any]], version: int) -> None:
+        """Go back to an earlier state, as a backup of etcd does; open watches end."""
+        self._objects[plural] = dict(objects)
+        self.version = version
+        self._history.clear()
+        self._pages.clear()
+        self.end_watches()
+
+    # Faults
+
+    def script(self, verb: str, *answers: Answer) -> None:
+        """Answer the next requests of a verb (``list``, ``watch``) so; an exception is raised, a function is called."""
+        self._script[verb].extend(answers)
+
+    def refuse(self, verb: str, plural: str, answer: Answer | None) -> None:
+        """Answer every request of a verb for a plural so, until told otherwise with None."""
+        if answer is None:
+            self._standing.pop((verb, plural), None)
+        else:
+            self._standing[verb, plural] = answer
+
+    def send(self, plural: str, piece: bytes) -> None:
+        """Put bytes on the open watches of a plural as they are."""
+        for stream in self._streams:
+            if stream.plural == plural:
+                stream.send(piece)
+
+    def end_watches(self, failure: Exception | None = None) -> None:
+        """End every open watch; with an error the connection breaks."""
+        for stream in self._streams:
+            stream.end(failure)
+
+    def mute(self) -> None:
+        """The open watches go dead: nothing more comes, not even their end."""
+        for stream in self._streams:
+            stream.muted = True
+            stream.wake.set()  # so that it forgets its deadline
+
+    def open_watches(self) -> int:
+        """How many watches are open."""
+        return len(self._streams)
+
+    def count(self, verb: str) -> int:
+        """How many requests of a verb there have been."""
+        return sum(1 for seen, _, _ in self.requests if seen == verb)
+
+    # The Handler
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer a list or a watch."""
+        query = dict(request.query)
+        verb = "watch" if query.get("watch") == "true" else "list"
+        plural, namespace = _target(request.path)
+        self.requests.append((verb, request.path, query))
+        answer = self._standing.get((verb, plural))
+        if answer is None and self._script[verb]:
+            answer = self._script[verb].popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        if answer is not None:
+            return answer(request) if callable(answer) else answer
+        if verb == "list":
+            return self._list(plural, namespace, query)
+        return self._watch(plural, namespace, query)
+
+    def _list(self, plural: str, namespace: str | None, query: dict[str, str]) -> HttpResponse:
+        limit = int(query.get("limit", "0")) or 1 << 30
+        token = query.get("continue")
+        if token is None:
+            version, rest = self.version, sorted(self._objects.get(plural, {}).items())
+            items = [obj for _, obj in rest if namespace in (None, obj["metadata"].get("namespace"))]
+        elif token in self._pages:
+            version, items = self._pages[token]
+        else:
+            return status_answer(410, "Expired", "the provided continue parameter is too old")
+        wanted = query.get("resourceVersion", "0")
+        if wanted.isdecimal() and int(wanted) > self.version:
+            answer = _status(504, "Timeout", f"Too large resource version: {wanted}, current: {self.version}")
+            answer["details"] = {
+                "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+            }
+            return HttpResponse(504, [], json.dumps(answer).encode())
+        meta = {"resourceVersion": str(version)}
+        if len(items) > limit:
+            meta["continue"] = f"page-{len(self._pages)}-{version}"
+            self._pages[meta["continue"]] = version, items[limit:]
+        body = {"kind": "List", "metadata": meta, "items": items[:limit]}
+        return HttpResponse(200, [("Content-Type", "application/json")], json.dumps(body).encode())
+
+    def _watch(self, plural: str, namespace: str | None, query: dict[str, str]) -> HttpResponse:
+        since = int(query["resourceVersion"])
+        stream = _Stream(plural, namespace)
+        if since < self.compacted:
+            error = {"type": "ERROR", "object": _status(410, "Expired", "too old resource version")}
+            stream.send(json.dumps(error).encode() + b"\n")
+            stream.end()
+        for version, where, kind, obj in self._history:
+            if version > since and where == plural and namespace in (None, obj["metadata"].get("namespace")):
+                stream.send(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
+        self._streams.append(stream)
+        seconds = float(query["timeoutSeconds"]) if self.obeys_timeout else None
+        return HttpResponse(200, [("Content-Type", "application/json")], self._flow(stream, seconds))
+
+    async def _flow(self, stream: _Stream, seconds: float | None) -> AsyncIterator[bytes]:
+        timeout = asyncio.get_running_loop().time() + seconds if seconds is not None else None
+        try:
+            while True:
+                while stream.pending:
+                    for piece in self.cut(stream.pending.popleft()):
+                        yield piece
+                if stream.over and not stream.muted:
+                    if stream.failure is not None:
+                        raise stream.failure
+                    return
+                stream.wake.clear()
+                try:
+                    async with asyncio.timeout_at(None if stream.muted else timeout):
+                        await stream.wake.wait()
+                except TimeoutError:
+                    return
+        finally:
+            self._streams.remove(stream)
+
+    def _happened(self, plural: str, kind: str, obj: dict[str, Any]) -> None:
+        self._history.append((self.version, plural, kind, obj))
+        line = json.dumps({"type": kind, "object": obj}).encode() + b"\n"
+        for stream in self._streams:
+            if stream.plural == plural and stream.namespace in (None, obj["metadata"].get("namespace")):
+                stream.send(line)
+
+
+def _target(path: str) -> tuple[str, str | None]:
+    parts = path.strip("/").split("/")
+    if "namespaces" in parts[:-1]:
+        at = parts.index("namespaces")
+        return parts[at + 2] if len(parts) > at + 2 else "namespaces", parts[at + 1]
+    return parts[-1], None
