@@ -23,7 +23,8 @@ class AuditRecord:
     Attributes:
         time: when it came, RFC 3339 with microseconds.
         user: who asked.
-        verb: ``get list watch create update patch delete deletecollection``, or the method of a path that is no resource.
+        verb: ``get list watch create update patch delete deletecollection``, or the method of a path that is no
+            resource.
         resource: the plural with its group (``deployments.apps``); empty for other paths.
         namespace: empty for objects of the cluster.
         name: empty for collections.

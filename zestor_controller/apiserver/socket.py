@@ -1,10 +1,11 @@
 """HTTP/1.1 on a socket for any Handler: keep-alive, chunked streams, one write a chunk.
 
-Invariants: a request reaches the Handler whole or not at all; answers go out in the order of the requests; when a client
-goes away, the iterator of the answer it was reading is closed at once, so that a watch frees what it holds; a slow reader
-stops the iterator, it never makes the server buffer without bound.
+Invariants: a request reaches the Handler whole or not at all; answers go out in the order of the requests; when a
+client goes away, the iterator of the answer it was reading is closed at once, so that a watch frees what it holds; a
+slow reader stops the iterator, it never makes the server buffer without bound.
 
-The parser is our own because a watch's hot path is one ``write`` here; frameworks spend several times that on each chunk.
+The parser is our own because a watch's hot path is one ``write`` here; frameworks spend several times that on each
+chunk.
 
 Source: RFC 9112.
 """

@@ -1,0 +1,353 @@
+"""The API server: from a request to an answer. A Handler; it knows no socket.
+
+A request walks: path (``info``) → who (``authentication``) → may they (``rbac``) → verb (``reading``, ``writing``, ``deleting``,
+or an endpoint of the registry) → shape (``negotiation``, ``tables``) → audit. How pieces plug in:
+
+- ``registry.add(Resource)`` serves a resource; built-in ones come from ``builtin``, custom ones from ``crdefinitions``.
+- ``registry.add_endpoint(group, version, plural, subresource, verb, function)`` answers a verb by other code than the
+  storage's: reviews, tokens, bindings.
+- ``storage.hooks`` are told of each change right after it is committed.
+
+Invariants: every answer to a known user is audited once; a defect is answered 500 with no word of the code in it (A3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Final, Protocol
+
+from zestor_controller.apiserver import builtin
+from zestor_controller.apiserver.audit import AuditLog, AuditRecord
+from zestor_controller.apiserver.authentication import AUTHENTICATED, TokenAuthenticator, impersonated
+from zestor_controller.apiserver.bodies import check_size
+from zestor_controller.apiserver.context import Call, Reply
+from zestor_controller.apiserver.contract import Json, Resource, User
+from zestor_controller.apiserver.crdefinitions import DefinitionController, definition_resource
+from zestor_controller.apiserver.discovery import Discovery
+from zestor_controller.apiserver.deleting import Deleter
+from zestor_controller.apiserver.info import RequestInfo, request_info
+from zestor_controller.apiserver.namespaces import INITIAL, NamespaceGuard
+from zestor_controller.apiserver.negotiation import failure_response, negotiate, respond, respond_bytes
+from zestor_controller.apiserver.openapi import OpenApi
+from zestor_controller.apiserver.podactions import add_pod_actions
+from zestor_controller.apiserver.rbac import Attributes, RbacAuthorizer, bootstrap_roles
+from zestor_controller.apiserver.reading import Reader
+from zestor_controller.apiserver.registry import Registry
+from zestor_controller.apiserver.reviews import add_reviews
+from zestor_controller.apiserver.scale import scale_of, with_replicas
+from zestor_controller.apiserver.status import Failure, forbidden, method_not_supported, not_found, status_body
+from zestor_controller.apiserver.storage import Storage
+from zestor_controller.apiserver.writing import Writer
+from zestor_controller.http import HttpRequest, HttpResponse
+
+__all__ = ["ApiServer"]
+
+_log = logging.getLogger(__name__)
+
+COMPACT: Final = "/zestor/v1/compact"
+JSON_HEADERS: Final = [("Content-Type", "application/json")]
+
+
+class Authorizer(Protocol):
+    """Judges what a user may do."""
+
+    def allowed(self, user: User, wanted: Attributes) -> bool:
+        """Whether it is allowed."""
+        ...
+
+
+class ApiServer:
+    """One server and its objects.
+
+    Args:
+        authenticator: knows the users.
+        rbac: rights are checked; without it every known user may do everything.
+        audit: where each request is noted.
+        rng: uids, names, and how long watches last; a seeded one makes them repeat.
+        wall: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        authenticator: TokenAuthenticator,
+        *,
+        rbac: bool = False,
+        audit: AuditLog | None = None,
+        rng: random.Random | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.storage = Storage()
+        self.registry = Registry(builtin.resources())
+        self.registry.add(definition_resource())
+        self.authenticator = authenticator
+        self.authorizer = RbacAuthorizer(self.storage)
+        self._rbac = rbac
+        self._audit = audit if audit is not None else AuditLog()
+        self._rng = rng if rng is not None else random.SystemRandom()
+        self._wall = wall
+        guard = NamespaceGuard(self.storage)
+        self._reader = Reader(self.storage, self._rng, wall)
+        self._writer = Writer(self.storage, self._rng, guard)
+        self._deleter = Deleter(self.storage, self._reader, guard)
+        self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
+        self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
+        self._definitions = DefinitionController(self.storage, self.registry, self.now)
+        add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
+        add_pod_actions(self.registry, self.storage, self.now)
+        self._bootstrap()
+
+    def now(self) -> str:
+        """The time, RFC 3339 with seconds."""
+        return datetime.fromtimestamp(self._wall(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def compact(self) -> int:
+        """Forget the history; answers the version up to which it is forgotten."""
+        return self.storage.compact()
+
+    # Handling
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request; never raises."""
+        info = request_info(request)
+        came = datetime.fromtimestamp(self._wall(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        user = User("")
+        try:
+            user = self._user(request)
+            response = await self._answer(request, info, user)
+        except Failure as failure:
+            response = failure_response(request, failure)
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # A3: whatever happens inside, the client gets a Status and the log gets the reason
+            _log.exception("%s %s failed", request.method, request.path)
+            status = status_body(500, "Internal error occurred: the server met a defect", "InternalError", {})
+            response = failure_response(request, Failure(status))
+        resource = f"{info.resource}.{info.group}" if info.group else info.resource
+        record = AuditRecord(
+            came,
+            user.name,
+            info.verb,
+            resource,
+            info.namespace,
+            info.name,
+            info.subresource,
+            response.status,
+            request.path,
+        )
+        self._audit.write(record)
+        return response
+
+    def _user(self, request: HttpRequest) -> User:
+        user = self.authenticator.authenticate(request)
+        wanted = impersonated(request)
+        if wanted is None:
+            return user
+        asked = [Attributes("impersonate", "", "users", name=wanted.name)]
+        asked += [Attributes("impersonate", "", "groups", name=g) for g in wanted.groups if g != AUTHENTICATED]
+        for attributes in asked:
+            if self._rbac and not self.authorizer.allowed(user, attributes):
+                told = (
+                    f'User "{user.name}" cannot impersonate resource "{attributes.resource}" in API group "" at the '
+                    "cluster scope"
+                )
+                raise forbidden("", attributes.resource, attributes.name, told)
+        return wanted
+
+    async def _answer(self, request: HttpRequest, info: RequestInfo, user: User) -> HttpResponse:
+        if not info.is_resource:
+            self._authorize(info, user)
+            return self._path(request, info, user)
+        resource = self.registry.find(info.group, info.version, info.resource)
+        self._authorize(info, user)
+        if resource is None or (info.namespace and not resource.namespaced and info.resource != "namespaces"):
+            answer = self._discovery.answer(request)
+            if answer is not None:
+                return answer
+            raise _unknown()
+        query: dict[str, str] = {}
+        for name, value in request.query:
+            query.setdefault(name, value)
+        if resource.namespaced is False and info.resource == "namespaces" and info.namespace:
+            info = _of_cluster(info)
+        sub = resource.subresources.get(info.subresource) if info.subresource else None
+        if info.subresource and sub is None:
+            raise _unknown()
+        check_size(len(request.body))
+        call = Call(request, info, query, user, resource, sub, self.now())
+        reply = await self._do(call)
+        return self._respond(request, call, reply)
+
+    def _authorize(self, info: RequestInfo, user: User) -> None:
+        """Refuse what RBAC does not allow.
+
+        Raises:
+            Failure: 403.
+        """
+        if not self._rbac:
+            return
+        if not info.is_resource:
+            wanted = Attributes(info.verb, path=info.path)
+        else:
+            wanted = Attributes(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
+        if self.authorizer.allowed(user, wanted):
+            return
+        raise refused(user, wanted)
+
+    def _path(self, request: HttpRequest, info: RequestInfo, user: User) -> HttpResponse:
+        """A path that names no resource: discovery, OpenAPI, health, and our own door."""
+        if info.path == COMPACT:
+            if request.method != "POST":
+                raise Failure(
+                    status_body(
+                        405, "the server does not allow this method on the requested resource", "MethodNotAllowed", {}
+                    )
+                )
+            if "system:masters" not in user.groups:
+                raise refused(user, Attributes("post", path=info.path))
+            revision = self.compact()
+            return HttpResponse(200, list(JSON_HEADERS), b'{"compacted":%d}' % revision)
+        answer = self._openapi.answer(request) or self._discovery.answer(request)
+        if answer is None:
+            raise _unknown()
+        return answer
+
+    async def _do(self, call: Call) -> Reply:
+        info, resource = call.info, call.resource
+        endpoint = self.registry.endpoint(info.group, info.version, info.resource, info.subresource, info.verb)
+        if endpoint is not None:
+            answered = endpoint(call)
+            result = await answered if inspect.isawaitable(answered) else answered
+            return result if isinstance(result, Reply) else Reply(201 if info.verb == "create" else 200, result)
+        verbs = call.subresource.verbs if call.subresource is not None else resource.verbs
+        if info.verb not in verbs:
+            raise _not_allowed(call)
+        if info.subresource == "scale":
+            return await self._scale(call)
+        if info.verb == "get":
+            return await self._reader.get(call)
+        if info.verb == "list":
+            return await self._reader.collection(call)
+        if info.verb == "watch":
+            return self._reader.watch(call)
+        reply = self._write(call)
+        if reply.value is not None and not reply.shaped:
+            output = negotiate(call.request, custom=resource.custom)
+            if output.transform and info.verb != "deletecollection":
+                return self._reader.shaped(call, output, reply.value, reply.status, reply.warnings)
+        return reply
+
+    def _write(self, call: Call) -> Reply:
+        verb = call.info.verb
+        if verb == "create":
+            if call.info.single:
+                raise _not_allowed(call)
+            return self._writer.create(call)
+        if verb == "update":
+            return self._writer.update(call)
+        if verb == "patch":
+            return self._writer.patch(call)
+        if verb == "delete":
+            return self._deleter.delete(call)
+        if verb == "deletecollection":
+            return self._deleter.collection(call)
+        raise _not_allowed(call)
+
+    async def _scale(self, call: Call) -> Reply:
+        """GET, PUT and PATCH of the scale subresource: a write of the object with another number."""
+        resource = call.resource
+        present = self.storage.table(resource.storage).get(call.info.namespace, call.info.name)
+        if present is None:
+            raise not_found(resource.group, resource.plural, call.info.name)
+        obj = self._reader.object(resource, present)
+        if call.info.verb == "get":
+            return Reply(200, scale_of(resource, obj), shaped=True)
+        scale = self._writer.scale_body(call, scale_of(resource, obj))
+        with_replicas(resource, obj, scale)
+        version = (scale.get("metadata") or {}).get("resourceVersion")
+        if version:
+            obj["metadata"]["resourceVersion"] = version
+        changed = self._writer.write_scaled(call, present, obj)
+        return Reply(200, scale_of(resource, changed), shaped=True)
+
+    def _respond(self, request: HttpRequest, call: Call, reply: Reply) -> HttpResponse:
+        warnings = [("Warning", f'299 - "{_quoted(text)}"') for text in reply.warnings]
+        if reply.stream is not None:
+            return HttpResponse(200, [*JSON_HEADERS, *warnings], _counted(reply.stream))
+        output = negotiate(request, custom=call.resource.custom, listing=call.info.verb == "list")
+        if reply.raw is not None:
+            return respond_bytes(request, reply.status, reply.raw, output.media, warnings)
+        assert reply.value is not None  # a verb answers one of the three
+        return respond(request, output, reply.status, reply.value, warnings)
+
+    # Beginnings
+
+    def _bootstrap(self) -> None:
+        """The objects that every cluster has."""
+        for name in INITIAL:
+            self._make("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        for plural, body in bootstrap_roles():
+            self._make("rbac.authorization.k8s.io", plural, body)
+
+    def _make(self, group: str, plural: str, body: Json) -> None:
+        path = f"/apis/{group}/v1/{plural}" if group else f"/api/v1/{plural}"
+        request = HttpRequest("POST", path, headers={"user-agent": "kube-apiserver"})
+        resource = self.registry.find(group, "v1", plural)
+        assert resource is not None  # built in
+        call = Call(request, request_info(request), {}, User("system:apiserver"), resource, None, self.now())
+        self._writer.create_object(call, body)
+
+
+async def _counted(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream, with its end passed on to the generator behind it."""
+    try:
+        async for chunk in stream:
+            yield chunk
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def schema_of(resource: Resource) -> Json | None:
+    """The schema of a custom resource's version, for its OpenAPI document; None for built-in kinds."""
+    schema = getattr(resource.strategy, "schema", None)
+    return dict(schema) if schema is not None else None
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _unknown() -> Failure:
+    return Failure(status_body(404, "the server could not find the requested resource", "NotFound", {}))
+
+
+def _of_cluster(info: RequestInfo) -> RequestInfo:
+    """A namespace is an object of the cluster, although its path looks like one inside itself."""
+    return replace(info, namespace="")
+
+
+def _not_allowed(call: Call) -> Failure:
+    if call.subresource is None and call.info.verb in ("create", "deletecollection", "update", "patch", "delete"):
+        return Failure(
+            status_body(405, "the server does not allow this method on the requested resource", "MethodNotAllowed", {})
+        )
+    return method_not_supported(call.resource.group, call.resource.plural, call.info.verb)
+
+
+def refused(user: User, wanted: Attributes) -> Failure:
+    """403, with who may not do what."""
+    if not wanted.resource:
+        told = f'forbidden: User "{user.name}" cannot {wanted.verb} path "{wanted.path}"'
+        return Failure(status_body(403, told, "Forbidden", {}))
+    resource = f"{wanted.resource}/{wanted.subresource}" if wanted.subresource else wanted.resource
+    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    told = f'User "{user.name}" cannot {wanted.verb} resource "{resource}" in API group "{wanted.group}" {where}'
+    return forbidden(wanted.group, wanted.resource, wanted.name, told)

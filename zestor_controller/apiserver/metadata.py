@@ -1,0 +1,170 @@
+"""ObjectMeta: what the server sets, what a client may say, what may never change.
+
+Source: apimachinery pkg/api/validation/objectmeta.go, apiserver pkg/registry/rest/meta.go.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import uuid
+from typing import Final
+
+from zestor_controller.apiserver.contract import Json, Resource
+from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, required, too_long
+
+__all__ = ["generate_name", "new_uid", "validate_new", "validate_update"]
+
+_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_QUALIFIED: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_VALUE: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
+SUBDOMAIN: Final = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+LABEL: Final = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
+    "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+LABEL_1035: Final = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and "
+    "end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
+)
+QUALIFIED: Final = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+LABEL_VALUE: Final = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+ANNOTATIONS_LIMIT: Final = 256 * 1024
+IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def new_uid(rng: random.Random) -> str:
+    """A random uid."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
+
+
+def generate_name(prefix: str, rng: random.Random) -> str:
+    """A name from ``generateName``: the prefix, cut, and five letters."""
+    return prefix[:58] + "".join(rng.choices(_LETTERS, k=5))
+
+
+def validate_new(obj: Json, resource: Resource) -> list[FieldError]:
+    """The rules of a new object's metadata."""
+    meta = obj["metadata"]
+    errors: list[FieldError] = []
+    name = meta.get("name", "")
+    if not name:
+        errors.append(required("metadata.name", "name or generateName is required"))
+    else:
+        errors += _name(name, resource, "metadata.name")
+    if meta.get("generateName"):
+        stem = str(meta["generateName"])
+        errors += _name(stem.rstrip("-") if stem.endswith("-") else stem, resource, "metadata.generateName")
+    return errors + _common(meta)
+
+
+def _name(name: str, resource: Resource, field: str) -> list[FieldError]:
+    rule = resource.name_rule
+    if rule == "path":
+        for bad in ("/", "%"):
+            if bad in name:
+                return [invalid(field, name, f"may not contain '{bad}'")]
+        return [invalid(field, name, f"may not be '{name}'")] if name in (".", "..") else []
+    pattern, words, limit = {
+        "label": (_LABEL, LABEL, 63),
+        "label1035": (_LABEL_1035, LABEL_1035, 63),
+    }.get(rule, (_SUBDOMAIN, SUBDOMAIN, 253))
+    errors = []
+    if len(name) > limit:
+        errors.append(invalid(field, name, f"must be no more than {limit} bytes"))
+    if not pattern.fullmatch(name):
+        errors.append(invalid(field, name, words))
+    return errors
+
+
+def qualified(text: str) -> list[str]:
+    """What is wrong with a label's key, or another qualified name."""
+    prefix, slash, name = text.rpartition("/")
+    words = []
+    if slash:
+        if not prefix:
+            words.append("prefix part must be non-empty")
+        elif "/" in prefix:
+            return [
+                "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
+                "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+                "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. "
+                "'example.com/MyName')"
+            ]
+        elif not _SUBDOMAIN.fullmatch(prefix):
+            words.append(f"prefix part {SUBDOMAIN}")
+    if not name:
+        words.append("name part must be non-empty")
+    elif len(name) > 63:
+        words.append("name part must be no more than 63 bytes")
+    if not _QUALIFIED.fullmatch(name):
+        words.append(QUALIFIED)
+    return words
+
+
+def _common(meta: Json) -> list[FieldError]:
+    errors: list[FieldError] = []
+    for key, value in (meta.get("labels") or {}).items():
+        errors += [invalid("metadata.labels", key, words) for words in qualified(key)]
+        if len(value) > 63:
+            errors.append(invalid("metadata.labels", value, "must be no more than 63 bytes"))
+        if not _VALUE.fullmatch(value):
+            errors.append(invalid("metadata.labels", value, LABEL_VALUE))
+    size = 0
+    for key, value in (meta.get("annotations") or {}).items():
+        size += len(key) + len(value)
+        errors += [invalid("metadata.annotations", key, words) for words in qualified(key.lower())]
+    if size > ANNOTATIONS_LIMIT:
+        errors.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))
+    for finalizer in meta.get("finalizers") or ():
+        errors += [invalid("metadata.finalizers", finalizer, words) for words in qualified(finalizer)]
+    return errors + _owners(meta.get("ownerReferences") or [])
+
+
+def _owners(owners: list[Json]) -> list[FieldError]:
+    errors: list[FieldError] = []
+    controllers = [owner for owner in owners if owner.get("controller")]
+    for index, owner in enumerate(owners):
+        path = f"metadata.ownerReferences[{index}]"
+        if not owner.get("apiVersion"):
+            errors.append(invalid(f"{path}.apiVersion", "", "version must not be empty"))
+        for field in ("kind", "name", "uid"):
+            if not owner.get(field):
+                errors.append(invalid(f"{path}.{field}", "", "must not be empty"))
+    if len(controllers) > 1:
+        names = " and ".join(str(owner.get("name")) for owner in controllers[:2])
+        told = f'Only one reference can have Controller set to true. Found "true" in references for {names}'
+        errors.append(invalid("metadata.ownerReferences", owners, told))
+    return errors
+
+
+def validate_update(new: Json, old: Json, resource: Resource) -> list[FieldError]:
+    """The rules of a changed object's metadata."""
+    meta, before = new["metadata"], old["metadata"]
+    errors: list[FieldError] = []
+    for field in IMMUTABLE:
+        if meta.get(field) != before.get(field):
+            errors.append(invalid(f"metadata.{field}", meta.get(field), "field is immutable"))
+    if before.get("deletionTimestamp"):
+        added = sorted(set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ()))
+        if added:
+            shown = ", ".join(f'"{name}"' for name in added)
+            told = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+            errors.append(forbidden("metadata.finalizers", told))
+    return errors + _common(meta)

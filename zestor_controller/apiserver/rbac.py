@@ -1,0 +1,222 @@
+"""Role-based access control: is a user allowed to do what a request asks?
+
+Invariant: rights only add up; what no rule allows is refused. Members of ``system:masters`` may do everything.
+
+Source: kubernetes plugin/pkg/auth/authorizer/rbac, kubernetes.io/docs/reference/access-authn-authz/rbac.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from zestor_controller.apiserver.contract import Json, User
+from zestor_controller.apiserver.storage import Storage
+
+__all__ = ["Attributes", "RbacAuthorizer", "bootstrap_roles", "covers"]
+
+GROUP: Final = "rbac.authorization.k8s.io"
+MASTERS: Final = "system:masters"
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What somebody wants to do.
+
+    Attributes:
+        verb: such as ``get``.
+        group: of the resource.
+        resource: the plural; empty for a path that is no resource.
+        subresource: empty for the resource itself.
+        namespace: empty for objects of the cluster and for all namespaces.
+        name: empty for collections.
+        path: for paths that are no resource.
+    """
+
+    verb: str
+    group: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    path: str = ""
+
+
+class RbacAuthorizer:
+    """Judges by the roles and bindings in a storage.
+
+    Args:
+        storage: the server's.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def allowed(self, user: User, wanted: Attributes) -> bool:
+        """Whether any rule allows it."""
+        if MASTERS in user.groups:
+            return True
+        return any(_rule_allows(rule, wanted) for rule in self.rules(user, wanted.namespace))
+
+    def rules(self, user: User, namespace: str) -> Iterator[Json]:
+        """Every rule that holds for a user in a namespace; cluster-wide ones first."""
+        for binding in self._objects("clusterrolebindings"):
+            if _binds(binding, user, ""):
+                yield from self._role_rules(binding, "")
+        if namespace:
+            for binding in self._objects("rolebindings", namespace):
+                if _binds(binding, user, namespace):
+                    yield from self._role_rules(binding, namespace)
+
+    def role_rules(self, reference: Json, namespace: str) -> list[Json] | None:
+        """The rules of the role that a binding names; None when there is no such role."""
+        plural = "clusterroles" if reference.get("kind") == "ClusterRole" else "roles"
+        where = "" if plural == "clusterroles" else namespace
+        found = self._storage.table((GROUP, plural)).get(where, str(reference.get("name", "")))
+        return list(found.obj.get("rules") or ()) if found is not None else None
+
+    def _role_rules(self, binding: Json, namespace: str) -> Iterable[Json]:
+        return self.role_rules(binding.get("roleRef") or {}, namespace) or ()
+
+    def _objects(self, plural: str, namespace: str = "") -> Iterator[Json]:
+        for version in self._storage.table((GROUP, plural)).versions(namespace):
+            yield version.obj
+
+
+def _binds(binding: Json, user: User, namespace: str) -> bool:
+    for subject in binding.get("subjects") or ():
+        kind, name = subject.get("kind"), subject.get("name")
+        if kind == "User" and name == user.name:
+            return True
+        if kind == "Group" and name in user.groups:
+            return True
+        if kind == "ServiceAccount":
+            where = subject.get("namespace") or namespace
+            if user.name == f"system:serviceaccount:{where}:{name}":
+                return True
+    return False
+
+
+def _rule_allows(rule: Json, wanted: Attributes) -> bool:
+    verbs = rule.get("verbs") or ()
+    if "*" not in verbs and wanted.verb not in verbs:
+        return False
+    if not wanted.resource:
+        return any(_path_matches(pattern, wanted.path) for pattern in rule.get("nonResourceURLs") or ())
+    groups, resources = rule.get("apiGroups") or (), rule.get("resources") or ()
+    if "*" not in groups and wanted.group not in groups:
+        return False
+    combined = f"{wanted.resource}/{wanted.subresource}" if wanted.subresource else wanted.resource
+    fits = "*" in resources or combined in resources
+    fits = fits or bool(wanted.subresource and f"*/{wanted.subresource}" in resources)
+    names = rule.get("resourceNames") or ()
+    return fits and (not names or wanted.name in names)
+
+
+def _path_matches(pattern: str, path: str) -> bool:
+    return pattern == "*" or pattern == path or (pattern.endswith("*") and path.startswith(pattern[:-1]))
+
+
+def covers(owned: list[Json], wanted: list[Json]) -> list[Json]:
+    """The parts of `wanted` rules that no `owned` rule allows: what a user must not hand on."""
+    missing: list[Json] = []
+    for rule in wanted:
+        for part in _parts(rule):
+            if not any(_rule_covers(mine, part) for mine in owned):
+                missing.append(part)
+    return missing
+
+
+def _parts(rule: Json) -> Iterator[Json]:
+    """A rule as rules of one verb and one resource each."""
+    for verb in rule.get("verbs") or ():
+        for path in rule.get("nonResourceURLs") or ():
+            yield {"verbs": [verb], "nonResourceURLs": [path]}
+        for group in rule.get("apiGroups") or ():
+            for resource in rule.get("resources") or ():
+                names: list[Any] = list(rule.get("resourceNames") or ()) or [None]
+                for name in names:
+                    part: Json = {"apiGroups": [group], "resources": [resource], "verbs": [verb]}
+                    if name is not None:
+                        part["resourceNames"] = [name]
+                    yield part
+
+
+def _rule_covers(mine: Json, part: Json) -> bool:
+    verb = part["verbs"][0]
+    if "*" not in (mine.get("verbs") or ()) and verb not in (mine.get("verbs") or ()):
+        return False
+    if "nonResourceURLs" in part:
+        return any(_path_matches(pattern, part["nonResourceURLs"][0]) for pattern in mine.get("nonResourceURLs") or ())
+    group, resource = part["apiGroups"][0], part["resources"][0]
+    groups, resources = mine.get("apiGroups") or (), mine.get("resources") or ()
+    if ("*" not in groups and group not in groups) or ("*" not in resources and resource not in resources):
+        return False
+    names = mine.get("resourceNames") or ()
+    return not names or (bool(part.get("resourceNames")) and part["resourceNames"][0] in names)
+
+
+def bootstrap_roles() -> list[tuple[str, Json]]:
+    """The cluster roles and bindings that every cluster has, as (plural, object)."""
+    everything = [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+        {"nonResourceURLs": ["*"], "verbs": ["*"]},
+    ]
+    discovery = [
+        "/api",
+        "/api/*",
+        "/apis",
+        "/apis/*",
+        "/healthz",
+        "/livez",
+        "/openapi",
+        "/openapi/*",
+        "/readyz",
+        "/version",
+        "/version/",
+    ]
+    reviews = [
+        {
+            "apiGroups": ["authorization.k8s.io"],
+            "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+            "verbs": ["create"],
+        },
+        {"apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"], "verbs": ["create"]},
+    ]
+    info = ["/healthz", "/livez", "/readyz", "/version", "/version/"]
+    return [
+        _role("cluster-admin", everything),
+        _role("system:basic-user", reviews),
+        _role("system:discovery", [{"nonResourceURLs": discovery, "verbs": ["get"]}]),
+        _role("system:public-info-viewer", [{"nonResourceURLs": info, "verbs": ["get"]}]),
+        _binding("cluster-admin", ["system:masters"]),
+        _binding("system:basic-user", ["system:authenticated"]),
+        _binding("system:discovery", ["system:authenticated"]),
+        _binding("system:public-info-viewer", ["system:authenticated", "system:unauthenticated"]),
+    ]
+
+
+def _meta(name: str) -> Json:
+    return {
+        "name": name,
+        "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+        "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+    }
+
+
+def _role(name: str, rules: list[Json]) -> tuple[str, Json]:
+    body = {"apiVersion": f"{GROUP}/v1", "kind": "ClusterRole", "metadata": _meta(name), "rules": rules}
+    return "clusterroles", body
+
+
+def _binding(role: str, groups: list[str]) -> tuple[str, Json]:
+    subjects = [{"kind": "Group", "apiGroup": GROUP, "name": group} for group in groups]
+    body = {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": _meta(role),
+        "roleRef": {"apiGroup": GROUP, "kind": "ClusterRole", "name": role},
+        "subjects": subjects,
+    }
+    return "clusterrolebindings", body

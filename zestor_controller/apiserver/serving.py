@@ -1,0 +1,105 @@
+"""A server on a socket: certificates, tokens, kubeconfig, and the order in which they come.
+
+Invariant: the kubeconfig is written, readable by its owner alone, before the first request is answered (A5).
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import Self
+
+from zestor_controller.apiserver.api import ApiServer
+from zestor_controller.apiserver.audit import AuditLog
+from zestor_controller.apiserver.authentication import ADMINISTRATOR, AUTHENTICATED, TokenAuthenticator, read_token_file
+from zestor_controller.apiserver.certificates import make_certificates
+from zestor_controller.apiserver.contract import User
+from zestor_controller.apiserver.kubeconfig import kubeconfig_for, write_kubeconfig
+from zestor_controller.apiserver.socket import SocketServer
+
+__all__ = ["Served", "Settings"]
+
+INTERNAL = User("system:zestor-cluster", groups=("system:masters", AUTHENTICATED))
+
+
+@dataclass(slots=True)
+class Settings:
+    """How to serve.
+
+    Attributes:
+        bind: the address.
+        port: 0 takes a free one.
+        kubeconfig: where to write the administrator's.
+        rbac: rights are checked, and requests without a token are anonymous.
+        token_file: further users.
+        audit: where requests are noted.
+        rng: makes generated names and uids repeat; tokens stay random.
+    """
+
+    bind: str = "127.0.0.1"
+    port: int = 0
+    kubeconfig: Path | None = None
+    rbac: bool = False
+    token_file: Path | None = None
+    audit: AuditLog | None = None
+    rng: random.Random | None = None
+
+
+class Served:
+    """A server while it serves: ``async with Served(settings) as served``.
+
+    Attributes:
+        api: the server.
+        url: where it listens.
+        ca: the certificate of its authority, as PEM text.
+        token: the administrator's.
+        internal_token: the token of the cluster's own controllers.
+
+    Raises:
+        ConfigError: on entering: the token file cannot be used.
+        OSError: on entering: the address cannot be had, or the kubeconfig cannot be written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.token = secrets.token_urlsafe(32)
+        self.internal_token = secrets.token_urlsafe(32)
+        tokens = {self.token: ADMINISTRATOR, self.internal_token: INTERNAL}
+        if settings.token_file is not None:
+            tokens |= read_token_file(settings.token_file)
+        authenticator = TokenAuthenticator(tokens, anonymous=settings.rbac)
+        self.api = ApiServer(authenticator, rbac=settings.rbac, audit=settings.audit, rng=settings.rng)
+        self.url = ""
+        self.ca = ""
+        self._socket: SocketServer | None = None
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        certificates = make_certificates(_names(settings.bind))
+        self._socket = SocketServer(self.api, certificates.context())
+        await self._socket.start(settings.bind, settings.port)
+        host = "127.0.0.1" if settings.bind in ("0.0.0.0", "::") else settings.bind
+        self.url = f"https://{f'[{host}]' if ':' in host else host}:{self._socket.port}"
+        self.ca = certificates.ca
+        if settings.kubeconfig is not None:
+            try:
+                write_kubeconfig(settings.kubeconfig, kubeconfig_for(self.url, self.ca, self.token))
+            except BaseException:
+                await self._socket.stop()
+                raise
+        return self
+
+    async def __aexit__(self, *exc: Any) -> None:
+        if self._socket is not None:
+            await self._socket.stop()
+        if self._settings.audit is not None:
+            self._settings.audit.close()
+
+
+def _names(bind: str) -> list[str]:
+    names = ["localhost", "127.0.0.1", "::1", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+    return names if bind in (*names, "0.0.0.0", "::") else [*names, bind]
