@@ -1,8 +1,8 @@
 """Sets of field paths, in the shape in which managedFields carry them.
 
-A set is a nested mapping: a path element (``f:name`` a field, ``k:{...}`` a list item by its keys, ``v:...`` a set's value,
-``i:n`` an index) leads to the set below it; the element ``"."`` says that the path itself is a member. On the wire a member
-without members below it is written ``{}``; :func:`decode` and :func:`encode` translate.
+A set is a nested mapping: a path element (``f:name`` a field, ``k:{...}`` a list item by its keys, ``v:...`` a set's
+value, ``i:n`` an index) leads to the set below it; the element ``"."`` says that the path itself is a member. On the
+wire a member without members below it is written ``{}``; :func:`decode` and :func:`encode` translate.
 
 Invariant: no empty branch is kept; the functions never change their arguments.
 
@@ -22,8 +22,8 @@ __all__ = [
     "encode",
     "intersection",
     "item_key",
-    "member",
     "paths",
+    "shown_element",
     "union",
     "value_key",
 ]
@@ -31,11 +31,6 @@ __all__ = [
 FieldSet = dict[str, Any]
 
 SELF = "."
-
-
-def member() -> FieldSet:
-    """The set that holds its own root."""
-    return {SELF: True}
 
 
 def item_key(keys: Mapping[str, Any]) -> str:
@@ -130,15 +125,19 @@ def intersection(left: FieldSet, right: FieldSet) -> FieldSet:
 
 
 def paths(fields: FieldSet, prefix: str = "") -> Iterator[str]:
-    """The members as text: ``.spec.containers[name="a"].image``; in a stable order."""
-    if SELF in fields:
-        yield prefix or "."
-    for element in sorted(fields):
-        if element != SELF:
-            yield from paths(fields[element], prefix + _shown(element))
+    """The members as text, ``.spec.containers[name="a"].image``: those of a level before those below."""
+    below = sorted(element for element in fields if element != SELF)
+    if not prefix and SELF in fields:
+        yield "."
+    for element in below:
+        if SELF in fields[element]:
+            yield prefix + shown_element(element)
+    for element in below:
+        yield from paths(fields[element], prefix + shown_element(element))
 
 
-def _shown(element: str) -> str:
+def shown_element(element: str) -> str:
+    """A path element as messages show it: ``.name``, ``[key="value"]``, ``[="value"]``, ``[0]``."""
     kind, text = element[:2], element[2:]
     if kind == "f:":
         return f".{text}"

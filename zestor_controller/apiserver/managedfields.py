@@ -1,17 +1,19 @@
 """Who manages which field: updates and server-side apply, and the entries of ``metadata.managedFields``.
 
-Invariant: after a write the entries say what is true of the object written: a field that a manager's write added or changed
-is that manager's, a removed field is nobody's, and no manager is left without a field.
+Invariant: after a write the entries say what is true of the object written: a field that a manager's write added or
+changed is that manager's, a removed field is nobody's, and no manager is left without a field.
 
 Source: KEP-555; apimachinery pkg/util/managedfields/internal; structured-merge-diff merge/update.go.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from zestor_controller.apiserver import lastapplied
 from zestor_controller.apiserver.contract import Json, TypeDef
 from zestor_controller.apiserver.fieldset import (
     FieldSet,
@@ -23,7 +25,8 @@ from zestor_controller.apiserver.fieldset import (
     union,
 )
 from zestor_controller.apiserver.status import Failure, bad_request, status_body
-from zestor_controller.apiserver.typedvalues import InvalidValue, compare, field_set, merge, remove, validate
+from zestor_controller.apiserver.typedchecks import misfits
+from zestor_controller.apiserver.typedvalues import compare, field_set, merge, named_members, remove, same
 
 __all__ = ["apply", "strip_null_times", "update"]
 
@@ -52,6 +55,8 @@ _UNMANAGED: Final[FieldSet] = {
 MAX_UPDATERS: Final = 10
 BEFORE_FIRST_APPLY: Final = "before-first-apply"
 ANCIENT: Final = "ancient-changes"
+KUBECTL: Final = "kubectl"
+"""The one manager that goes over from client-side to server-side apply by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,13 @@ class _Id:
     api_version: str
     subresource: str
 
+    def identifier(self) -> str:
+        """The text that the machinery sorts managers by."""
+        parts = {"manager": self.manager, "operation": self.operation, "apiVersion": self.api_version}
+        return json.dumps({**{name: part for name, part in parts.items() if part}, "subresource": self.subresource})
+
     def shown(self) -> str:
+        """The manager in a conflict's message."""
         text = f'"{self.manager}"'
         if self.subresource:
             text += f' with subresource "{self.subresource}"'
@@ -91,6 +102,7 @@ def update(
     api_version: str,
     subresource: str,
     now: str,
+    resets: FieldSet | None = None,
     empty: Mapping[str, Any] | None = None,
 ) -> Json:
     """The object of a create, replace or patch, with its managedFields.
@@ -103,24 +115,18 @@ def update(
         api_version: the version it is written in.
         subresource: what is written: ``""``, ``status``, ``scale``.
         now: RFC 3339.
+        resets: fields that this endpoint sets back whatever is written; they are nobody's.
         empty: what a create is compared with: the zero value of a built-in kind; an empty object unless given.
 
     Returns:
         `new` with other metadata; `new` itself is not changed.
     """
-    managers = _managers_for_update(live, new)
+    managers = _managers_for_update(live, new, subresource)
+    if live is not None and not managers:
+        return _with(new, managers)  # nobody has been kept track of: that begins with the first apply
+    who = _Id(manager, "Update", api_version, subresource)
     old = _bare(live) if live is not None else dict(empty or {})
-    bare = _bare(new)
-    changed = compare(old, bare, typedef)
-    added, modified = difference(changed.added, _UNMANAGED), difference(changed.modified, _UNMANAGED)
-    removed = difference(changed.removed, _UNMANAGED)
-    taken = union(added, modified)
-    _settle(managers, None, taken, removed)
-    if taken:
-        who = _Id(manager, "Update", api_version, subresource)
-        before = managers.get(who)
-        managers[who] = _Entry(union(before.fields, taken) if before is not None else taken, api_version, now)
-        _cap(managers)
+    _write(managers, old, _bare(new), typedef, who, now, resets or {})
     return _with(new, managers)
 
 
@@ -135,6 +141,7 @@ def apply(
     subresource: str,
     now: str,
     resets: FieldSet | None = None,
+    empty: Mapping[str, Any] | None = None,
 ) -> Json:
     """Lay an applied configuration over the live object.
 
@@ -148,49 +155,111 @@ def apply(
         subresource: what is applied to.
         now: RFC 3339.
         resets: fields that this endpoint sets back whatever is written; they are nobody's.
+        empty: as for :func:`update`, for fields that were there before anybody was kept track of.
 
     Returns:
-        The merged object with managedFields; the live one, unchanged, when the apply changes nothing.
+        The merged object with managedFields; the live one itself when the apply changes nothing.
 
     Raises:
-        Failure: 400 for managedFields in the configuration, 409 for conflicts, 500 for a configuration that does not fit
-            its type (as kube-apiserver has it).
+        Failure: 400 for managedFields in the configuration, 409 for conflicts, 500 for a configuration that does not
+            fit its type (as kube-apiserver has it).
     """
-    meta = applied.get("metadata") or {}
-    if isinstance(meta, dict) and "managedFields" in meta and meta["managedFields"] is not None:
+    meta = applied.get("metadata")
+    if isinstance(meta, dict) and meta.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     _fits(applied, typedef)
-    managers = _read(live)
-    bare_live = _bare(live) if live is not None else {}
+    try:
+        managers = _read(live)
+    except ValueError as error:
+        raise Failure(status_body(500, f"failed to decode managed fields: {error}")) from None
+    bare_live: Json = _bare(live) if live is not None else {}
     if live is not None and not managers:
-        fields = difference(difference(field_set(bare_live, typedef), _UNMANAGED), resets or {})
-        if fields:
-            first = _Id(BEFORE_FIRST_APPLY, "Update", api_version, "")
-            managers[first] = _Entry(fields, api_version, now)
-    who = _Id(manager, "Apply", "", subresource)
-    last = managers.get(who)
-    fields = difference(difference(field_set(applied, typedef), _UNMANAGED), resets or {})
-    before = {key: entry.fields for key, entry in managers.items()}
-    managers[who] = _Entry(fields, api_version, last.time if last is not None else now)
-    merged = merge(bare_live, applied, typedef) if live is not None else dict(applied)
-    if last is not None:
-        everything: FieldSet = {}
-        for entry in managers.values():
-            everything = union(everything, entry.fields)
-        merged = remove(merged, typedef, last.fields, everything)
-    merged = _identity(merged, live)
-    changed = compare(bare_live, merged, typedef)
-    taken = difference(union(changed.modified, changed.added), _UNMANAGED)
-    removed = difference(changed.removed, _UNMANAGED)
-    conflicts = _settle(managers, who, taken, removed)
+        first = _Id(BEFORE_FIRST_APPLY, "Update", api_version, subresource)
+        _write(managers, dict(empty or {}), bare_live, typedef, first, now, resets or {})
+    request = _Request(applied, typedef, _Id(manager, "Apply", "", subresource), api_version, resets or {})
+    merged, after, conflicts = _applied(bare_live, managers, request)
     if conflicts and not force:
-        raise _conflict(conflicts)
-    after = {key: entry.fields for key, entry in managers.items()}
-    if live is not None and after == before and merged == bare_live:
-        return live
-    if who in managers:
-        managers[who].time = now
-    return _with(merged, managers)
+        if manager == KUBECTL:
+            allowed = lastapplied.unchanged(bare_live, typedef, api_version)
+            conflicts = {who: left for who, lost in conflicts.items() if (left := difference(lost, allowed))}
+        if conflicts:
+            raise _conflict(conflicts)
+    if manager == KUBECTL:
+        merged = lastapplied.renewed(merged, applied)
+    if live is None or not same(merged, bare_live):
+        if request.who in after:
+            after[request.who].time = now
+    elif request.who in after:
+        # An apply that changes nothing of the object is not a new point in time.
+        before = managers.get(request.who)
+        after[request.who].time = before.time if before is not None else ""
+    written = _with(merged, after)
+    return live if live is not None and same(written, live) else written
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    applied: Json
+    typedef: TypeDef
+    who: _Id
+    api_version: str
+    resets: FieldSet
+
+
+def _applied(live: Json, managers: _Managers, request: _Request) -> tuple[Json, _Managers, dict[_Id, FieldSet]]:
+    """The merged object, the managers after it, and what is taken from whom; `managers` is not changed."""
+    typedef = request.typedef
+    after = {who: _Entry(entry.fields, entry.api_version, entry.time) for who, entry in managers.items()}
+    try:
+        merged: Json = merge(live, request.applied, typedef)
+    except ValueError as error:
+        raise Failure(status_body(500, f"failed to merge config: {error}")) from None
+    last = managers.get(request.who)
+    fields = difference(field_set(request.applied, typedef), request.resets)
+    after[request.who] = _Entry(fields, request.api_version, "")
+    if last is not None and last.fields:
+        merged = _pruned(merged, typedef, last.fields, [entry.fields for entry in after.values()])
+    merged = _identity(merged, live)
+    changed = compare(live, merged, typedef)
+    taken = difference(union(changed.modified, changed.added), request.resets)
+    conflicts = _settle(after, request.who, taken, difference(changed.removed, request.resets))
+    mine = after.get(request.who)
+    if mine is not None:
+        mine.fields = difference(mine.fields, _UNMANAGED)
+        if not mine.fields:
+            del after[request.who]
+    return merged, after, conflicts
+
+
+def _pruned(merged: Json, typedef: TypeDef, last: FieldSet, owners: list[FieldSet]) -> Json:
+    """The merged object without what its applier applied before, applies no more, and nobody else owns."""
+    last = named_members(last, typedef)
+    everything = named_members(field_set(merged, typedef), typedef)
+    owned: FieldSet = {}
+    for fields in owners:
+        owned = union(owned, fields)
+    owned = named_members(owned, typedef)
+    without = remove(merged, typedef, last)
+    kept = named_members(field_set(without, typedef), typedef)
+    # What others own comes back, with what leads to it ...
+    without = remove(merged, typedef, difference(everything, union(kept, owned)))
+    kept = named_members(field_set(without, typedef), typedef)
+    # ... and so does what was never this applier's, though it stood inside what was.
+    pruned: Json = remove(merged, typedef, intersection(difference(everything, kept), last))
+    return pruned
+
+
+def _write(managers: _Managers, old: Json, new: Json, typedef: TypeDef, who: _Id, now: str, resets: FieldSet) -> None:
+    """Settle the managers after an update, in place."""
+    changed = compare(old, new, typedef)
+    taken = difference(union(changed.added, changed.modified), resets)
+    _settle(managers, None, taken, changed.removed)
+    taken = difference(taken, _UNMANAGED)
+    if not taken:
+        return
+    before = managers.get(who)
+    managers[who] = _Entry(union(before.fields, taken) if before is not None else taken, who.api_version, now)
+    _cap(managers)
 
 
 def strip_null_times(obj: Json) -> None:
@@ -201,14 +270,14 @@ def strip_null_times(obj: Json) -> None:
 
 
 def _fits(applied: Json, typedef: TypeDef) -> None:
-    try:
-        validate(applied, typedef)
-    except InvalidValue as error:
-        meta = applied.get("metadata") or {}
+    why = misfits(applied, typedef)
+    if why:
+        meta = applied.get("metadata")
+        meta = meta if isinstance(meta, dict) else {}
         what = f"{meta.get('namespace') or ''}/{meta.get('name') or ''}"
-        kind = f"{applied.get('apiVersion')}, Kind={applied.get('kind')}"
-        text = f"failed to create typed patch object ({what}; {kind}): {error}"
-        raise Failure(status_body(500, text)) from None
+        version = str(applied.get("apiVersion") or "")
+        kind = f"{version if '/' in version else '/' + version}, Kind={applied.get('kind')}"
+        raise Failure(status_body(500, f"failed to create typed patch object ({what}; {kind}): {why}"))
 
 
 def _settle(managers: _Managers, writer: _Id | None, taken: FieldSet, removed: FieldSet) -> dict[_Id, FieldSet]:
@@ -228,25 +297,17 @@ def _settle(managers: _Managers, writer: _Id | None, taken: FieldSet, removed: F
 
 
 def _conflict(conflicts: dict[_Id, FieldSet]) -> Failure:
-    causes = []
-    groups: dict[str, list[str]] = {}
-    for who in sorted(conflicts, key=lambda key: key.shown()):
-        for path in paths(conflicts[who]):
-            groups.setdefault(who.shown(), []).append(path)
-            causes.append({"reason": "FieldManagerConflict", "message": f"conflict with {who.shown()}", "field": path})
-    count = len(causes)
-    head = f"Apply failed with {count} conflict{'' if count == 1 else 's'}: "
-    if count == 1:
-        (name, listed), *_ = groups.items()
-        message = f"{head}conflict with {name}: {listed[0]}"
+    groups = [(who.shown(), list(paths(conflicts[who]))) for who in sorted(conflicts, key=_Id.identifier)]
+    causes = [
+        {"reason": "FieldManagerConflict", "message": f"conflict with {name}", "field": path}
+        for name, listed in groups
+        for path in listed
+    ]
+    if len(causes) == 1:
+        message = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
     else:
-        parts = []
-        for name, listed in groups.items():
-            if len(listed) == 1:
-                parts.append(f"conflict with {name}: {listed[0]}")
-            else:
-                parts.append(f"conflicts with {name}:\n" + "\n".join(f"- {path}" for path in listed))
-        message = head + "\n".join(parts)
+        parts = "\n".join("\n- ".join([f"conflicts with {name}:", *listed]) for name, listed in groups)
+        message = f"Apply failed with {len(causes)} conflicts: {parts}"
     return Failure(status_body(409, message, "Conflict", {"causes": causes}))
 
 
@@ -270,57 +331,84 @@ def _identity(merged: Json, live: Json | None) -> Json:
     return {**merged, "metadata": meta}
 
 
-def _managers_for_update(live: Json | None, new: Json) -> _Managers:
+def _managers_for_update(live: Json | None, new: Json, subresource: str) -> _Managers:
     """The entries to start from: those of the written object, where it brings valid ones; an empty list resets them."""
-    meta = new.get("metadata") or {}
-    given = meta.get("managedFields")
-    if given is None:
-        return _read(live)
-    if given == [] or given == [{}]:
-        return {}
+    given = (new.get("metadata") or {}).get("managedFields")
+    if given is not None and not subresource:
+        if given == [] or given == [{}]:
+            return {}
+        try:
+            managers = _parse(given)
+        except ValueError:
+            managers = {}
+        if managers:
+            return managers
     try:
-        return _parse(given)
-    except (ValueError, TypeError, KeyError):
-        return _read(live)  # what cannot be read is ignored, as the live entries are still true
+        return _read(live)
+    except ValueError:
+        return {}
 
 
 def _read(obj: Json | None) -> _Managers:
+    """The entries of a live object.
+
+    Raises:
+        ValueError: one of them is not valid.
+    """
     if obj is None:
         return {}
     return _parse((obj.get("metadata") or {}).get("managedFields") or [])
 
 
-def _parse(entries: list[Any]) -> _Managers:
+def _parse(entries: Any) -> _Managers:
     managers: _Managers = {}
-    for entry in entries:
-        operation = str(entry.get("operation", ""))
-        version = str(entry.get("apiVersion", ""))
+    if not isinstance(entries, list):
+        raise ValueError("managedFields must be a list")
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise ValueError(f"managed fields entry {index} is no object")
+        operation, version = entry.get("operation"), str(entry.get("apiVersion") or "")
+        if operation not in ("Apply", "Update"):
+            raise ValueError("operation must be `Apply` or `Update`")
+        if not version:
+            raise ValueError("apiVersion must not be empty")
+        if entry.get("fieldsType") != "FieldsV1":
+            found = entry.get("fieldsType")
+            what = f'invalid fieldsType "{found}"' if found else "missing fieldsType"
+            raise ValueError(f"{what} in managed fields entry {index}")
         who = _Id(
-            str(entry.get("manager", "")),
-            operation,
+            str(entry.get("manager") or ""),
+            str(operation),
             "" if operation == "Apply" else version,
-            str(entry.get("subresource", "")),
+            str(entry.get("subresource") or ""),
         )
-        fields = decode(entry.get("fieldsV1") or {})
-        if who in managers:
-            fields = union(managers[who].fields, fields)
-        managers[who] = _Entry(fields, version, str(entry.get("time", "")))
+        managers[who] = _Entry(decode(entry.get("fieldsV1") or {}), version, str(entry.get("time") or ""))
     return managers
 
 
 def _cap(managers: _Managers) -> None:
-    """At most ten updaters: the oldest become one, so that an object touched by many does not grow without end."""
-    updaters = sorted(
-        (who for who, entry in managers.items() if who.operation == "Update"), key=lambda who: managers[who].time
-    )
+    """At most ten updaters: the oldest become one for each version, so that entries do not grow without end."""
+    updaters = [who for who in managers if who.operation == "Update"]
     if len(updaters) <= MAX_UPDATERS:
         return
-    for who in updaters[: len(updaters) - MAX_UPDATERS + 1]:
-        entry = managers.pop(who)
+    updaters.sort(key=lambda who: (managers[who].time, who.identifier()))
+    first: dict[str, _Id] = {}
+    left = len(updaters)
+    for who in updaters:
+        if left <= MAX_UPDATERS:
+            return
+        entry = managers[who]
+        if entry.api_version not in first:
+            first[entry.api_version] = who
+            continue
         bucket = _Id(ANCIENT, "Update", entry.api_version, "")
-        before = managers.get(bucket)
-        fields = union(before.fields, entry.fields) if before is not None else entry.fields
-        managers[bucket] = _Entry(fields, entry.api_version, max(entry.time, before.time if before else ""))
+        if bucket not in managers:
+            managers[bucket] = managers.pop(first[entry.api_version])
+        fields = union(managers[bucket].fields, entry.fields)
+        if who != bucket:
+            del managers[who]
+        managers[bucket] = _Entry(fields, entry.api_version, entry.time)
+        left -= 1
 
 
 def _with(obj: Json, managers: _Managers) -> Json:

@@ -126,8 +126,8 @@ def _merge_list(present: list[Any], patch: list[Any], typedef: TypeDef, order: l
 
 
 def _ordered(items: list[Any], order: list[Any], key: str, live: list[Any]) -> list[Any]:
-    """The merged items: those that `order` names in its order, the others as they were; where the live list does not tell
-    which of two comes first, the named one does.
+    """The merged items: those that `order` names in its order, the others as they were; where the live list does not
+    tell which of two comes first, the named one does.
     """
 
     def identity(item: Any) -> Any:
