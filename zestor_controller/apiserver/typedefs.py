@@ -132,7 +132,16 @@ def _field(kind: str, label: str, merging: Mapping[str, Any]) -> TypeDef:
 
 def _key_defaults(message: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
     merging = _merging().get(message, {})
-    return {key: merging[key]["default"] for key in keys if "default" in merging.get(key, {})}
+    found: dict[str, Any] = {}
+    for name, kind, label, zero in tables()["messages"].get(message, {}).values():
+        if name not in keys:
+            continue
+        if "default" in merging.get(name, {}):
+            found[name] = merging[name]["default"]
+        elif zero == "k" and not label and kind in _SCALARS:
+            # A key that Go always writes is never absent: it has its zero value.
+            found[name] = {"string": "", "boolean": False}.get(_SCALARS[kind], 0)
+    return found
 
 
 @functools.cache
@@ -169,7 +178,7 @@ def structural(schema: Mapping[str, Any]) -> TypeDef:
 def _structural(schema: Mapping[str, Any]) -> TypeDef:
     preserve = bool(schema.get("x-kubernetes-preserve-unknown-fields"))
     if schema.get("x-kubernetes-int-or-string"):
-        return TypeDef("scalar", "int-or-string")
+        return UNTYPED  # the machinery deduces its shape from the value; validation is left to the schema
     kind = schema.get("type")
     if kind == "array":
         topology = str(schema.get("x-kubernetes-list-type", "atomic"))
