@@ -51,7 +51,7 @@ class World:
     async def synced(self, **options: Any) -> Lister[Unstructured]:
         informer = self.informer(**options)
         await informer.wait_synced()
-        await self.settle()
+        await self.settle(2)  # a watch that ends sooner counts as short
         return informer.lister
 
     async def settle(self, seconds: float = 0.001) -> None:

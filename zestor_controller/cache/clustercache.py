@@ -151,16 +151,25 @@ class ClusterCache:
             timeout: how long to wait for the first list.
 
         Raises:
-            ConfigError: the kind is unknown.
+            ConfigError: neither this package nor the server knows the kind.
             TransportError: it was not in sync in time; the message says why. The kind goes on trying.
         """
-        informer = self.informer(kind_of(kind), namespaces=namespaces, labels=labels, fields=fields, indexes=indexes)
+        known = await self._known(kind)
+        informer = self.informer(known, namespaces=namespaces, labels=labels, fields=fields, indexes=indexes)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await informer.wait_synced()
         except TimeoutError:
             raise TransportError(f"{informer.status} (waited {timeout.total_seconds():g} s)") from None
         return informer.lister
+
+    async def _known(self, kind: type[Any] | str) -> Kind[Any]:
+        try:
+            return kind_of(kind)
+        except ConfigError:
+            if not isinstance(kind, str) or self._client is None:
+                raise
+            return await self._client.discover(kind)
 
     def informer(
         self,

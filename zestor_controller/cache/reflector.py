@@ -404,7 +404,7 @@ class _Reading(Generic[T]):
                 self._apply(changes)
             if not self.skipped:
                 self.version = self._reflector.status.version = version
-            self.lines += len(lines)
+            self.lines += sum(counts.values()) - counts["ERROR"]
             for kind, count in counts.items():
                 if count:
                     self._counts[kind].inc(count)

@@ -38,7 +38,7 @@ class State:
         delay: back off before doing it.
         reason: why the next list is made: ``start``, ``gone``, ``too_large_rv``, ``error``, ``no_kind``, ``skipped``.
         troubled_since: when the server began to answer a watch with errors, by the caller's clock; None when well.
-        fresh: a list has just been accepted and no event has come since.
+        fresh: a list has just been accepted, and no watch has lived from its version since.
         absent: the server does not know the resource: what is cached is to be dropped.
     """
 
@@ -112,7 +112,7 @@ def step(state: State, outcome: Outcome, now: float) -> State:
     if isinstance(outcome, Ended):
         # client-go relists after a very short watch; resuming from the same version after a pause loses nothing.
         short = outcome.events == 0 and outcome.seconds < SHORT_WATCH_S
-        return State(Phase.WATCH, outcome.version, delay=short, fresh=state.fresh and outcome.events == 0)
+        return State(Phase.WATCH, outcome.version, delay=short, fresh=state.fresh and short)
     if state.phase is Phase.LIST:
         return _list_failed(state, outcome.error)
     return _watch_failed(state, outcome, now)
