@@ -86,4 +86,4 @@ def virtually() -> Iterator[Callable[..., None]]:
 
         run_virtual(main())
 
-    yield run
+    return run

@@ -13,7 +13,7 @@ def test_c1_pages_are_listed_then_the_stream_is_followed(virtually):
             world.server.put("websites", f"w{n}")
         lister = await world.synced()
         assert len(lister) == 1203
-        assert [query.get("limit") for verb, _, query in world.server.requests if verb == "list"][0] == "500"
+        assert next(query.get("limit") for verb, _, query in world.server.requests if verb == "list") == "500"
         assert world.server.count("list") == 3
         assert world.server.requests[-1][2]["resourceVersion"] == str(world.server.version)
         world.server.put("websites", "late", spec={"size": 3})
