@@ -17,14 +17,14 @@ from zestor_controller.apiserver import metadata
 from zestor_controller.apiserver.bodies import decode_object, patch_type
 from zestor_controller.apiserver.builtin.codec import DecodeFailure
 from zestor_controller.apiserver.context import Call, Reply
-from zestor_controller.apiserver.contract import Json, Resource, Writing
+from zestor_controller.apiserver.contract import UNTYPED, Json, Resource, Writing
 from zestor_controller.apiserver.fieldset import FieldSet
 from zestor_controller.apiserver.goyaml import load as load_yaml
 from zestor_controller.apiserver.gojson import DocumentError, duplicate_paths
 from zestor_controller.apiserver.gojson import load as load_json
 from zestor_controller.apiserver.namespaces import NamespaceGuard
 from zestor_controller.apiserver.options import WriteOptions, write_options
-from zestor_controller.apiserver.patch import json_patch, merge_patch
+from zestor_controller.apiserver.patch import json_patch, merge_patch, text
 from zestor_controller.apiserver.status import (
     Failure,
     already_exists,
@@ -107,6 +107,7 @@ class Writer:
                 api_version=resource.api_version,
                 subresource="",
                 now=call.now,
+                resets=_resets(resource, ""),
                 empty=empty_value(resource.protobuf) if resource.protobuf else None,
             )
         resource.strategy.prepare_create(obj, writing)
@@ -205,7 +206,9 @@ class Writer:
                 manager=options.manager or call.manager,
                 api_version=resource.api_version,
                 subresource=call.info.subresource,
-                now=call.now,
+                # Entries that come by way of a Scale carry no time.
+                now="" if call.info.subresource == "scale" else call.now,
+                resets=_resets(resource, call.info.subresource),
             )
         new["metadata"]["resourceVersion"] = before["resourceVersion"]
         errors = metadata.validate_update(new, live, resource)
@@ -248,7 +251,7 @@ class Writer:
             new = merge_patch(live, patch)
         else:
             new = strategic_merge(live, patch, resource.types())
-        new, warnings = self._patched(call, new, options, duplicates)
+        new, warnings = self._patched(call, new, live, options, duplicates)
         self._place(call, self._meta(new))
         changed = self._changed(call, present, new, options)
         return Reply(200, self._read(resource, changed), warnings=self._warned(resource, warnings))
@@ -267,9 +270,11 @@ class Writer:
             return patch, duplicate_paths(call.request.body)
         return patch, []
 
-    def _patched(self, call: Call, new: Any, options: WriteOptions, duplicates: list[str]) -> tuple[Json, list[str]]:
+    def _patched(
+        self, call: Call, new: Any, live: Json, options: WriteOptions, duplicates: list[str]
+    ) -> tuple[Json, list[str]]:
         """The patched document as an object of the kind; what does not fit is told with the whole document."""
-        shown = json.dumps(new, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        shown = text(new, live, UNTYPED if call.resource.custom else call.resource.types())
         try:
             return call.resource.strategy.decode(new, options.validation, duplicates)
         except DecodeFailure as error:
@@ -285,7 +290,7 @@ class Writer:
         try:
             applied, _ = load_yaml(call.request.body)
         except DocumentError as error:
-            raise bad_request(f"error decoding YAML: {error}") from None
+            raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
         if not isinstance(applied, dict):
             raise bad_request("error decoding YAML: an object is expected")
         version, kind = applied.get("apiVersion") or "", applied.get("kind") or ""
@@ -307,6 +312,7 @@ class Writer:
             subresource=call.info.subresource,
             now=call.now,
             resets=_resets(resource, call.info.subresource),
+            empty=empty_value(resource.protobuf) if resource.protobuf else None,
         )
         if live is not None and present is not None and new is live:
             return Reply(200, live)
@@ -315,6 +321,7 @@ class Writer:
         if present is None:
             meta = self._meta(new)
             meta.setdefault("name", call.info.name)
+            meta.pop("resourceVersion", None)
             if meta.get("uid"):
                 twice = [wrong("metadata.uid", meta["uid"], "field is immutable")] * 2
                 raise self._invalid(resource, new, call.info.name, twice)
