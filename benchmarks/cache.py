@@ -49,24 +49,27 @@ class Meter:
         self.objects = objects
         self.events = events
         self.found: dict[str, float] = {}
-        self._stall = 0.0
+        self._stall = self._last = 0.0
         self._seen = 0
         self._done = asyncio.Event()
 
     async def beat(self) -> None:
         """Notice how long the loop is held."""
-        last = time.perf_counter()
         while True:
+            self._last = time.perf_counter()
             await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            self._stall = max(self._stall, now - last - 0.001)
-            last = now
+            self._stall = max(self._stall, time.perf_counter() - self._last - 0.001)
+
+    def _calm(self) -> None:
+        """Forget stalls so far, and the time that measuring itself took."""
+        self._stall = 0.0
+        self._last = time.perf_counter()
 
     def begin_list(self) -> None:
         """The list is about to begin."""
         gc.collect()
         self._rss = resident()
-        self._stall = 0.0
+        self._calm()
         self._cpu, self._wall = time.process_time(), time.perf_counter()
 
     def end_list(self) -> None:
@@ -76,7 +79,7 @@ class Meter:
         self.found["list_stall_ms"] = self._stall * 1000
         gc.collect()
         self.found["bytes"] = (resident() - self._rss) / self.objects
-        self._stall = 0.0
+        self._calm()
         self._cpu = time.process_time()
 
     def see(self, count: int) -> None:
