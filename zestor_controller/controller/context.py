@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import builtins
 import logging
+import threading
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, overload
 
 from zestor_controller.cache import ClusterCache, Lister
 from zestor_controller.client import Client
+from zestor_controller.client.discovery import discover
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError
-from zestor_controller.objects import Kind, Unstructured, controller_reference, kind_of_object
+from zestor_controller.objects import Kind, Unstructured, controller_reference, kind_of, kind_of_object
 
 __all__ = ["BlockingContext", "Context", "Owner"]
 
@@ -177,6 +180,12 @@ class Context:
             ConfigError: the child cannot be owned: it lives in another namespace, or is cluster-scoped.
             ApiError: the server's refusal.
         """
+        if isinstance(child, Mapping):
+            text = f"{child.get('apiVersion')}/{child.get('kind')}"
+            try:
+                kind_of(text)
+            except ConfigError:
+                await discover(self.client, text)  # a kind that only the server knows
         kind, body = kind_of_object(child)
         body = self._adopt(kind, body)
         return await self.client.apply(kind, body, field_manager=self._controller, force=True)
@@ -211,9 +220,17 @@ class Context:
         Raises:
             ConfigError: the object has gone, so there is nothing an Event could regard.
         """
+        self._recorder.record(self.regarding(), type, reason, message, action=action)
+
+    def regarding(self) -> dict[str, Any]:
+        """A reference to the reconciled object.
+
+        Raises:
+            ConfigError: the object has gone.
+        """
         if self._owner is None:
             raise ConfigError(f"{self.request}: the object has gone; an Event needs one to regard")
-        self._recorder.record(self._owner.reference(), type, reason, message, action=action)
+        return self._owner.reference()
 
     def _adopt(self, kind: Kind[Any], body: dict[str, Any]) -> dict[str, Any]:
         meta = dict(body.get("metadata") or {})
@@ -230,7 +247,8 @@ class Context:
             if owner.namespace and meta["namespace"] != owner.namespace:
                 raise ConfigError(
                     f"{what} in namespace {meta['namespace']} cannot be owned by {owner.kind.kind} {self.request}: "
-                    "owners and children share a namespace; write it with ctx.client.apply and clean it up in a finalizer"
+                    "owners and children share a namespace; write it with ctx.client.apply and clean it up in a "
+                    "finalizer"
                 )
             reference = controller_reference(owner.kind, owner.name, owner.uid)
             others = [r for r in meta.get("ownerReferences") or [] if r.get("uid") != owner.uid]
@@ -241,8 +259,8 @@ class Context:
 class BlockingContext:
     """The same context for a plain ``def`` reconcile, which runs in a thread: its verbs block.
 
-    Reading needs no waiting, so ``get``, ``list``, ``lister`` and ``event`` are the same; ``client`` stays asynchronous and
-    is reached by ``ctx.wait(ctx.client.get(...))``.
+    Reading needs no waiting, so ``get``, ``list``, ``lister`` and ``event`` are the same; ``client`` stays
+    asynchronous and is reached by ``ctx.wait(ctx.client.get(...))``.
     """
 
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
@@ -251,15 +269,36 @@ class BlockingContext:
         self.request = context.request
         self.client = context.client
         self.causes = context.causes
+        self.more_causes = context.more_causes
         self.attempt = context.attempt
         self.log = context.log
         self.get = context.get
         self.list = context.list
         self.lister = context.lister
+        self._lock = threading.Lock()
+        self._waiting: Future[Any] | None = None
+        self._cancelled = False
 
     def wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Run a coroutine on the manager's loop and block this thread until it is done."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        """Run a coroutine on the manager's loop and block this thread until it is done.
+
+        Raises:
+            CancelledError: the reconcile was cancelled, by its timeout or because the manager stops.
+        """
+        with self._lock:
+            if self._cancelled:
+                coroutine.close()
+                raise CancelledError(f"the reconcile of {self.request} has been cancelled; return from it")
+            self._waiting = waiting = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        answer: R = waiting.result()
+        return answer
+
+    def cancel(self) -> None:
+        """End the verb that blocks now and refuse those that follow; the runner calls it at the timeout."""
+        with self._lock:
+            self._cancelled = True
+            if self._waiting is not None:
+                self._waiting.cancel()
 
     @overload
     def apply(self, child: Mapping[str, Any]) -> Unstructured: ...
@@ -279,6 +318,7 @@ class BlockingContext:
 
     def event(self, reason: str, message: str, *, type: str = "Normal", action: str = "Reconcile") -> None:
         """See :meth:`Context.event`."""
+        self._context.regarding()  # refused here, where the caller sees it
         self._loop.call_soon_threadsafe(lambda: self._context.event(reason, message, type=type, action=action))
 
 

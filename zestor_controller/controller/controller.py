@@ -1,7 +1,7 @@
 """A controller's declaration: which kind, whose changes matter, and which functions to call.
 
-Invariant: declaring does no input or output and starts nothing. The same declaration can be run by several managers, one
-after the other or side by side; what runs is a :class:`~zestor_controller.controller.runner.Runner`.
+Invariant: declaring does no input or output and starts nothing. The same declaration can be run by several managers,
+one after the other or side by side; what runs is a :class:`~zestor_controller.controller.runner.Runner`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Controller", "Declaration", "MapFunction", "Source"]
 
 T = TypeVar("T")
 Target: TypeAlias = Request | NamespacedName | str
-MapFunction: TypeAlias = Callable[[Any], Iterable[Target]]
+MapFunction: TypeAlias = Callable[[Any], Iterable[Target] | Target | None]
 Reconcile: TypeAlias = Callable[[T, Context], Awaitable[Result | None]]
 BlockingReconcile: TypeAlias = Callable[[T, BlockingContext], Result | None]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,7 +62,7 @@ class Controller(Generic[T]):
         timeout: how long one reconcile may take before it is cancelled and retried.
 
     Raises:
-        ConfigError: the kind is unknown, or `concurrency` is below 1.
+        ConfigError: the kind is unknown, `concurrency` is below 1, or `timeout` is no length of time.
         SchemaError: the class cannot become a structural CRD.
     """
 
@@ -94,6 +94,8 @@ class Controller(Generic[T]):
     ) -> None:
         if concurrency < 1:
             raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
+        if not isinstance(timeout, timedelta) or timeout <= timedelta(0):
+            raise ConfigError(f"timeout takes a timedelta above zero, not {timeout!r}")
         self.kind: Kind[Any] = kind_of(kind)
         if isinstance(kind, type) and issubclass(kind, CustomResource):
             from zestor_controller.crd import crd_for  # here, so that Unstructured controllers import no compiler
@@ -122,7 +124,14 @@ class Controller(Generic[T]):
             kind: the kind to watch.
             map: from an object to names: ``NamespacedName``, ``Request`` or ``"namespace/name"``. It is called with the
                 old and the new object of each change, so that an object whose reference was dropped is reconciled too.
+                It is plain and quick; one that raises is logged and concerns that one change.
+
+        Raises:
+            ConfigError: `map` is no function, or an async one.
         """
+        _callable(map, self.name, "watches(map=...)")
+        if inspect.iscoroutinefunction(map):
+            raise ConfigError(f"{self.name}: watches(map=...) takes a plain function, not an async one")
         self.sources.append(Source(kind_of(kind), map))
         return self
 
@@ -141,17 +150,20 @@ class Controller(Generic[T]):
         return function
 
     def deleted(self, function: F) -> F:
-        """Register ``(request, last, ctx)``, called when the object has gone; `last` is its last known state or None."""
+        """Register ``(request, last, ctx)``, called when the object has gone; `last` is its last known state."""
         self._register("deleted", function, "deleted")
         return function
 
     def requests(self, function: F) -> F:
-        """Register ``(request, ctx) -> Result | None``, called for both: an object that exists and one that has gone."""
+        """Register ``(request, ctx) -> Result | None``, called for objects that exist and for those that have gone."""
         self._register("requests", function, "requests")
         return function
 
     def finalizer(self, name: str) -> Callable[[F], F]:
         """Register ``(obj, ctx)``, called before the object goes; it holds the object until the function succeeds.
+
+        A function that is not done yet returns ``Result(requeue_after=...)``: the object is held and it is called
+        again.
 
         Args:
             name: the finalizer, ``domain/name``; other controllers' finalizers are never touched.
@@ -172,11 +184,18 @@ class Controller(Generic[T]):
         return register
 
     def check(self) -> None:
-        """Refuse a controller that would do nothing.
+        """Refuse a controller that would do nothing, or never call one of its functions.
 
         Raises:
-            ConfigError: no reconcile function is registered.
+            ConfigError: no reconcile function is registered, or @requests stands beside what it replaces.
         """
+        if self.functions.requests is not None:
+            for decorator, given in (("deleted", self.functions.deleted), ("finalizer", self.functions.finalizer)):
+                if given is not None:
+                    raise ConfigError(
+                        f"{self.name}: @requests is called for objects that go, too, and @{decorator} would never be; "
+                        "use @reconciler instead of @requests, or drop the other"
+                    )
         if self.functions.reconcile is None and self.functions.requests is None:
             raise ConfigError(f"{self.name}: no reconcile function; register one with @controller.reconciler")
 

@@ -1,7 +1,8 @@
 """A controller's own finalizer on an object: add it, and take it off when the cleanup has succeeded.
 
-Guarantees (R4): the finalizer is on the object before the reconcile function sees it; it comes off only after the cleanup
-returned; the list is written with the resourceVersion it was read at, so another controller's finalizer is never touched.
+Guarantees (R4): the finalizer is on the object before the reconcile function sees it; it comes off only after the
+cleanup returned; the list is written with the resourceVersion it was read at, so another controller's finalizer is
+never touched.
 """
 
 from __future__ import annotations

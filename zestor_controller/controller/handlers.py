@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 def requests_of(source: Source, event: Event[Any], owner: Kind[Any]) -> Iterable[Request]:
     """The requests that an event of `source` causes for a controller of `owner`.
 
-    Both the old and the new object are asked, so that an object that has lost its owner, or its reference, wakes the one
-    that it pointed at before.
+    Both the old and the new object are asked, so that an object that has lost its owner, or its reference, wakes the
+    one that it pointed at before.
     """
     found: dict[Request, None] = {}
     for which in ("object", "old"):
@@ -55,7 +55,9 @@ def _owners(obj: Any, owner: Kind[Any]) -> Iterable[Request]:
 
 def _mapped(source: Source, obj: Any) -> Iterable[Request]:
     assert source.map is not None  # the caller looked
-    for target in source.map(obj):
+    found = source.map(obj)
+    # A text and a NamespacedName can be iterated too, into nonsense: one name alone is taken as one.
+    for target in (found,) if isinstance(found, str | NamespacedName | Request) else found or ():
         if isinstance(target, Request):
             yield target
         elif isinstance(target, NamespacedName):

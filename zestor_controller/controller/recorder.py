@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from zestor_controller.client import Client
-from zestor_controller.errors import ZestorError
+from zestor_controller.errors import NotFound, ZestorError
 from zestor_controller.objects import MergePatch
 
 __all__ = ["EventRecorder"]
@@ -90,7 +90,7 @@ class EventRecorder:
         self.dropped = 0
 
     def record(self, regarding: Mapping[str, Any], type: str, reason: str, message: str, *, action: str) -> None:
-        """Queue an Event; never waits. When a thousand are waiting, or the object writes too many, it is counted as dropped.
+        """Queue an Event; never waits. One too many, of all or of its object, is counted as dropped.
 
         Args:
             regarding: an object reference: apiVersion, kind, name, namespace, uid, resourceVersion.
@@ -99,7 +99,9 @@ class EventRecorder:
             message: for people; cut at 1024 bytes as the API requires.
             action: one CamelCase word: what was done or tried.
         """
-        note = _Note(dict(regarding), type, reason, message.encode()[:1024].decode(errors="ignore"), action)
+        note = _Note(
+            dict(regarding), type, reason, message.encode(errors="replace")[:1024].decode(errors="ignore"), action
+        )
         if not self._allowed(note):
             self.dropped += 1
             return
@@ -151,8 +153,11 @@ class EventRecorder:
             known.count += 1
             known.at = self._clock()
             series = {"count": known.count, "lastObservedTime": stamp}
-            await self._client.patch(EVENTS, known.name, MergePatch({"series": series}), namespace=known.namespace)
-            return
+            try:
+                await self._client.patch(EVENTS, known.name, MergePatch({"series": series}), namespace=known.namespace)
+                return
+            except NotFound:  # Events live for an hour; a longer series starts anew
+                del self._series[key]
         name = f"{str(regarding.get('name'))[:200]}.{self._suffix()}"
         await self._client.create(
             EVENTS,

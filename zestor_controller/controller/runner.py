@@ -1,8 +1,8 @@
 """A controller that runs: pumps drain watch channels into the work queue, workers drain the queue.
 
-Invariant: between a watch and the queue nothing waits and nothing is lost: the watches coalesce, the queue deduplicates,
-and both are level-triggered. A worker holds one key at a time; a reconcile that outlives its cancellation keeps its key
-locked while the worker goes on with others (R3).
+Invariant: between a watch and the queue nothing waits and nothing is lost: the watches coalesce, the queue
+deduplicates, and both are level-triggered. A worker holds one key at a time; a reconcile that outlives its
+cancellation keeps its key locked while the worker goes on with others (R3).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import inspect
 import io
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -24,6 +23,7 @@ from zestor_controller.controller.finalizers import add_finalizer, remove_finali
 from zestor_controller.controller.handlers import requests_of
 from zestor_controller.controller.reconcile import Request, Result
 from zestor_controller.controller.recorder import EventRecorder
+from zestor_controller.controller.threads import in_thread
 from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
 from zestor_controller.errors import Conflict, InvalidObject, TerminalError
 from zestor_controller.metrics import RESULTS, Metrics
@@ -73,7 +73,6 @@ class Services:
     metrics: Metrics
     recorder: EventRecorder
     outcomes: StoreKind[Outcome]
-    threads: Callable[[], ThreadPoolExecutor]
 
 
 class Runner(Generic[T]):
@@ -103,7 +102,15 @@ class Runner(Generic[T]):
         self._stuck: dict[asyncio.Task[Any], Request] = {}
         for result in RESULTS:
             self._metrics.reconcile_total.labels(name, result)
-        self._metrics.reconcile_errors.labels(name)
+        for counter in (
+            self._metrics.reconcile_errors,
+            self._metrics.terminal_errors,
+            self._metrics.reconcile_panics,
+            self._metrics.reconcile_timeouts,
+        ):
+            counter.labels(name)  # a series that begins at its first failure hides that failure from rate()
+        self._metrics.active_workers.labels(name)
+        self._metrics.reconcile_stuck.labels(name)
         self._metrics.max_concurrent.labels(name).set(controller.concurrency)
 
     @property
@@ -137,6 +144,10 @@ class Runner(Generic[T]):
         self.ready = False
         return self.queue.shut_down()
 
+    def abandoned(self) -> list[Request]:
+        """The keys whose reconcile ignores its cancellation."""
+        return list(self._stuck.values())
+
     async def drained(self) -> None:
         """Return when nothing runs any more."""
         await self.queue.drained()
@@ -156,14 +167,15 @@ class Runner(Generic[T]):
                     cause = f"{event.type.value.lower()} {kind} {event.name}"
                     if source is None:
                         request = Request.parse(event.name)
-                        if event.type is EventType.DELETE:
-                            self._last[request] = event
-                        else:
+                        if event.type is not EventType.DELETE:
                             self._last.pop(request, None)
+                        elif self.controller.functions.deleted is not None:
+                            self._last[request] = event
                         self.queue.add(request, cause=cause, priority=priority)
                     else:
                         for request in requests_of(source, event, self.controller.kind):
                             self.queue.add(request, cause=cause, priority=priority)
+                await asyncio.sleep(0)  # the next batch may be there already, and the workers want their turn
 
     # Working
 
@@ -201,6 +213,8 @@ class Runner(Generic[T]):
                 *(self.name, item.key, timeout, stack),
             )
             self._metrics.reconcile_timeouts.labels(self.name).inc()
+            self._metrics.reconcile_seconds.labels(self.name).observe(timeout)
+            self._metrics.work_seconds.labels(self.name, self.name).observe(timeout)
             task.cancel()
             done, _ = await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
             error = (
@@ -241,7 +255,9 @@ class Runner(Generic[T]):
             result = task.result()
             self.queue.forget(key)
             self.queue.done(key)
-            after = result.requeue_after.total_seconds() if result is not None and result.requeue_after else None
+            after = None
+            if result is not None and result.requeue_after is not None:
+                after = result.requeue_after.total_seconds()
             if after is not None:
                 self.queue.add_after(key, after, cause="requeue_after")
             word = "success" if after is None else "requeue_after"
@@ -286,38 +302,61 @@ class Runner(Generic[T]):
     async def _reconcile(self, item: Item[Request]) -> Result | None:
         """Read the level from the cache and call the function that fits it."""
         request, functions = item.key, self.controller.functions
-        obj: Any = self._primary.lister.get(request.name, namespace=request.namespace or None)
         if functions.requests is not None:
-            owner = owner_of(self.controller.kind, obj) if obj is not None else None
-            return self._checked(await self._call(functions.requests, item, owner, request))
+            return await self._call(functions.requests, item, self._owner(request), request)
+        try:
+            obj: Any = self._primary.lister.get(request.name, namespace=request.namespace or None)
+        except InvalidObject as error:
+            raise TerminalError(str(error)) from error  # C10: it is as it is until somebody changes it
         if obj is None:
-            event = self._last.pop(request, None)
-            if functions.deleted is not None:
-                try:
-                    last = event.object if event is not None else None
-                except InvalidObject:
-                    last = None
-                try:
-                    await self._call(functions.deleted, item, None, request, last)
-                except BaseException:
-                    if event is not None:
-                        self._last.setdefault(request, event)  # the retry is to see it too
-                    raise
-            return None
+            return await self._gone(item)
+        owner = owner_of(self.controller.kind, obj)
         if functions.finalizer is not None:
             name, cleanup = functions.finalizer
             held = name in (obj.metadata.finalizers or ())
             if obj.metadata.deletion_timestamp is not None:
-                if held:
-                    await self._call(cleanup, item, owner_of(self.controller.kind, obj), obj)
-                    await remove_finalizer(self._services.client, self.controller.kind, obj, name)
+                if not held:
+                    return None
+                later = await self._call(cleanup, item, owner, obj)
+                if later is not None and later.requeue_after is not None:
+                    return later  # not done yet: the object is held until it is
+                await remove_finalizer(self._services.client, self.controller.kind, obj, name)
                 return None
             if not held:
                 obj = await add_finalizer(self._services.client, self.controller.kind, obj, name)
         assert functions.reconcile is not None  # Controller.check
-        return self._checked(await self._call(functions.reconcile, item, owner_of(self.controller.kind, obj), obj))
+        return await self._call(functions.reconcile, item, owner_of(self.controller.kind, obj), obj)
 
-    async def _call(self, function: Callable[..., Any], item: Item[Request], owner: Owner | None, *args: Any) -> Any:
+    def _owner(self, request: Request) -> Owner | None:
+        """The object of a request as an owner; one that its model refuses owns nothing here."""
+        try:
+            obj: Any = self._primary.lister.get(request.name, namespace=request.namespace or None)
+        except InvalidObject:
+            return None
+        return owner_of(self.controller.kind, obj) if obj is not None else None
+
+    async def _gone(self, item: Item[Request]) -> Result | None:
+        """Tell that an object has gone, with its last known state; a retry is told the same."""
+        function = self.controller.functions.deleted
+        if function is None:
+            return None
+        event = self._last.pop(item.key, None)
+        try:
+            last = event.object if event is not None else None
+        except InvalidObject:
+            last = None
+        done = False
+        try:
+            answer = await self._call(function, item, None, item.key, last)
+            done = answer is None or answer.requeue_after is None
+            return answer
+        finally:
+            if not done and event is not None:
+                self._last.setdefault(item.key, event)
+
+    async def _call(
+        self, function: Callable[..., Any], item: Item[Request], owner: Owner | None, *args: Any
+    ) -> Result | None:
         context = Context(
             request=item.key,
             owner=owner,
@@ -329,27 +368,33 @@ class Runner(Generic[T]):
             more_causes=item.more,
             attempt=self.queue.failures(item.key) + 1,
         )
-        if inspect.iscoroutinefunction(inspect.unwrap(function)):
-            return await function(*args, context)
-        loop = asyncio.get_running_loop()
-        blocking = BlockingContext(context, loop)
-        answer = await loop.run_in_executor(self._services.threads(), lambda: function(*args, blocking))
+        if _is_async(function):
+            return self._checked(function, await function(*args, context))
+        blocking = BlockingContext(context, asyncio.get_running_loop())
+        return self._checked(
+            function,
+            await in_thread(
+                lambda: function(*args, blocking), name=f"{self.name}: {item.key}", on_cancel=blocking.cancel
+            ),
+        )
+
+    def _checked(self, function: Callable[..., Any], answer: Any) -> Result | None:
+        if answer is None or isinstance(answer, Result):
+            return answer
+        name = getattr(function, "__qualname__", repr(function))
         if inspect.isawaitable(answer):
             close = getattr(answer, "close", None)
             if close is not None:
-                close()
-            raise TypeError(f"{self._named(function)} is a plain function that returned a coroutine: make it async def")
-        return answer
+                close()  # so that Python does not warn of it a second time
+            way_out = "await it" if _is_async(function) else "make it async def"
+            raise TypeError(f"{name} of {self.name} returned a coroutine that nobody awaited: {way_out}")
+        raise TypeError(f"{name} of {self.name} returned {answer!r}; return None or Result(requeue_after=...)")
 
-    def _checked(self, answer: Any) -> Result | None:
-        if answer is None or isinstance(answer, Result):
-            return answer
-        raise TypeError(
-            f"the reconcile function of {self.name} returned {answer!r}; return None or Result(requeue_after=...)"
-        )
 
-    def _named(self, function: Callable[..., Any]) -> str:
-        return getattr(function, "__qualname__", repr(function))
+def _is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it gives something to await; decorated functions and callable objects included."""
+    candidates = (function, inspect.unwrap(function), getattr(function, "__call__", None))  # noqa: B004
+    return any(inspect.iscoroutinefunction(candidate) for candidate in candidates)
 
 
 def _line(error: BaseException) -> str:

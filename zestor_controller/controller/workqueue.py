@@ -4,8 +4,8 @@ Invariant (client-go's set algebra): a key is in at most one of *queued* and *pr
 processed is *dirty* and is queued again when it is done. So no key is processed twice at once (Q1), and any number of
 adds while it waits or runs lead to exactly one further run (Q2).
 
-Priorities age by one a second: the effective priority of a key is ``priority + seconds waited``. The order of two waiting
-keys therefore never changes with time, and each priority is a plain first-in-first-out line (Q5).
+Priorities age by one a second: the effective priority of a key is ``priority + seconds waited``. The order of two
+waiting keys therefore never changes with time, and each priority is a plain first-in-first-out line (Q5).
 
 Everything runs on one event loop; the times are the loop's, so virtual time works.
 """
@@ -143,11 +143,11 @@ class WorkQueue(Generic[K]):
         """
         if self._closed:
             return
-        if self._on_retry is not None:
-            self._on_retry()
         if delay <= 0:
             self.add(key, cause=cause)
             return
+        if self._on_retry is not None:
+            self._on_retry()
         if key in self._pending or key in self._dirty:
             return
         when = self.now() + delay

@@ -1,8 +1,8 @@
 """From a pydantic model to a structural schema, as CustomResourceDefinitions demand it.
 
-Invariant: what cannot be made structural is refused with a :class:`~zestor_controller.errors.SchemaError` that names the
-field and the way out; nothing is silently widened. What is dropped says nothing to an API server: titles, examples, and
-``additionalProperties`` of models (pruning and ``fieldValidation=Strict`` do that job).
+Invariant: what cannot be made structural is refused with a :class:`~zestor_controller.errors.SchemaError` that names
+the field and the way out; nothing is silently widened. What is dropped says nothing to an API server: titles,
+examples, and ``additionalProperties`` of models (pruning and ``fieldValidation=Strict`` do that job).
 
 Source: kube-apiserver's answers to each kind of field, and
 kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions (structural schemas).

@@ -1,7 +1,7 @@
 """The manager: starts and stops caches and controllers in the right order, owns the signals and the pages.
 
-Start: pages, caches, recorder, controllers. Stop (L3): controllers take nothing new, what runs may finish within the grace
-period, Events are flushed, caches and pages end, and the process exits 0. A second signal exits at once.
+Start: pages, caches, recorder, controllers. Stop (L3): controllers take nothing new, what runs may finish within the
+grace period, Events are flushed, caches and pages end, and the process exits 0. A second signal exits at once.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import os
 import random
 import signal
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from zestor_controller.cache import ClusterCache
+from zestor_controller.cache.status import InformerStatus
 from zestor_controller.client import Client
 from zestor_controller.controller import Controller, Outcome, Runner, Services
 from zestor_controller.controller.recorder import EventRecorder
@@ -33,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 GRACE: Final = timedelta(seconds=30)
 BLOCKED_LIMIT_S: Final = 60.0
+FLUSH_S: Final = 5.0
+LEAVE_S: Final = 1.0
 
 
 class Manager:
@@ -51,7 +55,7 @@ class Manager:
         grace: how long a stop waits for running reconciles.
 
     Raises:
-        ConfigError: two controllers have the same name, or one has no reconcile function.
+        ConfigError: two controllers have the same name.
     """
 
     def __init__(
@@ -83,6 +87,8 @@ class Manager:
         self._cache: ClusterCache | None = None
         self._runners: list[Runner[Any]] = []
         self._watchdog: LoopWatchdog | None = None
+        self._priorities: dict[str, set[int]] = {}
+        self._collecting = False
 
     # Running
 
@@ -90,10 +96,12 @@ class Manager:
         """Block until SIGTERM or SIGINT; for the main thread of a process.
 
         Returns:
-            An exit code: 0 after a clean stop, 2 for bad configuration, 3 when the cluster cannot be reached.
+            An exit code: 0 after a clean stop, 2 for bad configuration, 3 when it cannot serve or connect.
         """
         try:
-            return asyncio.run(self._run())
+            if threading.current_thread() is not threading.main_thread():
+                raise ConfigError("run() owns the signals and so the main thread; elsewhere, await manager.serve(stop)")
+            return _run_to_end(self._run())
         except ConfigError as error:
             _log.error("%s", error)
             return 2
@@ -116,6 +124,9 @@ class Manager:
         for number in signals:
             loop.add_signal_handler(number, on_signal, number)
         try:
+            if not self._collecting:
+                self.metrics.add_process_collectors()  # this process is the manager's own
+                self._collecting = True
             await self.serve(stop)
         finally:
             for number in signals:
@@ -130,26 +141,19 @@ class Manager:
             client: an open client to use; a connection by this manager's own configuration unless given.
 
         Raises:
-            ConfigError: the configuration cannot be used.
-            TransportError: the server cannot be reached at all.
+            ConfigError: the configuration cannot be used, a port is taken, or a controller has no reconcile function.
+                A server that cannot be reached is no error: it is tried again, and /readyz tells.
         """
+        for controller in self.controllers:
+            controller.check()
         async with AsyncExitStack() as stack:
             if client is None:
                 client = await stack.enter_async_context(
                     Client.connect(kubeconfig=self.kubeconfig, context=self.context)
                 )
-            threads: ThreadPoolExecutor | None = None
-
-            def lend_threads() -> ThreadPoolExecutor:
-                nonlocal threads
-                if threads is None:
-                    workers = sum(controller.concurrency for controller in self.controllers)
-                    threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
-                return threads
-
             health = self._health_server()
+            stack.push_async_callback(health.stop)  # also when one port of two could be had
             await health.start()
-            stack.push_async_callback(health.stop)
             self.ports = health.ports
             self._watchdog = stack.enter_context(LoopWatchdog(self.metrics))
             cache = self._cache = await stack.enter_async_context(
@@ -164,13 +168,9 @@ class Manager:
                 clock=asyncio.get_running_loop().time,
                 suffix=lambda: f"{rng.getrandbits(64):016x}",
             )
-            services = Services(client, cache, self.metrics, recorder, self.outcomes, lend_threads)
+            services = Services(client, cache, self.metrics, recorder, self.outcomes)
             self._runners = [Runner(controller, services) for controller in self.controllers]
-            try:
-                await self._serve(stop, recorder)
-            finally:
-                if threads is not None:
-                    threads.shutdown(wait=False, cancel_futures=True)
+            await self._serve(stop, recorder)
 
     async def _serve(self, stop: asyncio.Event, recorder: EventRecorder) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -180,21 +180,27 @@ class Manager:
                 _log.info("controller %s started", runner.name)
             await stop.wait()
             left = {runner.name: runner.stop() for runner in self._runners}
-            try:
-                async with asyncio.timeout(self.grace.total_seconds()):
-                    for runner in self._runners:
-                        await runner.drained()
-                    await recorder.flush()
-            except TimeoutError:
-                for runner in self._runners:
-                    for request in runner.queue.processing():
-                        _log.warning("%s: %s still runs at the end of the grace period", runner.name, request)
             for name, requests in left.items():
                 if requests:
                     shown = ", ".join(str(request) for request in requests[:5])
                     _log.info("%s: %d keys were left for the next start: %s", name, len(requests), shown)
-            for task in [*running, writing]:
+            try:
+                async with asyncio.timeout(self.grace.total_seconds()):
+                    for runner in self._runners:
+                        await runner.drained()
+            except TimeoutError:
+                for runner in self._runners:
+                    for request in runner.queue.processing():
+                        _log.warning("%s: %s still runs at the end of the grace period", runner.name, request)
+            for task in running:
                 task.cancel()
+            await asyncio.wait(running)
+            try:  # last, so that Events of the cancelled ones are written too
+                async with asyncio.timeout(FLUSH_S):
+                    await recorder.flush()
+            except TimeoutError:
+                _log.warning("some Events could not be written before the end")
+            writing.cancel()
 
     # Telling
 
@@ -256,9 +262,12 @@ class Manager:
         for runner in self._runners:
             name, queue = runner.name, runner.queue
             now = queue.now()
-            by_priority: dict[int, list[float]] = {0: []}
+            # Every priority that has ever waited is set, or its last depth would stay when its line is empty.
+            seen = self._priorities.setdefault(name, {0})
+            by_priority: dict[int, list[float]] = {priority: [] for priority in seen}
             for _, priority, since in queue.waiting():
                 by_priority.setdefault(priority, []).append(now - since)
+            seen.update(by_priority)
             for priority, ages in by_priority.items():
                 metrics.queue_depth.labels(name, name, str(priority)).set(len(ages))
                 metrics.queue_oldest.labels(name, str(priority)).set(max(ages, default=0.0))
@@ -267,5 +276,30 @@ class Manager:
             metrics.longest_running_seconds.labels(name, name).set(max(running, default=0.0))
 
 
-def _described(status: Any) -> str:
+def _described(status: InformerStatus) -> str:
     return f"{status.state.value}: {status.reason}"
+
+
+def _run_to_end(main: Coroutine[Any, Any, int]) -> int:
+    """``asyncio.run``, but tasks that ignore their cancellation do not keep it from ending (L3)."""
+    loop = asyncio.new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            loop.run_until_complete(_leave())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _leave() -> None:
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        _, abandoned = await asyncio.wait(rest, timeout=LEAVE_S)
+        for task in abandoned:
+            _log.warning("%s ignores its cancellation and is left behind", task.get_name())
+    await asyncio.get_running_loop().shutdown_asyncgens()

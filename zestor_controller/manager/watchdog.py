@@ -1,8 +1,8 @@
 """A thread that sees when the event loop is held, and says by whom.
 
 A reconcile that blocks the loop (a ``time.sleep``, a synchronous request) freezes every other one, the watches and the
-probes, and cannot report itself. This thread asks the loop for a sign of life; when none comes within a second, it logs the
-stack of the loop's thread, once per blockage (R3: within 2 s).
+probes, and cannot report itself. This thread asks the loop for a sign of life; when none comes within a second, it
+logs the stack of the loop's thread, once per blockage (R3: within 2 s).
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ class LoopWatchdog:
                 told = True
                 frame = sys._current_frames().get(self._thread_id)
                 stack = "".join(traceback.format_stack(frame, limit=12)) if frame is not None else "(no stack)"
+                task = asyncio.current_task(self._loop)
                 _log.error(
-                    "the event loop has been held for %.1f s; everything waits. It stands at:\n%s", blocked, stack
+                    "the event loop has been held for %.1f s by %s; everything waits. It stands at:\n%s",
+                    *(blocked, task.get_name() if task is not None else "a callback", stack),
                 )
