@@ -178,11 +178,13 @@ async def orjson(url: str, kind: str, meter: Meter) -> None:
 async def lightkube(url: str, kind: str, meter: Meter) -> None:
     """Another asynchronous client."""
     from lightkube import AsyncClient, KubeConfig
+    from lightkube.config.models import Cluster, User
     from lightkube.generic_resource import create_namespaced_resource
     from lightkube.resources.core_v1 import Pod
 
     resource = {"widgets": create_namespaced_resource("bench.test", "v1", "Widget", "widgets"), "pods": Pod}[kind]
-    client = AsyncClient(config=KubeConfig.from_server(url), trust_env=False)
+    config = KubeConfig.from_one(cluster=Cluster(server=url), user=User(token="none"), context_name="bench")
+    client = AsyncClient(config=config, trust_env=False)
     objects: dict[tuple[str, str], Any] = {}
     meter.begin_list()
     async for obj in client.list(resource, namespace="*", chunk_size=500):
