@@ -20,7 +20,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from zestor_controller.apiserver import builtin
@@ -30,8 +30,8 @@ from zestor_controller.apiserver.bodies import check_size
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, Resource, User
 from zestor_controller.apiserver.crdefinitions import DefinitionController, definition_resource
-from zestor_controller.apiserver.discovery import Discovery
 from zestor_controller.apiserver.deleting import Deleter
+from zestor_controller.apiserver.discovery import Discovery
 from zestor_controller.apiserver.info import RequestInfo, request_info
 from zestor_controller.apiserver.namespaces import INITIAL, NamespaceGuard
 from zestor_controller.apiserver.negotiation import failure_response, negotiate, respond, respond_bytes
@@ -86,6 +86,8 @@ class ApiServer:
         self.storage = Storage()
         self.registry = Registry(builtin.resources())
         self.registry.add(definition_resource())
+        for resource in self.registry.resources():
+            self.storage.table(resource.storage)  # their history begins with the server's
         self.authenticator = authenticator
         self.authorizer = RbacAuthorizer(self.storage)
         self._rbac = rbac
@@ -94,7 +96,7 @@ class ApiServer:
         self._wall = wall
         guard = NamespaceGuard(self.storage)
         self._reader = Reader(self.storage, self._rng, wall)
-        self._writer = Writer(self.storage, self._rng, guard)
+        self._writer = Writer(self.storage, self._rng, guard, self.registry)
         self._deleter = Deleter(self.storage, self._reader, guard)
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
@@ -105,7 +107,7 @@ class ApiServer:
 
     def now(self) -> str:
         """The time, RFC 3339 with seconds."""
-        return datetime.fromtimestamp(self._wall(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(self._wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def compact(self) -> int:
         """Forget the history; answers the version up to which it is forgotten."""
@@ -116,7 +118,7 @@ class ApiServer:
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer a request; never raises."""
         info = request_info(request)
-        came = datetime.fromtimestamp(self._wall(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        came = datetime.fromtimestamp(self._wall(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         user = User("")
         try:
             user = self._user(request)
@@ -226,7 +228,7 @@ class ApiServer:
             result = await answered if inspect.isawaitable(answered) else answered
             return result if isinstance(result, Reply) else Reply(201 if info.verb == "create" else 200, result)
         verbs = call.subresource.verbs if call.subresource is not None else resource.verbs
-        if info.verb not in verbs:
+        if info.verb not in verbs or _misplaced(call):
             raise _not_allowed(call)
         if info.subresource == "scale":
             return await self._scale(call)
@@ -245,6 +247,10 @@ class ApiServer:
 
     def _write(self, call: Call) -> Reply:
         verb = call.info.verb
+        if (call.resource.namespaced and not call.info.namespace) or (
+            verb in ("update", "patch") and not call.info.single
+        ):
+            raise _not_allowed(call)
         if verb == "create":
             if call.info.single:
                 raise _not_allowed(call)
@@ -332,6 +338,16 @@ def _unknown() -> Failure:
 def _of_cluster(info: RequestInfo) -> RequestInfo:
     """A namespace is an object of the cluster, although its path looks like one inside itself."""
     return replace(info, namespace="")
+
+
+def _misplaced(call: Call) -> bool:
+    """A verb that this path has not: a write of all namespaces at once, or of a collection."""
+    info, resource = call.info, call.resource
+    if info.verb in ("create", "deletecollection") and resource.namespaced and not info.namespace:
+        return True
+    if info.verb == "create":
+        return info.single and not info.subresource
+    return info.verb in ("update", "patch") and not info.single
 
 
 def _not_allowed(call: Call) -> Failure:

@@ -34,6 +34,10 @@ class Call:
     subresource: Subresource | None
     now: str
 
+    def values(self, name: str) -> list[str]:
+        """Every value of a query parameter."""
+        return [value for key, value in self.request.query if key == name]
+
     @property
     def manager(self) -> str:
         """The field manager of a write that names none: the user agent's first word."""

@@ -9,14 +9,18 @@ pkg/endpoints/handlers/delete.go.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from zestor_controller.apiserver.bodies import decode_object
+from zestor_controller.apiserver.bodies import JSON, decode_object, media_type
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, Resource
+from zestor_controller.apiserver.gojson import DocumentError
+from zestor_controller.apiserver.gojson import load as load_json
 from zestor_controller.apiserver.info import is_true
 from zestor_controller.apiserver.namespaces import NamespaceGuard
+from zestor_controller.apiserver.options import list_options
+from zestor_controller.apiserver.options import dry_run
 from zestor_controller.apiserver.reading import Reader
 from zestor_controller.apiserver.selectors import parse_selection
 from zestor_controller.apiserver.status import bad_request, conflict, invalid, not_found, success
@@ -81,6 +85,7 @@ class Deleter:
         """DELETE of a collection: every object that the selectors choose."""
         resource = call.resource
         options = self._options(call)
+        list_options(call.query, watching=False)
         selection = parse_selection(call.query, resource)
         table = self._storage.table(resource.storage)
         revision = self._storage.revision
@@ -88,7 +93,7 @@ class Deleter:
         for version in table.versions(call.info.namespace):
             if not selection.empty and not selection.matches(version.obj):
                 continue
-            items.append(self._reader.object(resource, version))
+            items.append(self._reader.item(resource, version))
             self._remove(call, version, options)
         head = {"kind": resource.list_name, "apiVersion": resource.api_version}
         return Reply(200, {**head, "metadata": {"resourceVersion": str(revision)}, "items": items})
@@ -96,13 +101,7 @@ class Deleter:
     def _options(self, call: Call) -> _Options:
         body: Json = {}
         if call.request.body:
-            kind = call.request.headers.get("content-type")
-            body = decode_object(kind, call.request.body, "DeleteOptions", custom=False).value
-            if body.get("kind") not in (None, "", "DeleteOptions"):
-                raise bad_request(
-                    f'{body.get("kind")} in version "{body.get("apiVersion")}" cannot be handled as a DeleteOptions: '
-                    f"converting ({body.get('kind')}) to (v1.DeleteOptions): unknown conversion"
-                )
+            body = _options_body(call)
         query = call.query
         orphan = body.get("orphanDependents")
         if orphan is None and "orphanDependents" in query:
@@ -113,7 +112,7 @@ class Deleter:
             if not query["gracePeriodSeconds"].lstrip("-").isdecimal():
                 raise bad_request(f'strconv.ParseInt: parsing "{query["gracePeriodSeconds"]}": invalid syntax')
             grace = int(query["gracePeriodSeconds"])
-        dry = body.get("dryRun") or ([query["dryRun"]] if query.get("dryRun") else [])
+        is_dry, wrong_dry = dry_run(body.get("dryRun") or call.values("dryRun"))
         errors: list[FieldError] = []
         if policy and orphan is not None:
             told = "orphanDependents and deletionPropagation cannot be both set"
@@ -121,14 +120,13 @@ class Deleter:
         if policy and policy not in POLICIES:
             told = "Foreground, Background, Orphan, or nil"
             errors.append(not_supported("propagationPolicy", policy, ["Foreground", "Background", "Orphan", "nil"]))
-        if dry and dry != ["All"]:
-            errors.append(not_supported("dryRun", dry, ["All"]))
+        errors += wrong_dry
         if errors:
             raise invalid("meta.k8s.io", "DeleteOptions", "", errors)
         if orphan is not None and not policy:
             policy = "Orphan" if orphan else "Background"
         conditions = body.get("preconditions") or {}
-        return _Options(bool(dry), conditions.get("uid"), conditions.get("resourceVersion"), policy, grace)
+        return _Options(is_dry, conditions.get("uid"), conditions.get("resourceVersion"), policy, grace)
 
     def _remove(self, call: Call, present: Version, options: _Options) -> tuple[Json, bool]:
         """Mark or remove an object; answers its last state and whether it stays."""
@@ -137,14 +135,17 @@ class Deleter:
         meta = obj["metadata"]
         name = meta["name"]
         if options.uid is not None and options.uid != meta["uid"]:
-            told = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {meta['uid']}"
-            raise conflict(resource.group, resource.plural, name, told)
+            told = (
+                f"the UID in the precondition ({options.uid}) does not match the UID in record ({meta['uid']}). "
+                "The object might have been deleted and then recreated"
+            )
+            raise conflict(resource.group, resource.kind, name, told)
         if options.version is not None and options.version != meta["resourceVersion"]:
             told = (
-                f"Precondition failed: ResourceVersion in precondition: {options.version}, ResourceVersion in object meta: "
-                f"{meta['resourceVersion']}"
+                f"the ResourceVersion in the precondition ({options.version}) does not match the ResourceVersion in "
+                f"record ({meta['resourceVersion']}). The object might have been modified"
             )
-            raise conflict(resource.group, resource.plural, name, told)
+            raise conflict(resource.group, resource.kind, name, told)
         finalizers = self._finalizers(meta, options)
         grace = self._grace(resource, obj, options)
         kept = bool(finalizers) or grace > 0 or self._held(resource, obj)
@@ -161,7 +162,8 @@ class Deleter:
             meta.pop("finalizers", None)
         if not meta.get("deletionTimestamp") or _shorter(meta, grace):
             meta["deletionTimestamp"] = _later(call.now, grace)
-            meta["deletionGracePeriodSeconds"] = grace
+            if resource.storage != ("", "namespaces"):
+                meta["deletionGracePeriodSeconds"] = grace
             if meta.get("generation"):
                 meta["generation"] += 1
         if resource.storage == ("", "namespaces"):
@@ -201,11 +203,34 @@ class Deleter:
         return resource.storage == ("", "namespaces") and bool((obj.get("spec") or {}).get("finalizers"))
 
 
+def _options_body(call: Call) -> Json:
+    """The DeleteOptions in a request's body.
+
+    Raises:
+        Failure: 400, 413 or 415.
+    """
+    content = call.request.headers.get("content-type")
+    if media_type(content) != JSON:
+        body = decode_object(content, call.request.body, "DeleteOptions", custom=False).value
+    else:
+        try:
+            body, _ = load_json(call.request.body)
+        except DocumentError as error:
+            raise bad_request(f"couldn't get version/kind; json parse error: {error}") from None
+        if body is not None and not isinstance(body, dict):
+            body = decode_object(content, call.request.body, "DeleteOptions", custom=False).value
+    if body and body.get("kind") not in (None, "", "DeleteOptions"):
+        scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27"
+        version = body.get("apiVersion") or ""
+        raise bad_request(f'no kind "{body["kind"]}" is registered for version "{version}" in scheme "{scheme}"')
+    return body or {}
+
+
 def _shorter(meta: Json, grace: int) -> bool:
     before = meta.get("deletionGracePeriodSeconds")
     return before is not None and bool(before) and grace < before
 
 
 def _later(now: str, seconds: int) -> str:
-    at = datetime.fromisoformat(now.replace("Z", "+00:00")).astimezone(timezone.utc) + timedelta(seconds=seconds)
+    at = datetime.fromisoformat(now.replace("Z", "+00:00")).astimezone(UTC) + timedelta(seconds=seconds)
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -5,15 +5,16 @@ Source: apimachinery pkg/api/validation/objectmeta.go, apiserver pkg/registry/re
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import uuid
 from typing import Final
 
 from zestor_controller.apiserver.contract import Json, Resource
-from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, required, too_long
+from zestor_controller.schema.fielderror import ErrorType, FieldError, forbidden, invalid, required, too_long
 
-__all__ = ["generate_name", "new_uid", "validate_new", "validate_update"]
+__all__ = ["bare_finalizers", "generate_name", "new_uid", "validate_new", "validate_update"]
 
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -45,6 +46,8 @@ LABEL_VALUE: Final = (
     "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+_STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
+_OWNER_ORDER: Final = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -132,29 +135,56 @@ def _common(meta: Json) -> list[FieldError]:
         errors += [invalid("metadata.annotations", key, words) for words in qualified(key.lower())]
     if size > ANNOTATIONS_LIMIT:
         errors.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))
-    for finalizer in meta.get("finalizers") or ():
+    finalizers = meta.get("finalizers") or []
+    for finalizer in finalizers:
         errors += [invalid("metadata.finalizers", finalizer, words) for words in qualified(finalizer)]
+    if "orphan" in finalizers and "foregroundDeletion" in finalizers:
+        told = "finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(invalid("metadata.finalizers", finalizers, told))
     return errors + _owners(meta.get("ownerReferences") or [])
+
+
+def bare_finalizers(obj: Json, resource: Resource) -> list[FieldError]:
+    """What built-in kinds ask of finalizers beyond the rest: a standard name, or one with a domain."""
+    if resource.custom:
+        return []
+    told = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        invalid(f"metadata.finalizers[{index}]", name, told)
+        for index, name in enumerate(obj["metadata"].get("finalizers") or ())
+        if "/" not in name and name not in _STANDARD_FINALIZERS
+    ]
+
+
+def _owner_text(owner: Json) -> str:
+    ordered = {name: owner[name] for name in _OWNER_ORDER if name in owner}
+    return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False)
 
 
 def _owners(owners: list[Json]) -> list[FieldError]:
     errors: list[FieldError] = []
     controllers = [owner for owner in owners if owner.get("controller")]
-    for index, owner in enumerate(owners):
-        path = f"metadata.ownerReferences[{index}]"
+    path = "metadata.ownerReferences"  # the real server leaves the index out
+    for owner in owners:
+        version, kind = owner.get("apiVersion") or "", owner.get("kind") or ""
+        if (version, kind) in (("v1", "Event"), ("events.k8s.io/v1", "Event")):
+            group, _, number = version.rpartition("/")
+            told = f"{group}/{number}, Kind={kind} is disallowed from being an owner"
+            errors.append(FieldError(ErrorType.INVALID, path, owner, told, _owner_text(owner)))
         if not owner.get("apiVersion"):
             errors.append(invalid(f"{path}.apiVersion", "", "version must not be empty"))
         for field in ("kind", "name", "uid"):
             if not owner.get(field):
                 errors.append(invalid(f"{path}.{field}", "", "must not be empty"))
     if len(controllers) > 1:
-        names = " and ".join(str(owner.get("name")) for owner in controllers[:2])
+        names = " and ".join(f"{owner.get('kind')}/{owner.get('name')}" for owner in controllers[:2])
         told = f'Only one reference can have Controller set to true. Found "true" in references for {names}'
-        errors.append(invalid("metadata.ownerReferences", owners, told))
+        shown = "[" + ",".join(_owner_text(owner) for owner in owners) + "]"
+        errors.append(FieldError(ErrorType.INVALID, path, owners, told, shown))
     return errors
 
 
-def validate_update(new: Json, old: Json, resource: Resource) -> list[FieldError]:
+def validate_update(new: Json, old: Json) -> list[FieldError]:
     """The rules of a changed object's metadata."""
     meta, before = new["metadata"], old["metadata"]
     errors: list[FieldError] = []

@@ -8,21 +8,25 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from zestor_controller.apiserver.gojson import DocumentError
+from zestor_controller.apiserver.gojson import load as load_json
 from zestor_controller.apiserver.info import is_true
-from zestor_controller.apiserver.status import Failure, bad_request, invalid
+from zestor_controller.apiserver.status import Failure, bad_request, invalid, status_body
 from zestor_controller.schema.fielderror import FieldError, forbidden, not_supported, required, too_long
 from zestor_controller.schema.fielderror import invalid as wrong
 
-__all__ = ["Continue", "ListOptions", "WriteOptions", "list_options", "write_options"]
+__all__ = ["Continue", "ListOptions", "WriteOptions", "dry_run", "list_options", "object_version", "write_options"]
 
 META: Final = "meta.k8s.io"
 MATCHES: Final = ("Exact", "NotOlderThan")
 VALIDATIONS: Final = ("", "Ignore", "Strict", "Warn")
+_BASE64: Final = re.compile(r"[-_A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Continue:
 
     Attributes:
         revision: the version that all its pages show; 0 goes on with the present state.
-        start: the key of the last object of the page before.
+        start: the key of the last object of the page before, as it stands below the list's own path.
     """
 
     revision: int
@@ -49,13 +53,27 @@ class Continue:
         Raises:
             Failure: 400 for one that this server did not make.
         """
+        told = "invalid continue token: continue key is not valid: "
         try:
-            body = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-            if body["v"] != "meta.k8s.io/v1" or not body["start"]:
-                raise ValueError
-            return cls(max(0, int(body["rv"])), str(body["start"]).removesuffix("\0"))
-        except (ValueError, KeyError, TypeError, binascii.Error):
-            raise bad_request("continue key is not valid: illegal base64 data at input byte 0") from None
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            alien = next((at for at, sign in enumerate(token) if not _BASE64.fullmatch(sign)), len(token) - 1)
+            raise bad_request(f"{told}illegal base64 data at input byte {alien}") from None
+        try:
+            # Go looks at bytes: one that is no text shows as the character of its number.
+            body, _ = load_json(raw.decode("latin-1").encode())
+        except DocumentError as error:
+            raise bad_request(f"{told}{error}") from None
+        if not isinstance(body, dict) or body.get("v") != "meta.k8s.io/v1":
+            raise bad_request(f'{told}server does not recognize this encoded version ""')
+        revision, start = body.get("rv"), body.get("start")
+        if not isinstance(revision, int) or revision == 0:
+            raise bad_request(f"{told}incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+        if not isinstance(start, str) or not start:
+            raise bad_request(f"{told}encoded start key empty (version meta.k8s.io/v1)")
+        if posixpath.normpath("/" + start.lstrip("/")) != "/" + start.lstrip("/"):
+            raise bad_request(f"{told}{start}")
+        return cls(max(0, revision), start.lstrip("/").removesuffix("\0"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +111,30 @@ def list_options(query: Mapping[str, str], *, watching: bool) -> ListOptions:
     timeout = _number(query, "timeoutSeconds")
     initial = is_true(query["sendInitialEvents"]) if "sendInitialEvents" in query else None
     errors: list[FieldError] = []
-    if initial is not None and not watching:
-        errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
-    if match and match not in MATCHES:
-        errors.append(not_supported("resourceVersionMatch", match, [*MATCHES, ""]))
     if watching:
+        if initial is not None and match != "NotOlderThan":
+            errors.append(_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+        if match:
+            if initial is None:
+                errors.append(
+                    _match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+                )
+            if match != "NotOlderThan":
+                errors.append(not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
+            if token:
+                errors.append(_match("resourceVersionMatch is forbidden when continue is provided"))
+    else:
+        if match:
+            if not text:
+                errors.append(_match("resourceVersionMatch is forbidden unless resourceVersion is provided"))
+            if token:
+                errors.append(_match("resourceVersionMatch is forbidden when continue is provided"))
+            if match not in MATCHES:
+                errors.append(not_supported("resourceVersionMatch", match, [*MATCHES, ""]))
+            if match == "Exact" and text == "0":
+                errors.append(_match('resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
         if initial is not None:
-            if not match:
-                errors.append(_initial_needs())
-            elif match != "NotOlderThan":
-                errors.append(_initial_needs())
-        elif match:
-            told = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-            errors.append(forbidden("resourceVersionMatch", told))
-    elif match:
-        if not text:
-            told = "resourceVersionMatch is forbidden unless resourceVersion is provided"
-            errors.append(forbidden("resourceVersionMatch", told))
-        if token:
-            errors.append(
-                forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
-            )
-        if match == "Exact" and text == "0":
-            told = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
-            errors.append(forbidden("resourceVersionMatch", told))
+            errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
     if errors:
         raise invalid(META, "ListOptions", "", errors)
     page = None
@@ -124,13 +142,12 @@ def list_options(query: Mapping[str, str], *, watching: bool) -> ListOptions:
         page = Continue.parse(token)
         if text and text != "0":
             raise bad_request("specifying resource version is not allowed when using continue")
-    version = _version(text, watching=watching)
+    version = _version(text, watching=watching) if text else None
     bookmarks = "allowWatchBookmarks" in query and is_true(query["allowWatchBookmarks"])
     return ListOptions(version, match, max(0, limit), page, bookmarks, initial, timeout)
 
 
-def _initial_needs() -> FieldError:
-    told = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+def _match(told: str) -> FieldError:
     return forbidden("resourceVersionMatch", told)
 
 
@@ -143,18 +160,32 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _version(text: str, *, watching: bool) -> int | None:
-    if not text:
-        return None
-    if not text.isdecimal():
-        detail = f'strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise invalid_version(text, detail)
+def _version(text: str, *, watching: bool) -> int:
+    if watching:
+        return object_version(text)
+    try:
+        return object_version(text)
+    except Failure as failure:
+        raise bad_request(f"invalid resource version: {failure.body['message']}") from None
+
+
+def object_version(text: str) -> int:
+    """The resourceVersion of a read.
+
+    Raises:
+        Failure: 500 for one that is no number, as the real server has it.
+    """
+    if not (text.isascii() and text.isdecimal()):
+        told = f"strconv.ParseUint: parsing {json.dumps(text)}: invalid syntax"
+        raise Failure(status_body(500, f"resourceVersion: Invalid value: {json.dumps(text)}: {told}"))
     return int(text)
 
 
-def invalid_version(text: str, detail: str) -> Failure:
-    """A resourceVersion that is no number: 400, an Invalid reason is not given by the real server either."""
-    return bad_request(f"Invalid value: {json.dumps(text)}: {detail}")
+def dry_run(values: Sequence[str]) -> tuple[bool, list[FieldError]]:
+    """What the values of ``dryRun`` say, and what is wrong with them."""
+    if any(value != "All" for value in values):
+        return True, [not_supported("dryRun", list(values), ["All"])]
+    return bool(values), []
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +205,16 @@ class WriteOptions:
     force: bool
 
 
-def write_options(query: Mapping[str, str], kind: str, *, applying: bool = False) -> WriteOptions:
+def write_options(
+    query: Mapping[str, str], kind: str, *, applying: bool = False, dry: Sequence[str] = ()
+) -> WriteOptions:
     """Read the query of a create, update or patch.
 
     Args:
         query: the parameters.
         kind: ``CreateOptions``, ``UpdateOptions`` or ``PatchOptions``.
         applying: the patch is a server-side apply.
+        dry: every value of ``dryRun``.
 
     Raises:
         Failure: 422.
@@ -201,13 +235,12 @@ def write_options(query: Mapping[str, str], kind: str, *, applying: bool = False
             error = wrong("fieldManager", manager, told)
             errors.append(FieldError(error.type, error.field, error.value, error.detail, shown))
             break
-    dry = query.get("dryRun", "")
-    if dry and dry != "All":
-        errors.append(not_supported("dryRun", [dry], ["All"]))
+    is_dry, wrong_dry = dry_run(dry)
+    errors += wrong_dry
     validation = query.get("fieldValidation", "")
     if validation not in VALIDATIONS:
         errors.append(not_supported("fieldValidation", validation, list(VALIDATIONS)))
     if errors:
         raise invalid(META, kind, "", errors)
     force = "force" in query and is_true(query["force"])
-    return WriteOptions(bool(dry), manager, validation or "Warn", force)
+    return WriteOptions(is_dry, manager, validation or "Warn", force)

@@ -11,19 +11,34 @@ import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
+import msgspec
+
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, Resource
 from zestor_controller.apiserver.negotiation import Output, negotiate, to_json
-from zestor_controller.apiserver.options import Continue, ListOptions, list_options
+from zestor_controller.apiserver.options import Continue, ListOptions, list_options, object_version
 from zestor_controller.apiserver.selectors import Selection, parse_selection
 from zestor_controller.apiserver.status import expired, not_found, too_large_version
-from zestor_controller.apiserver.storage import ADDED, DELETED, MODIFIED, Change, Storage, Table, Version
+from zestor_controller.apiserver.storage import (
+    ADDED,
+    DELETED,
+    MODIFIED,
+    Change,
+    Storage,
+    Table,
+    Version,
+    encode_object,
+    object_key,
+)
 from zestor_controller.apiserver.tables import EventShape, include_object, shape_list, shape_object
 
 __all__ = ["Reader"]
 
+from_json = msgspec.json.Decoder().decode
+
 FUTURE_WAIT_S: Final = 3.0
 BOOKMARK_S: Final = 60.0
+BOOKMARK_BEFORE_END_S: Final = 2.0
 END_ANNOTATION: Final = "k8s.io/initial-events-end"
 
 
@@ -41,7 +56,7 @@ class Reader:
         self._rng = rng
         self._wall = wall
 
-    def _served(self, resource: Resource, version: Version) -> bytes:
+    def served(self, resource: Resource, version: Version) -> bytes:
         """An object's JSON in a version of its resource; made once, then kept beside it."""
         for known, raw in version.served or ():
             if known is resource:
@@ -49,11 +64,26 @@ class Reader:
         obj = version.copy()
         before = obj.get("apiVersion")
         shown = resource.strategy.on_read(obj)
-        raw = (
-            version.raw if shown is obj and before == resource.api_version and shown == version.obj else to_json(shown)
-        )
+        same = shown is obj and before == resource.api_version and shown == version.obj
+        raw = version.raw if same else encode_object(shown)
         version.served = [*(version.served or ()), (resource, raw)]
         return raw
+
+    def _items(self, resource: Resource, versions: list[Version]) -> list[bytes]:
+        """Objects as they stand in a plain list: those of built-in kinds without their type."""
+        served = self.served
+        if resource.custom:
+            return [served(resource, version) for version in versions]
+        head = b'{"kind":%b,"apiVersion":%b,' % (to_json(resource.kind), to_json(resource.api_version))
+        cut = len(head)
+        return [b"{" + served(resource, version)[cut:] for version in versions]
+
+    def item(self, resource: Resource, version: Version) -> Json:
+        """A private copy of an object as it stands in a list."""
+        obj = self.object(resource, version)
+        if not resource.custom:
+            obj = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
+        return obj
 
     def object(self, resource: Resource, version: Version) -> Json:
         """A private copy of an object in a version of its resource."""
@@ -67,14 +97,14 @@ class Reader:
         """
         output = negotiate(call.request, custom=call.resource.custom)
         text = call.query.get("resourceVersion", "")
-        if text.isdecimal():
-            await self._reach(int(text))
+        if text:
+            await self._reach(object_version(text))
         resource = call.resource
         version = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
         if version is None:
             raise not_found(resource.group, resource.plural, call.info.name)
         if output.plain:
-            return Reply(raw=self._served(resource, version))
+            return Reply(raw=self.served(resource, version))
         return self.shaped(call, output, self.object(resource, version), 200)
 
     def shaped(self, call: Call, output: Output, obj: Json, status: int, warnings: list[str] | None = None) -> Reply:
@@ -91,16 +121,14 @@ class Reader:
         selection = parse_selection(call.query, resource)
         table = self._storage.table(resource.storage)
         versions, revision = await self._versions(table, call.info.namespace, options)
-        chosen, metadata = self._page(versions, revision, options, selection)
-        if not output.transform:
-            parts = b",".join([self._served(resource, version) for version in chosen])
+        chosen, metadata = self._page(versions, revision, options, selection, call.info.namespace)
+        if resource.custom:
+            metadata.setdefault("continue", "")
+        if output.plain:
             head = {"kind": resource.list_name, "apiVersion": resource.api_version, "metadata": metadata}
-            raw = to_json(head)[:-1] + b',"items":[' + parts + b"]}"
-            if output.plain:
-                return Reply(raw=raw)
-            items = [self.object(resource, version) for version in chosen]
-            return Reply(value={**head, "items": items})
-        items = [self.object(resource, version) for version in chosen]
+            raw = to_json(head)[:-1] + b',"items":[' + b",".join(self._items(resource, chosen)) + b"]}"
+            return Reply(raw=raw)
+        items = [self.item(resource, version) for version in chosen]
         return Reply(value=shape_list(resource, metadata, items, output, include_object(call.request), self._wall()))
 
     async def _versions(self, table: Table, namespace: str, options: ListOptions) -> tuple[list[Version], int]:
@@ -109,7 +137,7 @@ class Reader:
         if options.page is not None:
             wanted = options.page.revision
             if wanted and wanted < storage.compacted:
-                token = Continue(0, options.page.start).token()
+                token = Continue(0, options.page.start).token()  # goes on with what there is now
                 raise expired(
                     "The provided continue parameter is too old to display a consistent list result. You can start a new "
                     "list without the continue parameter, or use the continue token in this response to retrieve the "
@@ -120,7 +148,7 @@ class Reader:
                 )
             revision = wanted or storage.revision
             found = table.snapshot(revision, namespace) if wanted else table.versions(namespace)
-            start = options.page.start
+            start = object_key(namespace, options.page.start)
             return [version for version in found if version.key > start], revision
         if options.version:
             await self._reach(options.version)
@@ -132,13 +160,10 @@ class Reader:
         return table.versions(namespace), storage.revision
 
     def _page(
-        self, versions: list[Version], revision: int, options: ListOptions, selection: Selection
+        self, versions: list[Version], revision: int, options: ListOptions, selection: Selection, namespace: str
     ) -> tuple[list[Version], Json]:
         metadata: Json = {"resourceVersion": str(revision)}
-        if options.version == 0 and not options.match and options.page is None:
-            limit = 0  # "any version" is answered from memory, whole
-        else:
-            limit = options.limit
+        limit = 0 if options.version == 0 else options.limit  # "any version" is answered from memory, whole
         if not limit:
             return [v for v in versions if selection.empty or selection.matches(v.obj)], metadata
         chosen: list[Version] = []
@@ -146,7 +171,9 @@ class Reader:
             if not selection.empty and not selection.matches(version.obj):
                 continue
             if len(chosen) == limit:
-                metadata["continue"] = Continue(revision, chosen[-1].key).token()
+                metadata["continue"] = Continue(
+                    revision, chosen[-1].key[len(namespace) + 1 if namespace else 0 :]
+                ).token()
                 if selection.empty:
                     metadata["remainingItemCount"] = len(versions) - index
                 break
@@ -177,21 +204,47 @@ class Reader:
             Failure: 400 or 422 for options that make no sense; an expired version is told on the stream.
         """
         resource = call.resource
-        output = negotiate(call.request, custom=resource.custom, watching=True)
+        output = negotiate(call.request, custom=resource.custom, listing=True, watching=True)
         options = list_options(call.query, watching=True)
         selection = parse_selection(call.query, resource)
         if call.info.legacy_watch and call.info.single:
             name, inner = call.info.name, selection.matches
             selection = Selection(lambda obj: obj["metadata"]["name"] == name and inner(obj), False, name)
-        stream = _Stream(self, call, output, options, selection)
-        return Reply(stream=stream.lines(self._storage, self._rng, self._wall))
+        stream = _Stream(self, call, output, options, selection, self._wall)
+        return Reply(stream=stream.lines(self._storage, self._rng))
+
+
+def _next_bookmark(now: float, deadline: float) -> float:
+    """When a watch is told of the present version next: each minute, and shortly before it ends."""
+    last = deadline - BOOKMARK_BEFORE_END_S
+    return min(now + BOOKMARK_S, last) if last > now else now + BOOKMARK_S
+
+
+def _item(resource: Resource, raw: bytes) -> bytes:
+    """An object as an item of a list: a built-in kind's items do not say what they are."""
+    if resource.custom:
+        return raw
+    head = b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.encode(), resource.api_version.encode())
+    if raw.startswith(head):
+        return b"{" + raw[len(head) :]
+    obj = from_json(raw)
+    return to_json({key: value for key, value in obj.items() if key not in ("kind", "apiVersion")})
 
 
 class _Stream:
     """One watch: its lines, in the shape that its client wants."""
 
-    def __init__(self, reader: Reader, call: Call, output: Output, options: ListOptions, selection: Selection) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        call: Call,
+        output: Output,
+        options: ListOptions,
+        selection: Selection,
+        wall: Callable[[], float],
+    ) -> None:
         self._reader = reader
+        self._wall = wall
         self._resource = call.resource
         self._namespace = call.info.namespace
         self._options = options
@@ -199,7 +252,7 @@ class _Stream:
         self._plain = not output.transform
         self._shape = EventShape(call.resource, output, include_object(call.request)) if output.transform else None
 
-    async def lines(self, storage: Storage, rng: random.Random, wall: Callable[[], float]) -> AsyncIterator[bytes]:
+    async def lines(self, storage: Storage, rng: random.Random) -> AsyncIterator[bytes]:
         """The stream; closing it frees the channel."""
         loop = asyncio.get_running_loop()
         options = self._options
@@ -209,12 +262,12 @@ class _Stream:
         table = storage.table(self._resource.storage)
         channel = table.watch(self._namespace, signal)
         try:
-            first, known = self._beginning(storage, table, wall)
+            first, known = self._beginning(storage, table)
             if first:
                 yield b"".join(first)
             if known is None:
                 return
-            bookmark = loop.time() + BOOKMARK_S
+            bookmark = _next_bookmark(loop.time(), deadline)
             while True:
                 if channel.pending:
                     out: list[bytes] = []
@@ -222,7 +275,7 @@ class _Stream:
                         change = channel.pending.popleft()
                         if change.revision > known:
                             known = change.revision
-                            line = self._line(change, wall)
+                            line = self._line(change)
                             if line is not None:
                                 out.append(line)
                     if out:
@@ -237,33 +290,35 @@ class _Stream:
                         await signal.wait()
                 except TimeoutError:
                     if options.bookmarks and loop.time() >= bookmark:
-                        bookmark = loop.time() + BOOKMARK_S
-                        yield self._bookmark(storage.revision, {}, wall)
+                        bookmark = _next_bookmark(loop.time(), deadline)
+                        yield self._bookmark(storage.revision, {})
         finally:
             channel.close()
 
-    def _beginning(self, storage: Storage, table: Table, wall: Callable[[], float]) -> tuple[list[bytes], int | None]:
+    def _beginning(self, storage: Storage, table: Table) -> tuple[list[bytes], int | None]:
         """The lines before the live ones, and the version that they reach; None when the stream ends there."""
         options, since = self._options, self._options.version
         initial = options.initial if options.initial is not None else not since
         if initial:
             found = [v for v in table.versions(self._namespace) if self._matches(v)]
-            lines = [self._event(ADDED, self._reader.object(self._resource, v), v, wall) for v in found]
+            lines = [self._told(ADDED, v) for v in found]
             if options.initial and options.bookmarks:
-                lines.append(self._bookmark(storage.revision, {END_ANNOTATION: "true"}, wall))
+                lines.append(self._bookmark(storage.revision, {END_ANNOTATION: "true"}))
             return lines, storage.revision
         start = since if since else storage.revision
-        if start < max(storage.compacted, table.since - 1):
-            told = f"too old resource version: {start} ({max(storage.compacted, table.since)})"
+        if start < max(storage.compacted, table.since):
+            told = f"too old resource version: {start} ({table.since})"
+            if start < storage.compacted:
+                told = "The resourceVersion for the provided watch is too old."
             status = expired(told).body
             return [to_json({"type": "ERROR", "object": status}) + b"\n"], None
-        lines = [line for c in table.changes(start, self._namespace) if (line := self._line(c, wall)) is not None]
+        lines = [line for c in table.changes(start, self._namespace) if (line := self._line(c)) is not None]
         return lines, max(start, storage.revision)
 
     def _matches(self, version: Version) -> bool:
         return self._selection.empty or self._selection.matches(version.obj)
 
-    def _line(self, change: Change, wall: Callable[[], float]) -> bytes | None:
+    def _line(self, change: Change) -> bytes | None:
         """What this watch tells of a change; None when it is none of its business."""
         kind = change.type
         if not self._selection.empty:
@@ -272,33 +327,39 @@ class _Stream:
             if not is_in and not was_in:
                 return None
             kind = DELETED if not is_in else MODIFIED if was_in else ADDED
+        leaving = kind == DELETED and change.type != DELETED
         if not self._plain:
-            return self._event(kind, self._shown(change, kind), change.version, wall)
-        key = (kind, self._resource.api_version)
+            return self._event(kind, self._left(change)) if leaving else self._told(kind, change.version)
+        # A resource is served in a new shape by a new Resource: what the old one's watches were told is not reused.
+        key = (kind, id(self._resource))
         line = change.lines.get(key)
         if line is None:
-            line = change.lines[key] = self._event(kind, self._shown(change, kind), change.version, wall)
+            line = self._event(kind, self._left(change)) if leaving else self._told(kind, change.version)
+            change.lines[key] = line
         return line
 
-    def _shown(self, change: Change, kind: str) -> Json:
-        """The object of an event: one that leaves the selection is told as it was, under the version of the change."""
-        if kind == DELETED and change.type != DELETED and change.previous is not None:
-            obj = self._reader.object(self._resource, change.previous)
-            obj["metadata"]["resourceVersion"] = str(change.revision)
-            return obj
-        return self._reader.object(self._resource, change.version)
+    def _left(self, change: Change) -> Json:
+        """An object that leaves the selection: as it was, under the version of the change."""
+        assert change.previous is not None  # it was selected before
+        obj = self._reader.object(self._resource, change.previous)
+        obj["metadata"]["resourceVersion"] = str(change.revision)
+        return obj
 
-    def _event(self, kind: str, obj: Json, version: Version, wall: Callable[[], float]) -> bytes:
-        shown = self._shape(obj, wall()) if self._shape is not None else obj
+    def _told(self, kind: str, version: Version) -> bytes:
+        """An object's event: in plain form, the bytes that are kept anyhow."""
+        if self._plain:
+            return b'{"type":"%b","object":%b}\n' % (kind.encode(), self._reader.served(self._resource, version))
+        return self._event(kind, self._reader.object(self._resource, version))
+
+    def _event(self, kind: str, obj: Json) -> bytes:
+        shown = self._shape(obj, self._wall()) if self._shape is not None else obj
         return to_json({"type": kind, "object": shown}) + b"\n"
 
-    def _bookmark(self, revision: int, annotations: dict[str, Any], wall: Callable[[], float]) -> bytes:
-        metadata: Json = {"resourceVersion": str(revision), "creationTimestamp": None}
-        if self._resource.custom:
-            del metadata["creationTimestamp"]
+    def _bookmark(self, revision: int, annotations: dict[str, Any]) -> bytes:
+        metadata: Json = {"resourceVersion": str(revision)}
         if annotations:
             metadata["annotations"] = annotations
         obj = {"kind": self._resource.kind, "apiVersion": self._resource.api_version, "metadata": metadata}
         if self._shape is not None:
-            obj = self._shape(obj, wall())
+            obj = self._shape(obj, self._wall())
         return to_json({"type": "BOOKMARK", "object": obj}) + b"\n"

@@ -10,17 +10,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
+from zestor_controller.apiserver.builtin.checks import bad_label_value, bad_qualified_name
 from zestor_controller.apiserver.contract import Json, Resource
-from zestor_controller.apiserver.status import bad_request
+from zestor_controller.apiserver.status import Failure, bad_request
+from zestor_controller.schema.fielderror import show
 
 __all__ = ["Selection", "parse_selection"]
 
 Test = Callable[[Json], bool]
+LabelTest = Callable[[Mapping[str, str]], bool]
 
-_PART: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_TOKEN: Final = re.compile(r"\s*(==|!=|=|<|>|!|\(|\)|,|[^\s=!<>(),]+)")
+_TOKEN: Final = re.compile(r"\s*(?:([()=!<>,]+)|([^\s()=!<>,]+))")
+_SYMBOLS: Final = ("==", "!=", "(", ")", ",", "!", "=", "<", ">")
+_OPERATORS: Final = ("in", "notin", "=", "==", "!=", "gt", "lt")
+_NUMBER: Final = re.compile(r"[-+]?\d+")
+_KEY_WORDS: Final = (
+    "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+    "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. "
+    "'example.com/MyName')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,118 +50,170 @@ class Selection:
     name: str = ""
 
 
+def _tokens(text: str) -> list[str]:
+    """The tokens of a label selector, as the server's scanner cuts them; the last one is empty."""
+    found: list[str] = []
+    for special, word in _TOKEN.findall(text):
+        while special:
+            # The longest known symbol wins; the scanner gives up on a run that starts with none.
+            symbol = next(known for known in _SYMBOLS if special.startswith(known))
+            found.append(symbol)
+            special = special[len(symbol) :]
+        if word:
+            found.append(word)
+    return [*found, ""]
+
+
+def _is_word(token: str) -> bool:
+    return bool(token) and token not in _SYMBOLS
+
+
+class _Parser:
+    """Reads requirements, one after the other, with the words and the order of the server's own parser."""
+
+    def __init__(self, text: str) -> None:
+        self._tokens = _tokens(text)
+        self._at = 0
+
+    def _peek(self) -> str:
+        return self._tokens[min(self._at, len(self._tokens) - 1)]
+
+    def _take(self) -> str:
+        token = self._peek()
+        self._at += 1
+        return token
+
+    def read(self) -> list[LabelTest]:
+        tests: list[LabelTest] = []
+        while True:
+            token = self._peek()
+            if not token:
+                return tests
+            if token != "!" and not _is_word(token):
+                raise bad_request(f"found '{token}', expected: !, identifier, or 'end of string'")
+            tests.append(self._requirement())
+            token = self._take()
+            if not token:
+                return tests
+            if token != ",":
+                raise bad_request(f"found '{token}', expected: ',' or 'end of string'")
+            after = self._peek()
+            if after != "!" and not _is_word(after):
+                raise bad_request(f"found '{after}', expected: identifier after ','")
+
+    def _requirement(self) -> LabelTest:
+        token = self._take()
+        absent = token == "!"
+        if absent:
+            token = self._take()
+        if not token:
+            raise _unparsed("found '', expected: identifier")
+        if not _is_word(token):
+            raise _unparsed(f"found '{token}', expected: identifier")
+        key = token
+        if bad_qualified_name(key):
+            raise _unparsed(f"<nil>: Invalid value: {show(key)}: {'; '.join(_key_words(key))}")
+        if self._peek() in ("", ","):
+            return (lambda labels: key not in labels) if absent else (lambda labels: key in labels)
+        if absent:
+            raise _unparsed(f"found '{self._peek()}', expected: in, notin, =, ==, !=, gt, lt")
+        return self._comparison(key, self._take())
+
+    def _comparison(self, key: str, operator: str) -> LabelTest:
+        if operator in ("in", "notin"):
+            values = self._values()
+            for index, value in enumerate(values):
+                _check_value(key, value, index)
+            chosen = frozenset(values)
+            if operator == "in":
+                return lambda labels: labels.get(key) in chosen if key in labels else False
+            return lambda labels: key not in labels or labels[key] not in chosen
+        if operator in ("=", "==", "!="):
+            value = self._exact()
+            _check_value(key, value, 0)
+            if operator == "!=":
+                return lambda labels: labels.get(key) != value if key in labels else True
+            return lambda labels: labels.get(key) == value if key in labels else False
+        if operator in ("<", ">"):
+            value = self._exact()
+            if not _NUMBER.fullmatch(value):
+                told = "for 'Gt', 'Lt' operators, the value must be an integer"
+                raise _unparsed(f"values[0]: Invalid value: {show(value)}: {told}")
+            return _compare(key, int(value), operator == ">")
+        raise _unparsed(f"found '{operator}', expected: {', '.join(_OPERATORS)}")
+
+    def _exact(self) -> str:
+        token = self._peek()
+        if token in ("", ","):
+            return ""
+        if not _is_word(token):
+            raise _unparsed(f"found '{token}', expected: identifier")
+        return self._take()
+
+    def _values(self) -> list[str]:
+        token = self._take()
+        if token != "(":
+            raise _unparsed(f"found '{token}' expected: '('")
+        values: list[str] = []
+        token = self._peek()
+        if token != "," and token != ")" and not _is_word(token):
+            raise _unparsed(f"found '{token}', expected: ',', ')' or identifier")
+        open_value = True  # a value is wanted here, and an empty one is a value
+        while True:
+            token = self._take()
+            if token == ")":
+                if open_value:
+                    values.append("")
+                return sorted(set(values))
+            if token == ",":
+                if open_value:
+                    values.append("")
+                open_value = True
+                after = self._peek()
+                if after not in (",", ")") and not _is_word(after):
+                    raise _unparsed(f"found '{after}', expected: ',', or ')'")
+            elif _is_word(token) and open_value:
+                values.append(token)
+                open_value = False
+            else:
+                raise _unparsed(f"found '{token}', expected: ',' or ')'")
+
+
+def _unparsed(why: str) -> Failure:
+    return bad_request(f"unable to parse requirement: {why}")
+
+
+def _key_words(key: str) -> list[str]:
+    return [_KEY_WORDS] if key.count("/") > 1 else bad_qualified_name(key)
+
+
+def _check_value(key: str, value: str, index: int) -> None:
+    words = bad_label_value(value)
+    if words:
+        raise _unparsed(f"values[{index}][{key}]: Invalid value: {show(value)}: {'; '.join(words)}")
+
+
+def _compare(key: str, wanted: int, greater: bool) -> LabelTest:
+    def test(labels: Mapping[str, str]) -> bool:
+        have = labels.get(key, "")
+        if not _NUMBER.fullmatch(have):
+            return False
+        return int(have) > wanted if greater else int(have) < wanted
+
+    return test
+
+
+@lru_cache(maxsize=256)
 def _labels(text: str) -> Test | None:
-    tokens = _TOKEN.findall(text)
-    if "".join(tokens) != re.sub(r"\s", "", text):
-        raise bad_request(f"unable to parse requirement: found '{text.strip()}', expected: identifier")
-    tests: list[Test] = []
-    at = 0
-    while at < len(tokens):
-        test, at = _requirement(tokens, at)
-        tests.append(test)
-        if at < len(tokens):
-            if tokens[at] != ",":
-                raise bad_request(f"found '{tokens[at]}', expected: ',' or 'end of string'")
-            at += 1
-            if at >= len(tokens):
-                raise bad_request("found '', expected: identifier after ','")
+    tests = _Parser(text).read()
     if not tests:
         return None
-    return lambda obj: all(test(obj) for test in tests)
 
+    def test(obj: Json) -> bool:
+        labels = obj["metadata"].get("labels") or {}
+        return all(test(labels) for test in tests)
 
-def _of(obj: Json) -> Mapping[str, str]:
-    return obj["metadata"].get("labels") or {}
-
-
-def _requirement(tokens: list[str], at: int) -> tuple[Test, int]:
-    if tokens[at] == "!":
-        if at + 1 >= len(tokens):
-            raise bad_request("unable to parse requirement: found '', expected: identifier")
-        key = _key(tokens[at + 1])
-        return (lambda obj: key not in _of(obj)), at + 2
-    key = _key(tokens[at])
-    if at + 1 >= len(tokens) or tokens[at + 1] == ",":
-        return (lambda obj: key in _of(obj)), at + 1
-    operator = tokens[at + 1]
-    if operator in ("=", "==", "!="):
-        value = tokens[at + 2] if at + 2 < len(tokens) and tokens[at + 2] != "," else ""
-        _value(key, value)
-        after = at + (3 if value else 2)
-        if operator == "!=":
-            return (lambda obj: _of(obj).get(key) != value if key in _of(obj) else True), after
-        return (lambda obj: key in _of(obj) and _of(obj)[key] == value), after
-    if operator in ("in", "notin"):
-        values, after = _values(tokens, at + 2)
-        for value in values:
-            _value(key, value)
-        if operator == "in":
-            return (lambda obj: key in _of(obj) and _of(obj)[key] in values), after
-        return (lambda obj: key not in _of(obj) or _of(obj)[key] not in values), after
-    if operator in ("<", ">"):
-        text = tokens[at + 2] if at + 2 < len(tokens) else ""
-        if not re.fullmatch(r"-?\d+", text):
-            raise bad_request(
-                f"unable to parse requirement: values[0][{key}]: Invalid value: \"{text}\": for 'Gt', 'Lt' operators, "
-                "the value must be an integer"
-            )
-        wanted = int(text)
-
-        def compare(obj: Json) -> bool:
-            have = _of(obj).get(key, "")
-            if not re.fullmatch(r"-?\d+", have):
-                return False
-            return int(have) > wanted if operator == ">" else int(have) < wanted
-
-        return compare, at + 3
-    raise bad_request(f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
-
-
-def _key(token: str) -> str:
-    prefix, slash, name = token.rpartition("/")
-    if not _PART.fullmatch(name) or len(name) > 63 or (slash and not prefix):
-        why = (
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-            "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-            "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-        )
-        if token in ("(", ")", "=", "==", "!=", ",", "<", ">"):
-            raise bad_request(f"unable to parse requirement: found '{token}', expected: identifier")
-        raise bad_request(f'unable to parse requirement: <nil>: Invalid value: "{token}": {why}')
-    return token
-
-
-def _value(key: str, value: str) -> None:
-    if value and (not _PART.fullmatch(value) or len(value) > 63):
-        why = (
-            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
-            "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
-            "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-        )
-        raise bad_request(f'unable to parse requirement: values[0][{key}]: Invalid value: "{value}": {why}')
-
-
-def _values(tokens: list[str], at: int) -> tuple[frozenset[str], int]:
-    if at >= len(tokens) or tokens[at] != "(":
-        found = tokens[at] if at < len(tokens) else ""
-        raise bad_request(f"unable to parse requirement: found '{found}' expected: '('")
-    values: list[str] = []
-    at += 1
-    pending = True
-    while at < len(tokens) and tokens[at] != ")":
-        if tokens[at] == ",":
-            if pending:
-                values.append("")
-            pending = True
-        else:
-            values.append(tokens[at])
-            pending = False
-        at += 1
-    if at >= len(tokens):
-        raise bad_request("unable to parse requirement: found '', expected: ',', ')' or identifier")
-    if pending:
-        values.append("")
-    return frozenset(values), at + 1
+    return test
 
 
 def _fields(text: str, resource: Resource) -> tuple[Test | None, str]:
@@ -163,16 +227,16 @@ def _fields(text: str, resource: Resource) -> tuple[Test | None, str]:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
         field, operator, value = match.groups()
         value = re.sub(r"\\(.)", r"\1", value)
-        get = _getter(field, resource)
-        if operator == "!=":
-            tests.append(lambda obj, get=get, value=value: get(obj) != value)  # type: ignore[misc]
-        else:
-            tests.append(lambda obj, get=get, value=value: get(obj) == value)  # type: ignore[misc]
-            if field == "metadata.name":
-                name = value
+        tests.append(_field_test(_getter(field, resource), value, operator == "!="))
+        if field == "metadata.name" and operator != "!=":
+            name = value
     if not tests:
         return None, name
     return (lambda obj: all(test(obj) for test in tests)), name
+
+
+def _field_test(get: Callable[[Json], str], value: str, differs: bool) -> Test:
+    return (lambda obj: get(obj) != value) if differs else (lambda obj: get(obj) == value)
 
 
 def _getter(field: str, resource: Resource) -> Callable[[Json], str]:
@@ -181,9 +245,13 @@ def _getter(field: str, resource: Resource) -> Callable[[Json], str]:
     if field == "metadata.namespace":
         return lambda obj: str(obj["metadata"].get("namespace", ""))
     known = resource.selectable.get(field)
-    if known is None:
+    if known is not None:
+        return known
+    # Kinds with selectors of their own, and custom ones, have words of their own.
+    if resource.selectable or resource.custom:
         raise bad_request(f"field label not supported: {field}")
-    return known
+    told = 'is not a known field selector: only "metadata.name", "metadata.namespace"'
+    raise bad_request(f"{show(field)} {told}")
 
 
 def parse_selection(query: Mapping[str, str], resource: Resource) -> Selection:

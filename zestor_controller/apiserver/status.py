@@ -183,7 +183,7 @@ def too_large_version(version: int, current: int) -> Failure:
         "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
         "retryAfterSeconds": 1,
     }
-    message = f"Too large resource version: {version}, current: {current}"
+    message = f"Timeout: Too large resource version: {version}, current: {current}"
     return Failure(status_body(504, message, "Timeout", details), [("Retry-After", "1")])
 
 

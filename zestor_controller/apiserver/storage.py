@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 
     from zestor_controller.apiserver.contract import Resource
 
-__all__ = ["ADDED", "DELETED", "MODIFIED", "Change", "Journal", "Storage", "Table", "Version", "Watcher", "object_key"]
+__all__ = [
+    "ADDED",
+    "DELETED",
+    "MODIFIED",
+    "Change",
+    "Journal",
+    "Storage",
+    "Table",
+    "Version",
+    "Watcher",
+    "encode_object",
+    "object_key",
+]
 
 Json = dict[str, Any]
 
@@ -37,6 +49,13 @@ _revision = attrgetter("revision")
 def object_key(namespace: str, name: str) -> str:
     """The key of an object in its table: it sorts as the server's lists are sorted."""
     return f"{namespace}/{name}" if namespace else name
+
+
+def encode_object(obj: Json) -> bytes:
+    """An object as JSON, its kind, apiVersion and metadata first."""
+    ordered = {"kind": obj.get("kind"), "apiVersion": obj.get("apiVersion"), "metadata": obj.get("metadata")}
+    ordered.update(obj)
+    return _encode(ordered)
 
 
 @dataclass(slots=True, eq=False)
@@ -247,13 +266,12 @@ class Storage:
         self._history = history
         self._marks: deque[int] = deque()
         self._tables: dict[tuple[str, str], Table] = {}
-        self._progress: Signal | None = None
 
     def table(self, storage: tuple[str, str]) -> Table:
         """The table of a resource; made when it is first asked for."""
         found = self._tables.get(storage)
         if found is None:
-            found = self._tables[storage] = Table(storage, self.revision if storage[0] else 0)
+            found = self._tables[storage] = Table(storage, self.revision)
         return found
 
     def tables(self) -> Iterator[Table]:
@@ -272,7 +290,7 @@ class Storage:
         previous = table.get(namespace, name)
         revision = self.revision + 1
         obj["metadata"]["resourceVersion"] = str(revision)
-        version = Version(object_key(namespace, name), namespace, revision, _encode(obj), obj)
+        version = Version(object_key(namespace, name), namespace, revision, encode_object(obj), obj)
         self._commit(table, Change(ADDED if previous is None else MODIFIED, version, previous, revision))
         return version
 
@@ -295,7 +313,7 @@ class Storage:
         revision = self.revision + 1
         last = previous.copy() if obj is None else obj
         last["metadata"]["resourceVersion"] = str(revision)
-        version = Version(previous.key, namespace, revision, _encode(last), last)
+        version = Version(previous.key, namespace, revision, encode_object(last), last)
         self._commit(table, Change(DELETED, version, previous, revision))
         return version
 
@@ -304,8 +322,9 @@ class Storage:
             self._journal.append(table.storage, change)
         self.revision = change.revision
         if change.previous is not None:
-            # History is read as bytes; the tree of the superseded object is not worth its memory.
+            # History is read as bytes; the tree of a superseded object is not worth its memory.
             change.previous.served = None
+            change.previous.decoded = None
         table.record(change)
         self._marks.append(change.revision)
         for hook in self.hooks:

@@ -19,12 +19,13 @@ from zestor_controller.apiserver.builtin.codec import DecodeFailure
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import UNTYPED, Json, Resource, Writing
 from zestor_controller.apiserver.fieldset import FieldSet
-from zestor_controller.apiserver.goyaml import load as load_yaml
 from zestor_controller.apiserver.gojson import DocumentError, duplicate_paths
 from zestor_controller.apiserver.gojson import load as load_json
+from zestor_controller.apiserver.goyaml import load as load_yaml
 from zestor_controller.apiserver.namespaces import NamespaceGuard
 from zestor_controller.apiserver.options import WriteOptions, write_options
 from zestor_controller.apiserver.patch import json_patch, merge_patch, text
+from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.status import (
     Failure,
     already_exists,
@@ -52,10 +53,12 @@ class Writer:
         storage: what is written.
         rng: uids and generated names.
         guard: whether a namespace takes new objects.
+        registry: the other kinds that there are.
     """
 
-    def __init__(self, storage: Storage, rng: random.Random, guard: NamespaceGuard) -> None:
+    def __init__(self, storage: Storage, rng: random.Random, guard: NamespaceGuard, registry: Registry) -> None:
         self._storage = storage
+        self._registry = registry
         self._rng = rng
         self._guard = guard
 
@@ -64,7 +67,7 @@ class Writer:
     def create(self, call: Call) -> Reply:
         """POST to a collection."""
         resource = call.resource
-        options = write_options(call.query, "CreateOptions")
+        options = write_options(call.query, "CreateOptions", dry=call.values("dryRun"))
         body = decode_object(
             call.request.headers.get("content-type"), call.request.body, resource.kind, custom=resource.custom
         )
@@ -83,14 +86,7 @@ class Writer:
             meta["name"] = metadata.generate_name(meta["generateName"], self._rng)
         if resource.namespaced:
             self._guard.admit(namespace, resource, str(meta.get("name", "")))
-        for field in (
-            "uid",
-            "creationTimestamp",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-            "selfLink",
-            "generation",
-        ):
+        for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             meta.pop(field, None)
         meta["uid"] = metadata.new_uid(self._rng)
         meta["creationTimestamp"] = call.now
@@ -111,7 +107,7 @@ class Writer:
                 empty=empty_value(resource.protobuf) if resource.protobuf else None,
             )
         resource.strategy.prepare_create(obj, writing)
-        errors = metadata.validate_new(obj, resource)
+        errors = metadata.validate_new(obj, resource) + metadata.bare_finalizers(obj, resource)
         errors += resource.strategy.validate_create(obj, writing)
         name = str(obj["metadata"].get("name", ""))
         if errors:
@@ -149,14 +145,14 @@ class Writer:
     def write_scaled(self, call: Call, present: Version, obj: Json) -> Json:
         """Commit an object whose number of replicas was set by its scale subresource."""
         kind = "UpdateOptions" if call.info.verb == "update" else "PatchOptions"
-        return self._changed(call, present, obj, write_options(call.query, kind))
+        return self._changed(call, present, obj, write_options(call.query, kind, dry=call.values("dryRun")))
 
     # Update
 
     def update(self, call: Call) -> Reply:
         """PUT of an object, or of its status."""
         resource = call.resource
-        options = write_options(call.query, "UpdateOptions")
+        options = write_options(call.query, "UpdateOptions", dry=call.values("dryRun"))
         body = decode_object(
             call.request.headers.get("content-type"), call.request.body, resource.kind, custom=resource.custom
         )
@@ -171,7 +167,9 @@ class Writer:
             raise not_found(resource.group, resource.plural, call.info.name)
         if not meta.get("resourceVersion") and not resource.unconditional_update:
             error = wrong("metadata.resourceVersion", 0, "must be specified for an update")
-            raise self._invalid(resource, obj, call.info.name, [error], warnings)
+            failure = invalid(resource.group, resource.plural, call.info.name, [error])
+            failure.headers += [("Warning", f'299 - "{text}"') for text in warnings]
+            raise failure
         changed = self._changed(call, present, obj, options)
         return Reply(200, self._read(resource, changed), warnings=self._warned(resource, warnings))
 
@@ -183,11 +181,18 @@ class Writer:
         version = meta.get("resourceVersion")
         uid = meta.get("uid")
         if uid and uid != before["uid"] and not owned and call.info.verb == "update":
-            told = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before['uid']}"
+            told = (
+                f"StorageError: invalid object, Code: 4, Key: /registry/{self._path(resource)}/{present.key}, "
+                "ResourceVersion: 0, AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before['uid']}"
+            )
             raise conflict(resource.group, resource.plural, call.info.name, told)
+        if version and not (version.isascii() and version.isdecimal()):
+            raise Failure(status_body(500, f'strconv.ParseUint: parsing "{version}": invalid syntax'))
         if version and version != before["resourceVersion"]:
             raise conflict(resource.group, resource.plural, call.info.name, MODIFIED)
-        for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        meta.pop("selfLink", None)
+        for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
             if field in before and (field not in meta or meta[field] is None or field == "creationTimestamp"):
                 meta[field] = before[field]
         if "generation" in before:
@@ -211,7 +216,9 @@ class Writer:
                 resets=_resets(resource, call.info.subresource),
             )
         new["metadata"]["resourceVersion"] = before["resourceVersion"]
-        errors = metadata.validate_update(new, live, resource)
+        # The registry checks the metadata, and so does each strategy: a complaint is a cause twice.
+        errors = metadata.validate_update(new, live)
+        errors += metadata.validate_update(new, live) + metadata.bare_finalizers(new, resource)
         errors += resource.strategy.validate_update(new, live, writing)
         if errors:
             raise self._invalid(resource, new, call.info.name, errors)
@@ -227,7 +234,9 @@ class Writer:
             resource.storage == ("", "namespaces") and (stored.get("spec") or {}).get("finalizers")
         )
         if meta.get("deletionTimestamp") and finished and not meta.get("deletionGracePeriodSeconds"):
-            return self._storage.delete(resource.storage, namespace, name, stored).obj
+            # The answer still has the version before; only the event tells the deletion's.
+            self._storage.delete(resource.storage, namespace, name, {**stored, "metadata": dict(meta)})
+            return stored
         return self._storage.write(resource.storage, namespace, name, stored).obj
 
     # Patch
@@ -237,7 +246,7 @@ class Writer:
         resource = call.resource
         kind = patch_type(call.request.headers.get("content-type"), resource.strategic)
         applying = kind == "application/apply-patch+yaml"
-        options = write_options(call.query, "PatchOptions", applying=applying)
+        options = write_options(call.query, "PatchOptions", applying=applying, dry=call.values("dryRun"))
         if applying:
             return self._apply(call, options)
         patch, duplicates = self._read_patch(call, kind)
@@ -275,6 +284,9 @@ class Writer:
     ) -> tuple[Json, list[str]]:
         """The patched document as an object of the kind; what does not fit is told with the whole document."""
         shown = text(new, live, UNTYPED if call.resource.custom else call.resource.types())
+        why = "" if call.resource.custom or not isinstance(new, dict) else self._stranger(call.resource, new)
+        if why:
+            raise invalid("", "", "", [wrong("patch", shown, why)])
         try:
             return call.resource.strategy.decode(new, options.validation, duplicates)
         except DecodeFailure as error:
@@ -337,22 +349,38 @@ class Writer:
         resource = call.resource
         version, kind = body.get("apiVersion"), body.get("kind")
         if not resource.custom:
-            if version and version != resource.api_version:
-                told = (
-                    f"the API version in the data ({version}) does not match the expected API version "
-                    f"({resource.api_version})"
-                )
-                raise bad_request(told)
-            if kind and kind != resource.kind:
-                told = f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-                raise bad_request(
-                    told + f'no kind "{kind}" is registered for version "{resource.api_version}" in scheme'
-                )
+            told = self._stranger(resource, body)
+            if told:
+                version = str(body.get("apiVersion") or resource.api_version).rpartition("/")[2]
+                kind = body.get("kind") or resource.kind
+                raise bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {told}')
             body = {**body, "apiVersion": resource.api_version, "kind": resource.kind}
         elif version != resource.api_version and call.info.verb != "patch":
             told = f"the API version in the data ({version or ''}) does not match the expected API version "
             raise bad_request(f"{told}({resource.api_version})")
         return resource.strategy.decode(body, options.validation, duplicates)
+
+    def _stranger(self, resource: Resource, body: Json) -> str:
+        """Why a body that names another kind or version cannot be read as this kind; empty when it names this one."""
+        version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
+        if (version, kind) == (resource.api_version, resource.kind):
+            return ""
+        group, _, number = version.rpartition("/")
+        other = self._registry.by_kind(group, number, kind)
+        if other is None or other.custom:
+            return (
+                f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+            )
+        try:
+            other.strategy.decode({**body}, "Ignore", [])
+        except DecodeFailure as error:
+            return error.why
+        package = resource.group.partition(".")[0] or "core"
+        return f"converting ({number}.{kind}) to ({package}.{resource.kind}): unknown conversion"
+
+    def _path(self, resource: Resource) -> str:
+        """Where the real server would keep the resource's objects."""
+        return f"{resource.group}/{resource.plural}" if resource.custom else resource.plural
 
     def _meta(self, obj: Json) -> Json:
         meta = obj.get("metadata")
@@ -401,6 +429,25 @@ class Writer:
         failure = invalid(resource.storage[0], kind, name, errors)
         failure.headers += [("Warning", f'299 - "{text}"') for text in warnings or ()]
         return failure
+
+
+_META_ORDER: Final = (
+    *("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp"),
+    *("deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"),
+)
+
+
+def _document(resource: Resource, patched: Any) -> str:
+    """A patched document as messages show it: a built-in kind's metadata in the order of its fields, without managers."""
+    if resource.custom or not isinstance(patched, dict):
+        return json.dumps(patched, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    shown = {key: patched[key] for key in sorted(patched)}
+    meta = shown.get("metadata")
+    if isinstance(meta, dict):
+        known = {key: meta[key] for key in _META_ORDER if key in meta}
+        rest = {key: value for key, value in sorted(meta.items()) if key not in known and key != "managedFields"}
+        shown["metadata"] = {**known, **rest}
+    return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
 
 
 def _same(new: Json, old: Json) -> bool:
