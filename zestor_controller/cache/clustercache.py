@@ -10,15 +10,18 @@ import asyncio
 import random
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from os import PathLike
 from typing import Any, Self, TypeVar, cast, overload
+
+import msgspec
 
 from zestor_controller.cache.informer import Informer
 from zestor_controller.cache.lister import Lister
 from zestor_controller.cache.reflector import Timing
 from zestor_controller.cache.status import InformerState
+from zestor_controller.cache.writing import ObservedClient
 from zestor_controller.client import Client
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.metrics import Metrics
@@ -68,6 +71,7 @@ class ClusterCache:
         self.metrics = metrics if metrics is not None else Metrics()
         self._timing = timing if timing is not None else Timing()
         self._rng = rng if rng is not None else random.Random()
+        self._observed: ObservedClient | None = None
         self._store = MemoryStore()
         self._informers: dict[tuple[Hashable, ...], Informer[Any]] = {}
         self._stack = AsyncExitStack()
@@ -117,6 +121,8 @@ class ClusterCache:
         labels: str | Mapping[str, str] | None = None,
         fields: str | None = None,
         indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
+        compact: bool = False,
+        metadata_only: bool = False,
         timeout: timedelta = SYNC_TIMEOUT,
     ) -> Lister[T]: ...
     @overload
@@ -128,6 +134,8 @@ class ClusterCache:
         labels: str | Mapping[str, str] | None = None,
         fields: str | None = None,
         indexes: Mapping[str, Callable[[Unstructured], Iterable[Hashable]]] | None = None,
+        compact: bool = False,
+        metadata_only: bool = False,
         timeout: timedelta = SYNC_TIMEOUT,
     ) -> Lister[Unstructured]: ...
     async def add(
@@ -138,6 +146,8 @@ class ClusterCache:
         labels: str | Mapping[str, str] | None = None,
         fields: str | None = None,
         indexes: Indexes | None = None,
+        compact: bool = False,
+        metadata_only: bool = False,
         timeout: timedelta = SYNC_TIMEOUT,
     ) -> Lister[Any]:
         """Cache a kind and wait until it is in sync.
@@ -148,6 +158,8 @@ class ClusterCache:
             labels: a label selector that narrows what the server sends.
             fields: a field selector that narrows what the server sends.
             indexes: named functions from an object to its keys.
+            compact: keep objects compressed: less memory, for more time at each event and each read.
+            metadata_only: read metadata and nothing else; the lister then holds unstructured objects without a spec.
             timeout: how long to wait for the first list.
 
         Raises:
@@ -155,7 +167,15 @@ class ClusterCache:
             TransportError: it was not in sync in time; the message says why. The kind goes on trying.
         """
         known = await self._known(kind)
-        informer = self.informer(known, namespaces=namespaces, labels=labels, fields=fields, indexes=indexes)
+        informer = self.informer(
+            kind_of(str(known)) if metadata_only else known,
+            namespaces=namespaces,
+            labels=labels,
+            fields=fields,
+            indexes=indexes,
+            compact=compact,
+            metadata_only=metadata_only,
+        )
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 await informer.wait_synced()
@@ -179,6 +199,8 @@ class ClusterCache:
         labels: str | Mapping[str, str] | None = None,
         fields: str | None = None,
         indexes: Indexes | None = None,
+        compact: bool = False,
+        metadata_only: bool = False,
     ) -> Informer[T]:
         """The informer of a kind and a selection; started when it is asked for first, shared from then on.
 
@@ -200,6 +222,8 @@ class ClusterCache:
             cast("Hashable", kind.model),
             where,
             tuple(sorted(selector.items())),
+            metadata_only,
+            compact,
         )
         known = self._informers.get(key)
         if known is not None:
@@ -207,6 +231,7 @@ class ClusterCache:
                 known.lister.add_index(name, function)
             return known
         name = "|".join([kind.store_name, kind.version, kind.model.__qualname__, *where, *selector.values()])
+        name += "|metadata" * metadata_only + "|compact" * compact
         informer: Informer[T] = Informer(
             self._client,
             kind,
@@ -218,6 +243,8 @@ class ClusterCache:
             metrics=self.metrics,
             timing=self._timing,
             rng=self._rng,
+            metadata_only=metadata_only,
+            compact=compact,
         )
         self._informers[key] = informer
         self._running.append(self._tasks.create_task(informer.run(), name=f"informer {kind.store_name}"))
@@ -231,7 +258,7 @@ class ClusterCache:
         """
         wanted = kind_of(kind)
         found = [
-            (len(key[4]) if isinstance(key[4], tuple) else 0, informer)
+            ((bool(key[5]), len(key[4]) if isinstance(key[4], tuple) else 0), informer)
             for key, informer in self._informers.items()
             if key[:2] == (wanted.api_version, wanted.kind) and (key[2] is wanted.model)
         ]
@@ -240,6 +267,25 @@ class ClusterCache:
                 f"{wanted.store_name} is not cached: add it with cache.add(...), or let a controller own or watch it"
             )
         return min(found, key=lambda pair: pair[0])[1].lister
+
+    @property
+    def client(self) -> Client:
+        """The client to write with: readers see what it wrote before the watch brings it (C9).
+
+        Raises:
+            ConfigError: the cache has not been entered.
+        """
+        if self._client is None:
+            raise ConfigError("the cache is not running: use it in `async with ClusterCache(...) as cache`")
+        if self._observed is None:
+            self._observed = ObservedClient(self._client, self._wrote)
+        return self._observed
+
+    def _wrote(self, kind: Kind[Any], method: str, name: str | None, answer: bytes) -> None:
+        for informer in self._informers.values():
+            if informer.kind.api_version == kind.api_version and informer.kind.kind == kind.kind:
+                with suppress(msgspec.DecodeError):  # the write was done; what cannot be read is brought by the watch
+                    informer.observe(method, name, answer)
 
     def informers(self) -> list[Informer[Any]]:
         """Every informer, in the order in which they were added."""
@@ -303,6 +349,8 @@ class BlockingClusterCache:
         labels: str | Mapping[str, str] | None = None,
         fields: str | None = None,
         indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
+        compact: bool = False,
+        metadata_only: bool = False,
         timeout: timedelta = SYNC_TIMEOUT,
     ) -> Lister[T]: ...
     @overload
@@ -314,6 +362,8 @@ class BlockingClusterCache:
         labels: str | Mapping[str, str] | None = None,
         fields: str | None = None,
         indexes: Mapping[str, Callable[[Unstructured], Iterable[Hashable]]] | None = None,
+        compact: bool = False,
+        metadata_only: bool = False,
         timeout: timedelta = SYNC_TIMEOUT,
     ) -> Lister[Unstructured]: ...
     def add(
@@ -324,13 +374,22 @@ class BlockingClusterCache:
         labels: str | Mapping[str, str] | None = None,
         fields: str | None = None,
         indexes: Indexes | None = None,
+        compact: bool = False,
+        metadata_only: bool = False,
         timeout: timedelta = SYNC_TIMEOUT,
     ) -> Lister[Any]:
         """Cache a kind and block until it is in sync; see :meth:`ClusterCache.add`."""
         if self._loop is None:
             raise ConfigError("the cache is not running: use it in `with ClusterCache(...) as cache`")
         adding = self._cache.add(
-            kind, namespaces=namespaces, labels=labels, fields=fields, indexes=indexes, timeout=timeout
+            kind,
+            namespaces=namespaces,
+            labels=labels,
+            fields=fields,
+            indexes=indexes,
+            compact=compact,
+            metadata_only=metadata_only,
+            timeout=timeout,
         )
         return asyncio.run_coroutine_threadsafe(adding, self._loop).result()
 

@@ -6,6 +6,7 @@ decoded by :class:`RecordCodec` when somebody asks for it, anew each time, so no
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar
 
@@ -19,6 +20,7 @@ __all__ = [
     "Page",
     "Record",
     "RecordCodec",
+    "compressed",
     "decode_line",
     "decode_object",
     "decode_page",
@@ -86,7 +88,7 @@ class Record(msgspec.Struct, gc=False, frozen=True):
         uid: the object's uid.
         version: its resourceVersion as a number, plus :data:`EPOCH` for each time the server was restored; the text
             itself where a server's versions are no numbers.
-        raw: the JSON of the object, or of the whole watch line that brought it.
+        raw: the JSON of the object, or of the whole watch line that brought it; plain, or compressed by zlib.
         wrapped: `raw` is a watch line: the object is its ``object``.
     """
 
@@ -97,7 +99,8 @@ class Record(msgspec.Struct, gc=False, frozen=True):
 
     def body(self) -> bytes:
         """The object's JSON."""
-        return bytes(_decode_wrapped(self.raw).object) if self.wrapped else self.raw
+        raw = self.raw if self.raw[:1] == b"{" else zlib.decompress(self.raw)
+        return bytes(_decode_wrapped(raw).object) if self.wrapped else raw
 
 
 decode_line = msgspec.json.Decoder(Line).decode
@@ -105,6 +108,11 @@ decode_object = msgspec.json.Decoder(_Object).decode
 decode_page = msgspec.json.Decoder(Page).decode
 _decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
 _decode_labels = msgspec.json.Decoder(_LabelledObject).decode
+
+
+def compressed(raw: bytes) -> bytes:
+    """JSON for a :class:`Record`, compressed; its first byte tells it from plain JSON."""
+    return zlib.compress(raw, 1)
 
 
 def labels_of(record: Record) -> Mapping[str, str]:

@@ -10,13 +10,15 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from zestor_controller.backoff import Backoff
-from zestor_controller.cache.decode import Record, RecordCodec
+from zestor_controller.cache.decode import Record, RecordCodec, decode_object
 from zestor_controller.cache.lister import Lister
+from zestor_controller.cache.overlay import Overlay
 from zestor_controller.cache.reflector import Reflector, Timing
 from zestor_controller.cache.status import InformerState, InformerStatus
+from zestor_controller.cache.writing import decode_deleted
 from zestor_controller.client import Client
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
@@ -27,6 +29,8 @@ __all__ = ["Informer"]
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+MANY_WRITES: Final = 1000
 
 
 class Informer(Generic[T]):
@@ -43,6 +47,8 @@ class Informer(Generic[T]):
         metrics: where to count.
         timing: the reflectors' clocks.
         rng: jitter.
+        metadata_only: read metadata and nothing else.
+        compact: keep objects compressed.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class Informer(Generic[T]):
         metrics: Metrics,
         timing: Timing,
         rng: random.Random,
+        metadata_only: bool = False,
+        compact: bool = False,
     ) -> None:
         self.kind = kind
         self._stored: StoreKind[T] = store.kind(name, codec=RecordCodec(kind), indexes=indexes, synced=False)
@@ -78,20 +86,58 @@ class Informer(Generic[T]):
                 timing=timing,
                 rng=rng,
                 alone=len(scopes) == 1,
+                metadata_only=metadata_only,
+                compact=compact,
             )
             for scope in scopes
         ]
-        self.lister: Lister[T] = Lister(kind, self._stored, lambda: self.status, client.namespace)
+        # A selector may leave a written object out, and metadata alone is another object: only the watch can tell.
+        self._overlaid = not selector and not metadata_only
+        self._overlay = Overlay()
+        self.lister: Lister[T] = Lister(
+            kind, self._stored, lambda: self.status, client.namespace, self._overlay, self._seen
+        )
 
     @property
     def status(self) -> InformerStatus:
         """The status of the reflector that is worst off."""
         return max((reflector.status for reflector in self._reflectors), key=_badness)
 
-    @property
-    def bytes(self) -> int:
-        """How many encoded bytes are kept."""
-        return sum(len(record.raw) for _, record in self._target.items())
+    def observe(self, method: str, name: str | None, answer: bytes) -> None:
+        """Note a write of this process, to be served until the watch has caught up with it (C9).
+
+        Args:
+            method: the HTTP method.
+            name: the object's name in the cache, where the request named it.
+            answer: the server's answer.
+        """
+        if not self._overlaid:
+            return
+        obj = decode_object(answer)
+        if obj.kind == self.kind.kind and obj.metadata.name:
+            meta = obj.metadata
+            name = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
+            reflector = self._reflector(name)
+            if reflector is not None:
+                record = Record(meta.uid, reflector.version_of(meta.resourceVersion), answer, False)
+                self._overlay.wrote(name, record, self._seen(name))
+        elif method == "DELETE" and name is not None:
+            uid = decode_deleted(answer).details.uid
+            if uid:
+                self._overlay.deleted(name, uid, self._target.get(name))
+        if len(self._overlay) > MANY_WRITES:
+            for one in self._overlay.names():  # nobody reads them: what the watch has brought can go
+                self._overlay.look(one, self._target.get(one), self._seen(one))
+
+    def _reflector(self, name: str) -> Reflector[T] | None:
+        """Who reads this name; None when no watched namespace holds it."""
+        where = name.rpartition("/")[0]
+        return next((one for one in self._reflectors if one.namespace in (None, where)), None)
+
+    def _seen(self, name: str) -> int | str:
+        """The last version that the stream of this name has brought."""
+        reflector = self._reflector(name)
+        return reflector.version_of(reflector.status.version) if reflector is not None else ""
 
     async def wait_synced(self) -> None:
         """Return once every part has been listed."""
@@ -107,6 +153,11 @@ class Informer(Generic[T]):
             if len(self._reflectors) > 1:
                 await self.wait_synced()
                 self._target.mark_synced()
+
+    @property
+    def bytes(self) -> int:
+        """How many encoded bytes are kept."""
+        return sum(len(record.raw) for _, record in self._target.items())
 
     async def _supervise(self, reflector: Reflector[T]) -> None:
         backoff = Backoff(rng=self._rng, clock=asyncio.get_running_loop().time)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import itemgetter
 from typing import Generic, TypeVar
 
-from zestor_controller.cache.decode import Record, labels_of, version_text
+from zestor_controller.cache.decode import Record, RecordCodec, labels_of, version_text
+from zestor_controller.cache.overlay import Overlay
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.errors import InvalidObject
 from zestor_controller.objects import Kind, LabelSelector, NamespacedName
@@ -50,16 +53,27 @@ class Lister(Generic[T]):
         stored: its handle in the store.
         status: how its informer is doing.
         namespace: where a name without a namespace is looked up.
+        overlay: what this process has written and the watch has not brought yet.
+        seen: the last version that the watch of a name has brought.
     """
 
     def __init__(
-        self, kind: Kind[T], stored: StoreKind[T], status: Callable[[], InformerStatus], namespace: str
+        self,
+        kind: Kind[T],
+        stored: StoreKind[T],
+        status: Callable[[], InformerStatus],
+        namespace: str,
+        overlay: Overlay,
+        seen: Callable[[str], int | str],
     ) -> None:
         self.kind = kind
         self._stored = stored
         self._encoded: EncodedKind[Record] = stored.encoded
         self._status = status
         self._namespace = namespace
+        self._overlay = overlay
+        self._seen = seen
+        self._decode = RecordCodec(kind).decode
 
     @property
     def status(self) -> InformerStatus:
@@ -76,14 +90,14 @@ class Lister(Generic[T]):
         Raises:
             InvalidObject: its model refuses it.
         """
-        return self._stored.get(self._key(name, namespace))
+        return self._get(self._key(name, namespace))
 
     def __contains__(self, name: object) -> bool:
         """Whether an object of this name is cached; anything with the text ``namespace/name`` or ``name`` will do."""
-        return self._encoded.get(str(name)) is not None
+        return self._record(str(name)) is not None
 
     def __len__(self) -> int:
-        return self._encoded.count()
+        return len(self._items()) if self._overlay else self._encoded.count()
 
     def list(self, namespace: str | None = None, labels: str | Mapping[str, str] | None = None) -> builtins.list[T]:
         """Objects in the order of their names, private copies; those that their model refuses are left out.
@@ -97,13 +111,9 @@ class Lister(Generic[T]):
         """
         wanted = self._selected(namespace, labels)
         found: builtins.list[T] = []
-        for name, _ in wanted:
-            try:
-                obj = self._stored.get(name)
-            except InvalidObject:
-                continue
-            if obj is not None:
-                found.append(obj)
+        for _, record in wanted:
+            with suppress(InvalidObject):
+                found.append(self._decode(record))
         return found
 
     def metadata(
@@ -113,7 +123,7 @@ class Lister(Generic[T]):
         return [_metadata(name, record) for name, record in self._selected(namespace, labels)]
 
     def by_index(self, index: str, key: Hashable) -> builtins.list[T]:
-        """The objects that a named index files under a key.
+        """The objects that a named index files under a key; an object counts as indexed once the watch has brought it.
 
         Raises:
             StoreError: there is no such index.
@@ -176,7 +186,7 @@ class Lister(Generic[T]):
         key = self._key(name, namespace)
         with self.watch(names={key}, initial_replay=True, overflow=Overflow.COALESCE) as watch:
             async with asyncio.timeout(timeout.total_seconds()):
-                obj = self._stored.get(key)
+                obj = self._get(key)
                 if until(obj):
                     return obj
                 async for event in watch:
@@ -202,11 +212,28 @@ class Lister(Generic[T]):
             return name
         return f"{namespace or self._namespace}/{name}"
 
+    def _record(self, name: str) -> Record | None:
+        cached = self._encoded.get(name)
+        return self._overlay.look(name, cached, self._seen(name)) if self._overlay else cached
+
+    def _get(self, name: str) -> T | None:
+        record = self._record(name)
+        return None if record is None else self._decode(record)
+
+    def _items(self) -> builtins.list[tuple[str, Record]]:
+        items = self._encoded.items()
+        if not self._overlay:
+            return list(items)
+        found: dict[str, Record | None] = dict(items)
+        for name in self._overlay.names():
+            found[name] = self._overlay.look(name, found.get(name), self._seen(name))
+        return [(name, record) for name, record in found.items() if record is not None]
+
     def _selected(
         self, namespace: str | None, labels: str | Mapping[str, str] | None
     ) -> builtins.list[tuple[str, Record]]:
         prefix = f"{namespace}/" if namespace and self.kind.namespaced else ""
-        items = sorted(item for item in self._encoded.items() if item[0].startswith(prefix))
+        items = sorted((item for item in self._items() if item[0].startswith(prefix)), key=itemgetter(0))
         if labels is None:
             return items
         selector = LabelSelector.parse(labels) if isinstance(labels, str) else LabelSelector.of(labels)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, Generic, TypeVar
@@ -21,6 +22,7 @@ from zestor_controller.backoff import Backoff
 from zestor_controller.cache.decode import (
     EPOCH,
     Record,
+    compressed,
     decode_line,
     decode_object,
     decode_page,
@@ -54,6 +56,9 @@ PAGE_BYTES: Final = 1 << 20
 MAX_PAGE: Final = 500
 RESTORE_CONFIRM_S: Final = 30.0
 SKIPPED_S: Final = 10.0
+JSON: Final = "application/json"
+METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ class Reflector(Generic[T]):
         timing: see :class:`Timing`.
         rng: jitter; injected so that a simulation can replay.
         alone: the kind is this reflector's whole; False where each watched namespace has a reflector of its own.
+        metadata_only: read metadata and nothing else of each object.
+        compact: keep objects compressed: about a third of the memory, for some 50 us at each event and each read.
         epoch: what is added to versions; it grows when the server has been restored (C2).
     """
 
@@ -108,6 +115,8 @@ class Reflector(Generic[T]):
     timing: Timing = field(default_factory=Timing)
     rng: random.Random = field(default_factory=random.Random)
     alone: bool = True
+    metadata_only: bool = False
+    compact: bool = False
     _page: int = MAX_PAGE
     _restore: _Restore | None = None
     _asked_to_wait: float = 0.0
@@ -170,7 +179,7 @@ class Reflector(Generic[T]):
         Returns:
             The list's version, the number of its objects, and how many of their names the cache held before.
         """
-        put, get = stage.put, self.target.get
+        put, get, pack = stage.put, self.target.get, self.packing()
         count = met = 0
         pending = asyncio.ensure_future(self._fetch(query))
         try:
@@ -190,7 +199,7 @@ class Reflector(Generic[T]):
                     meta = decode_object(item).metadata
                     key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
                     met += get(key) is not None
-                    put(key, Record(meta.uid, self.version_of(meta.resourceVersion), item, False))
+                    put(key, Record(meta.uid, self.version_of(meta.resourceVersion), pack(item), False))
                     if not index & 63 and perf_counter() > end:
                         await asyncio.sleep(0)
                         end = perf_counter() + SLICE_S
@@ -201,7 +210,8 @@ class Reflector(Generic[T]):
             pending.cancel()
 
     async def _fetch(self, query: dict[str, str]) -> bytes:
-        return await self.client.read_page(self.kind, namespace=self.namespace, query=query)
+        accept = METADATA_LIST if self.metadata_only else JSON
+        return await self.client.read_page(self.kind, namespace=self.namespace, query=query, accept=accept)
 
     def _size_pages(self, size: int, items: int) -> None:
         """Aim at pages of about a mebibyte: one page is one scan that nothing can interrupt (C8)."""
@@ -231,6 +241,10 @@ class Reflector(Generic[T]):
         self.epoch += EPOCH
         self._restored = True
         return False
+
+    def packing(self) -> Callable[[bytes], bytes]:
+        """What is done to an object's bytes before they are kept."""
+        return compressed if self.compact else bytes
 
     def version_of(self, text: str) -> int | str:
         """A record's version: the resourceVersion, above all those of before a restore."""
@@ -268,7 +282,12 @@ class Reflector(Generic[T]):
         try:
             async with (
                 asyncio.timeout(seconds + self.timing.margin) as deadline,
-                self.client.stream_lines(self.kind, namespace=self.namespace, query=query) as batches,
+                self.client.stream_lines(
+                    self.kind,
+                    namespace=self.namespace,
+                    query=query,
+                    accept=METADATA if self.metadata_only else JSON,
+                ) as batches,
             ):
                 opened = True
                 self._live()
@@ -343,7 +362,8 @@ class _Reading(Generic[T]):
         self._get = reflector.target.get
         self._reflector = reflector
         self._name = reflector.kind.store_name
-        self._kind = reflector.kind.kind
+        self._kind = "PartialObjectMetadata" if reflector.metadata_only else reflector.kind.kind
+        self._pack = reflector.packing()
         self._apply = reflector.target.apply
         self._counts = {
             kind: reflector.metrics.watch_events.labels(self._name, kind)
@@ -366,7 +386,7 @@ class _Reading(Generic[T]):
     def _take(self, lines: list[bytes]) -> None:
         changes: list[tuple[str, Record | Tombstone[Record] | None]] = []
         counts = dict.fromkeys(self._counts, 0)
-        version, epoch = self.version, self._reflector.epoch
+        version, epoch, pack = self.version, self._reflector.epoch, self._pack
         try:
             for line in lines:
                 try:
@@ -393,7 +413,7 @@ class _Reading(Generic[T]):
                 number = version_of(version)
                 if epoch and isinstance(number, int):
                     number += epoch
-                record = Record(meta.uid, number, line, True)
+                record = Record(meta.uid, number, pack(line), True)
                 if kind != "DELETED":
                     changes.append((key, record))
                 elif not self._outlived(key, record):
