@@ -19,8 +19,7 @@ from zestor_controller.apiserver.gojson import DocumentError
 from zestor_controller.apiserver.gojson import load as load_json
 from zestor_controller.apiserver.info import is_true
 from zestor_controller.apiserver.namespaces import NamespaceGuard
-from zestor_controller.apiserver.options import list_options
-from zestor_controller.apiserver.options import dry_run
+from zestor_controller.apiserver.options import dry_run, list_options
 from zestor_controller.apiserver.reading import Reader
 from zestor_controller.apiserver.selectors import parse_selection
 from zestor_controller.apiserver.status import bad_request, conflict, invalid, not_found, success
@@ -153,7 +152,7 @@ class Deleter:
         if not kept:
             if options.dry_run:
                 return obj, False
-            return self._storage.delete(resource.storage, namespace, name, obj).copy(), False
+            return self._storage.delete(resource.storage, namespace, name).copy(), False
         if meta.get("deletionTimestamp") and finalizers == (meta.get("finalizers") or []) and not _shorter(meta, grace):
             return obj, True
         if finalizers:

@@ -9,45 +9,37 @@ import json
 import random
 import re
 import uuid
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from zestor_controller.apiserver.builtin.checks import (
+    bad_label_value,
+    bad_name_label,
+    bad_qualified_name,
+    bad_subdomain,
+)
 from zestor_controller.apiserver.contract import Json, Resource
 from zestor_controller.schema.fielderror import ErrorType, FieldError, forbidden, invalid, required, too_long
 
 __all__ = ["bare_finalizers", "generate_name", "new_uid", "validate_new", "validate_update"]
 
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_QUALIFIED: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_VALUE: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
-SUBDOMAIN: Final = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-LABEL: Final = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-    "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-LABEL_1035: Final = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and "
-    "end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+_LABEL_1035_WORDS: Final = (
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
     "'[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
-QUALIFIED: Final = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-LABEL_VALUE: Final = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 _STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _OWNER_ORDER: Final = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
+
+
+def _bad_label_1035(name: str) -> list[str]:
+    words = ["must be no more than 63 characters"] if len(name) > 63 else []
+    return words if _LABEL_1035.fullmatch(name) else [*words, _LABEL_1035_WORDS]
+
+
+_NAME_RULES: Final[Mapping[str, Callable[[str], list[str]]]] = {"label": bad_name_label, "label1035": _bad_label_1035}
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -84,60 +76,23 @@ def _name(name: str, resource: Resource, field: str) -> list[FieldError]:
             if bad in name:
                 return [invalid(field, name, f"may not contain '{bad}'")]
         return [invalid(field, name, f"may not be '{name}'")] if name in (".", "..") else []
-    pattern, words, limit = {
-        "label": (_LABEL, LABEL, 63),
-        "label1035": (_LABEL_1035, LABEL_1035, 63),
-    }.get(rule, (_SUBDOMAIN, SUBDOMAIN, 253))
-    errors = []
-    if len(name) > limit:
-        errors.append(invalid(field, name, f"must be no more than {limit} bytes"))
-    if not pattern.fullmatch(name):
-        errors.append(invalid(field, name, words))
-    return errors
-
-
-def qualified(text: str) -> list[str]:
-    """What is wrong with a label's key, or another qualified name."""
-    prefix, slash, name = text.rpartition("/")
-    words = []
-    if slash:
-        if not prefix:
-            words.append("prefix part must be non-empty")
-        elif "/" in prefix:
-            return [
-                "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with "
-                "an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-                "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. "
-                "'example.com/MyName')"
-            ]
-        elif not _SUBDOMAIN.fullmatch(prefix):
-            words.append(f"prefix part {SUBDOMAIN}")
-    if not name:
-        words.append("name part must be non-empty")
-    elif len(name) > 63:
-        words.append("name part must be no more than 63 bytes")
-    if not _QUALIFIED.fullmatch(name):
-        words.append(QUALIFIED)
-    return words
+    return [invalid(field, name, words) for words in _NAME_RULES.get(rule, bad_subdomain)(name)]
 
 
 def _common(meta: Json) -> list[FieldError]:
     errors: list[FieldError] = []
     for key, value in (meta.get("labels") or {}).items():
-        errors += [invalid("metadata.labels", key, words) for words in qualified(key)]
-        if len(value) > 63:
-            errors.append(invalid("metadata.labels", value, "must be no more than 63 bytes"))
-        if not _VALUE.fullmatch(value):
-            errors.append(invalid("metadata.labels", value, LABEL_VALUE))
+        errors += [invalid("metadata.labels", key, words) for words in bad_qualified_name(key)]
+        errors += [invalid("metadata.labels", value, words) for words in bad_label_value(value)]
     size = 0
     for key, value in (meta.get("annotations") or {}).items():
         size += len(key) + len(value)
-        errors += [invalid("metadata.annotations", key, words) for words in qualified(key.lower())]
+        errors += [invalid("metadata.annotations", key, words) for words in bad_qualified_name(key.lower())]
     if size > ANNOTATIONS_LIMIT:
         errors.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))
     finalizers = meta.get("finalizers") or []
     for finalizer in finalizers:
-        errors += [invalid("metadata.finalizers", finalizer, words) for words in qualified(finalizer)]
+        errors += [invalid("metadata.finalizers", finalizer, words) for words in bad_qualified_name(finalizer)]
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         told = "finalizer orphan and foregroundDeletion cannot be both set"
         errors.append(invalid("metadata.finalizers", finalizers, told))

@@ -60,8 +60,7 @@ class Continue:
             alien = next((at for at, sign in enumerate(token) if not _BASE64.fullmatch(sign)), len(token) - 1)
             raise bad_request(f"{told}illegal base64 data at input byte {alien}") from None
         try:
-            # Go looks at bytes: one that is no text shows as the character of its number.
-            body, _ = load_json(raw.decode("latin-1").encode())
+            body, _ = load_json(raw)
         except DocumentError as error:
             raise bad_request(f"{told}{error}") from None
         if not isinstance(body, dict) or body.get("v") != "meta.k8s.io/v1":

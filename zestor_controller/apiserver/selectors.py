@@ -113,10 +113,10 @@ class _Parser:
         key = token
         if bad_qualified_name(key):
             raise _unparsed(f"<nil>: Invalid value: {show(key)}: {'; '.join(_key_words(key))}")
-        if self._peek() in ("", ","):
-            return (lambda labels: key not in labels) if absent else (lambda labels: key in labels)
         if absent:
-            raise _unparsed(f"found '{self._peek()}', expected: in, notin, =, ==, !=, gt, lt")
+            return lambda labels: key not in labels
+        if self._peek() in ("", ","):
+            return lambda labels: key in labels
         return self._comparison(key, self._take())
 
     def _comparison(self, key: str, operator: str) -> LabelTest:

@@ -234,8 +234,8 @@ class Writer:
             resource.storage == ("", "namespaces") and (stored.get("spec") or {}).get("finalizers")
         )
         if meta.get("deletionTimestamp") and finished and not meta.get("deletionGracePeriodSeconds"):
-            # The answer still has the version before; only the event tells the deletion's.
-            self._storage.delete(resource.storage, namespace, name, {**stored, "metadata": dict(meta)})
+            # The answer has the change and the version before it; the event has the deletion's version, and no change.
+            self._storage.delete(resource.storage, namespace, name)
             return stored
         return self._storage.write(resource.storage, namespace, name, stored).obj
 
