@@ -309,9 +309,9 @@ def test_c2_a_restored_server_begins_a_new_epoch_after_half_a_minute(virtually, 
         lister = await world.synced()
         world.server.script("watch", status_answer(410, "Expired"))
         world.server.restore("websites", backup, version)
-        await world.settle(20)
+        await world.settle(30)
         assert len(lister) == 2  # not believed yet
-        await world.settle(100)
+        await world.settle(60)
         assert world.versions(lister) == world.server_versions() == {"default/kept": "101"}
         assert [told for told in world.told if told[0] != "CREATE"] == [
             ("UPDATE", "default/kept", 101),
@@ -322,6 +322,25 @@ def test_c2_a_restored_server_begins_a_new_epoch_after_half_a_minute(virtually, 
         world.server.put("websites", "kept", spec={"n": 3})
         await world.settle()
         assert lister.get("kept")["spec"]["n"] == 3
+
+    virtually(test)
+
+
+def test_c1_a_list_whose_pages_always_expire_is_read_in_one_piece(virtually):
+    async def test(world):
+        for n in range(700):
+            world.server.put("websites", f"w{n}")
+
+        def expire(request):
+            query = dict(request.query)
+            if "continue" in query:
+                return status_answer(410, "Expired", "the continue token is too old")
+            return world.server._list("websites", None, query)
+
+        world.server.refuse("list", "websites", expire)
+        lister = await world.synced()
+        assert len(lister) == 700
+        assert "limit" not in world.server.requests[-2][2]
 
     virtually(test)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.cache.sync import Ended, Failed, Listed, Phase, State, step
+from zestor_controller.cache.sync import Ended, Failed, Listed, OlderList, Phase, State, step
 from zestor_controller.errors import (
     ApiError,
     Cause,
@@ -93,8 +93,22 @@ LISTING = State(LIST, "5")
             State(LIST, "5", consistent=True),
             Failed(Gone(), "5"),
             0,
-            State(LIST, "5", consistent=True, delay=True, reason="gone"),
-            id="page expired again: wait",
+            State(LIST, "5", consistent=True, whole=True, delay=True, reason="gone"),
+            id="page expired again: wait, and take the whole list at once",
+        ),
+        pytest.param(
+            LISTING,
+            Failed(OlderList("older"), "5"),
+            0,
+            State(LIST, "5", consistent=True, delay=True, reason="regression"),
+            id="an older list: ask for the newest",
+        ),
+        pytest.param(
+            State(LIST, "5", consistent=True),
+            Failed(OlderList("older", confirmed=True), "5"),
+            0,
+            State(LIST, "5", consistent=True, reason="regression"),
+            id="restored: list at once",
         ),
         pytest.param(
             LISTING,

@@ -29,7 +29,7 @@ from zestor_controller.cache.decode import (
     version_of,
 )
 from zestor_controller.cache.status import InformerState, InformerStatus
-from zestor_controller.cache.sync import Ended, Failed, Listed, Outcome, Phase, State, step
+from zestor_controller.cache.sync import Ended, Failed, Listed, OlderList, Outcome, Phase, State, step
 from zestor_controller.client import Client
 from zestor_controller.errors import (
     ApiError,
@@ -148,7 +148,9 @@ class Reflector(Generic[T]):
         self.metrics.relists.labels(name, state.reason).inc()
         if self.status.synced:
             self.status.relists += 1
-        query = dict(self.selector) | {"limit": str(self._page)}
+        query = dict(self.selector)
+        if not state.whole:
+            query["limit"] = str(self._page)
         if state.version and not state.consistent and not self._restored:
             # Never go back in time: not older than what this cache has already served.
             query |= {"resourceVersion": state.version, "resourceVersionMatch": "NotOlderThan"}
@@ -156,8 +158,7 @@ class Reflector(Generic[T]):
         stage = self._stage()
         try:
             version, count, met = await self._read_pages(query, stage)
-            if not self._forward(state.version, version):
-                raise TransportError(f"the list (version {version}) is older than the cache ({state.version})")
+            self._look_back(state, version)
             await stage.commit_async(SLICE_S)
         except ZestorError as error:
             return Failed(error, state.version)
@@ -166,7 +167,7 @@ class Reflector(Generic[T]):
         if self.status.synced and self.alone:
             self.metrics.synthetic_deletes.labels(name).inc(max(0, known - met))
         self.metrics.list_items.labels(name).inc(count)
-        self.metrics.list_seconds.labels(name, "paged").observe(perf_counter() - started)
+        self.metrics.list_seconds.labels(name, "whole" if state.whole else "paged").observe(perf_counter() - started)
         if self.alone:
             self.target.mark_synced()
         self.status.listed()
@@ -218,17 +219,25 @@ class Reflector(Generic[T]):
         if items:
             self._page = max(20, min(MAX_PAGE, PAGE_BYTES * items // size))
 
-    def _forward(self, last: str, version: str) -> bool:
-        """Whether a list may replace the cache; False only where both versions are numbers and time would run back."""
+    def _look_back(self, state: State, version: str) -> None:
+        """Refuse a list that would turn time back; two consistent ones, far enough apart, begin a new epoch (C2).
+
+        Raises:
+            OlderList: the list must not be used.
+        """
+        last = state.version
         before, after = version_of(last) if last else "", version_of(version)
         if self._restored or not isinstance(before, int) or not isinstance(after, int) or after >= before:
             self._restore, self._restored = None, False
-            return True
+            return
+        older = f"the list (version {version}) is older than the cache ({last})"
+        if not state.consistent:  # a replica that lags behind may say so too
+            raise OlderList(older)
         now = asyncio.get_running_loop().time()
         if self._restore is None:
             self._restore = _Restore(after, now)
         if now - self._restore.at < RESTORE_CONFIRM_S:
-            return False
+            raise OlderList(older)
         _log.error(
             "%s: the server's versions went back from %s to %s and stayed there: it was restored from a backup; "
             "the cache starts a new epoch",
@@ -236,11 +245,10 @@ class Reflector(Generic[T]):
             last,
             version,
         )
-        self.metrics.relists.labels(self.kind.store_name, "regression").inc()
         # What has been read of this list carries the old epoch; the next one replaces everything.
         self.epoch += EPOCH
         self._restored = True
-        return False
+        raise OlderList(older, confirmed=True)
 
     def packing(self) -> Callable[[bytes], bytes]:
         """What is done to an object's bytes before they are kept."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from zestor_controller.errors import ApiError, Gone, NotFound, ServerError, ZestorError
+from zestor_controller.errors import ApiError, Gone, NotFound, ServerError, TransportError, ZestorError
 
-__all__ = ["Ended", "Failed", "Listed", "Outcome", "Phase", "State", "step"]
+__all__ = ["Ended", "Failed", "Listed", "OlderList", "Outcome", "Phase", "State", "step"]
 
 RETRY_IN_PLACE_S: Final = 30.0
 SHORT_WATCH_S: Final = 1.0
@@ -27,6 +27,18 @@ class Phase(Enum):
     WATCH = "watch"
 
 
+class OlderList(TransportError):
+    """A list is older than what the cache has seen.
+
+    Attributes:
+        confirmed: it was met again and again: the server has been restored, and the next list begins a new epoch.
+    """
+
+    def __init__(self, message: str, *, confirmed: bool = False) -> None:
+        super().__init__(message)
+        self.confirmed = confirmed
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Where a reflector stands.
@@ -35,8 +47,10 @@ class State:
         phase: what to do next.
         version: the last resourceVersion seen; empty before the first list.
         consistent: the next list must leave resourceVersion unset (the last one it asked for is not to be had).
+        whole: the next list must come in one piece: history expires faster than its pages are read.
         delay: back off before doing it.
-        reason: why the next list is made: ``start``, ``gone``, ``too_large_rv``, ``error``, ``no_kind``, ``skipped``.
+        reason: why the next list is made: ``start``, ``gone``, ``too_large_rv``, ``error``, ``no_kind``, ``skipped``,
+            ``regression``.
         troubled_since: when the server began to answer a watch with errors, by the caller's clock; None when well.
         fresh: a list has just been accepted, and no watch has lived from its version since.
         absent: the server does not know the resource: what is cached is to be dropped.
@@ -45,6 +59,7 @@ class State:
     phase: Phase = Phase.LIST
     version: str = ""
     consistent: bool = False
+    whole: bool = False
     delay: bool = False
     reason: str = "start"
     troubled_since: float | None = None
@@ -122,7 +137,10 @@ def _list_failed(state: State, error: ZestorError) -> State:
     if isinstance(error, Gone) or _too_large(error):
         reason = "gone" if isinstance(error, Gone) else "too_large_rv"
         # Once at once without a version; if even that is refused, with backoff (fault 13).
-        return replace(state, consistent=True, delay=state.consistent, reason=reason, absent=False)
+        whole = state.whole or (state.consistent and isinstance(error, Gone))
+        return replace(state, consistent=True, whole=whole, delay=state.consistent, reason=reason, absent=False)
+    if isinstance(error, OlderList):
+        return replace(state, consistent=True, delay=not error.confirmed, reason="regression", absent=False)
     if isinstance(error, NotFound):
         return replace(state, delay=True, absent=True, reason="no_kind")
     return replace(state, delay=True, absent=False, reason="error")
