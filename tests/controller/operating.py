@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     def run(*args: Any, **kwargs: Any) -> None:
         run_virtual(test(*args, **kwargs))
 
+    run.__signature__ = inspect.signature(test)  # type: ignore[attr-defined]  # pytest finds the fixtures by it
     del run.__wrapped__  # or pytest-asyncio would look through it
     return run
 
@@ -52,11 +54,14 @@ class Operating:
     manager: Manager
     client: Client
     stop: asyncio.Event
+    serving: asyncio.Task[None]
 
     async def until(self, condition: Callable[[], object], within: float = 30.0) -> None:
         """Return when the condition holds; fail when it does not within so many seconds."""
         async with asyncio.timeout(within):
             while not condition():  # noqa: ASYNC110 - any state of server, manager and test may be asked for
+                if self.serving.done():
+                    await self.serving
                 await asyncio.sleep(max(0.005, within / 2000))
 
     def outcome(self, controller: Controller[Any], name: str) -> Outcome | None:
@@ -81,7 +86,7 @@ async def operating(
         serving = asyncio.create_task(manager.serve(stop, client=client))
         await asyncio.sleep(0)
         try:
-            yield Operating(server, manager, client, stop)
+            yield Operating(server, manager, client, stop, serving)
         finally:
             stop.set()
             await serving

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import io
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from zestor_controller.controller.finalizers import add_finalizer, remove_finali
 from zestor_controller.controller.handlers import requests_of
 from zestor_controller.controller.reconcile import Request, Result
 from zestor_controller.controller.recorder import EventRecorder
+from zestor_controller.controller.stacks import describe, stack_of
 from zestor_controller.controller.threads import in_thread
 from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
 from zestor_controller.errors import Conflict, InvalidObject, TerminalError
@@ -207,19 +207,17 @@ class Runner(Generic[T]):
             if done:
                 self._settle(item, task, loop.time() - started)
                 return
-            stack = _stack(task)
+            stack = stack_of(task)
             _log.error(
                 "%s: the reconcile of %s has run for %.0f s, its timeout; it is cancelled. It stood at:\n%s",
-                *(self.name, item.key, timeout, stack),
+                *(self.name, item.key, timeout, "".join(stack.format())),
             )
             self._metrics.reconcile_timeouts.labels(self.name).inc()
             self._metrics.reconcile_seconds.labels(self.name).observe(timeout)
             self._metrics.work_seconds.labels(self.name, self.name).observe(timeout)
             task.cancel()
             done, _ = await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
-            error = (
-                f"timed out after {timeout:g} s at {stack.strip().splitlines()[-1].strip() if stack.strip() else '?'}"
-            )
+            error = f"timed out after {timeout:g} s at {describe(stack)}"
             if done:
                 if not task.cancelled():
                     task.exception()  # seen: the timeout is what is told
@@ -368,15 +366,18 @@ class Runner(Generic[T]):
             more_causes=item.more,
             attempt=self.queue.failures(item.key) + 1,
         )
-        if _is_async(function):
-            return self._checked(function, await function(*args, context))
         blocking = BlockingContext(context, asyncio.get_running_loop())
-        return self._checked(
-            function,
-            await in_thread(
-                lambda: function(*args, blocking), name=f"{self.name}: {item.key}", on_cancel=blocking.cancel
-            ),
-        )
+        try:
+            if _is_async(function):
+                answer = await function(*args, context)
+            else:
+                answer = await in_thread(
+                    lambda: function(*args, blocking), name=f"{self.name}: {item.key}", on_cancel=blocking.cancel
+                )
+        except SystemExit as error:  # in a task it would tear down the loop without any order
+            self._metrics.reconcile_panics.labels(self.name).inc()
+            raise RuntimeError(f"it called exit({error.code}); a reconcile cannot end the manager") from error
+        return self._checked(function, answer)
 
     def _checked(self, function: Callable[..., Any], answer: Any) -> Result | None:
         if answer is None or isinstance(answer, Result):
@@ -401,9 +402,3 @@ def _line(error: BaseException) -> str:
     """An error as one line, with its type where that is not said already."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _stack(task: asyncio.Task[Any]) -> str:
-    out = io.StringIO()
-    task.print_stack(limit=8, file=out)
-    return out.getvalue()

@@ -90,10 +90,10 @@ class HealthServer:
             app.router.add_get("/statusz", self._statusz)
         if metrics:
             app.router.add_get("/metrics", self._render)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, self._host, port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, self._host, port)
         try:
             await site.start()
         except OSError as error:

@@ -59,7 +59,7 @@ class LoopWatchdog:
 
     def _answer(self) -> None:
         now = time.monotonic()
-        gap = now - self._answered - PERIOD_S
+        gap = now - self._answered
         if gap > LIMIT_S:
             self._metrics.loop_blocked_seconds.observe(gap)
         self._answered = now

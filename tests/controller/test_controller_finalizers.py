@@ -1,0 +1,134 @@
+"""R4: a finalizer is on before the first reconcile, and comes off when the cleanup has succeeded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from operating import Operating, Shop, operating, virtual
+
+from zestor_controller import Context, Controller, Request, Result
+
+OURS = "demo.example.org/cleanup"
+THEIRS = "other.example.org/hold"
+
+
+def finalizers(op: Operating) -> list[str] | None:
+    obj = op.server.objects.get(("shops", "default", "a"))
+    return obj["metadata"].get("finalizers", []) if obj else None
+
+
+@virtual
+async def test_r4_the_finalizer_is_there_before_the_first_reconcile() -> None:
+    shops = Controller(Shop)
+    seen: list[object] = []
+
+    @shops.reconciler
+    async def reconcile(shop: Shop, ctx: Context) -> None:
+        seen.append((finalizers(op), shop.metadata.finalizers))
+
+    @shops.finalizer(OURS)
+    async def cleanup(shop: Shop, ctx: Context) -> None: ...
+
+    async with operating(shops) as op:
+        op.server.put("shops", "a", metadata={"finalizers": [THEIRS]})
+        await op.until(lambda: seen)
+        assert seen[0] == ([THEIRS, OURS], [THEIRS, OURS])
+
+
+@virtual
+async def test_r4_cleanup_is_retried_and_runs_before_the_object_goes() -> None:
+    shops = Controller(Shop)
+    told: list[object] = []
+
+    @shops.reconciler
+    async def reconcile(shop: Shop, ctx: Context) -> None:
+        told.append("reconcile")
+
+    @shops.finalizer(OURS)
+    async def cleanup(shop: Shop, ctx: Context) -> None:
+        told.append(finalizers(op))
+        if len(told) < 4:
+            raise ValueError("the till is not empty")
+
+    @shops.deleted
+    async def deleted(request: Request, last: Shop | None, ctx: Context) -> None:
+        told.append(f"deleted {request}")
+
+    async with operating(shops) as op:
+        op.server.put("shops", "a")
+        await op.until(lambda: finalizers(op) == [OURS] and "reconcile" in told)
+        await op.until(lambda: op.outcome(shops, "default/a").result == "success")
+        told[:] = ["reconcile"]
+        op.server.take("shops", "a")
+        await op.until(lambda: told[-1] == "deleted default/a")
+        assert told == ["reconcile", [OURS], [OURS], [OURS], "deleted default/a"]
+        assert finalizers(op) is None
+
+
+@virtual
+async def test_r4_a_cleanup_that_is_not_done_yet_holds_the_object() -> None:
+    shops = Controller(Shop)
+    runs: list[int] = []
+
+    @shops.reconciler
+    async def reconcile(shop: Shop, ctx: Context) -> None: ...
+
+    @shops.finalizer(OURS)
+    async def cleanup(shop: Shop, ctx: Context) -> Result | None:
+        runs.append(1)
+        return Result(requeue_after=timedelta(minutes=1)) if len(runs) < 3 else None
+
+    async with operating(shops) as op:
+        op.server.put("shops", "a", metadata={"finalizers": [OURS]})
+        op.server.take("shops", "a")
+        await op.until(lambda: runs)
+        assert finalizers(op) == [OURS]
+        await op.until(lambda: finalizers(op) is None, within=200)
+        assert len(runs) == 3
+
+
+@virtual
+async def test_r4_other_controllers_finalizers_are_never_touched() -> None:
+    shops = Controller(Shop)
+    cleanups: list[int] = []
+
+    @shops.reconciler
+    async def reconcile(shop: Shop, ctx: Context) -> None: ...
+
+    @shops.finalizer(OURS)
+    async def cleanup(shop: Shop, ctx: Context) -> None:
+        cleanups.append(1)
+        if len(cleanups) == 1:  # another controller adds its own meanwhile: ours may not be taken off a stale list
+            op.server.put("shops", "a", metadata={"finalizers": [OURS, THEIRS]})
+
+    async with operating(shops) as op:
+        op.server.put("shops", "a")
+        await op.until(lambda: finalizers(op) == [OURS])
+        op.server.take("shops", "a")
+        await op.until(lambda: finalizers(op) == [THEIRS])
+        assert len(cleanups) == 2
+        op.server.put("shops", "a", metadata={"finalizers": []})
+        await op.until(lambda: finalizers(op) is None)
+
+
+@virtual
+async def test_r4_cleanup_runs_when_the_deletion_happened_while_nobody_watched() -> None:
+    shops = Controller(Shop)
+    cleanups: list[str] = []
+
+    @shops.reconciler
+    async def reconcile(shop: Shop, ctx: Context) -> None:
+        raise AssertionError("an object that is going is not reconciled")
+
+    @shops.finalizer(OURS)
+    async def cleanup(shop: Shop, ctx: Context) -> None:
+        cleanups.append(ctx.request.name)
+
+    from plainserver import PlainServer
+
+    server = PlainServer()
+    server.put("shops", "a", metadata={"finalizers": [OURS]})
+    server.take("shops", "a")
+    async with operating(shops, server=server) as op:
+        await op.until(lambda: finalizers(op) is None)
+    assert cleanups == ["a"]
