@@ -17,12 +17,11 @@ from zestor_controller.apiserver import managedfields
 from zestor_controller.apiserver.bodies import decode_object
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json
-from zestor_controller.apiserver.crdstrategy import GROUP, MESSAGE, PLURAL, definition_resource
+from zestor_controller.apiserver.crdstrategy import GROUP, PLURAL, definition_resource, definition_types
 from zestor_controller.apiserver.customresources import resources_of
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.status import conflict, not_found
 from zestor_controller.apiserver.storage import DELETED, Change, Storage
-from zestor_controller.apiserver.typedefs import builtin
 from zestor_controller.schema.expressions import Rules
 
 __all__ = ["DefinitionController", "definition_resource"]
@@ -170,7 +169,7 @@ class DefinitionController:
         written = managedfields.update(
             live.copy(),
             crd,
-            builtin(MESSAGE),
+            definition_types(),
             manager=_MANAGER,
             api_version=f"{GROUP}/v1",
             subresource="status",

@@ -8,12 +8,14 @@ Source: ``k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefinition``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from zestor_controller.apiserver.builtin import codec
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
-from zestor_controller.apiserver.contract import Column, Json, Resource, Subresource, Writing
+from zestor_controller.apiserver.contract import Column, Json, Resource, Subresource, TypeDef, Writing
 from zestor_controller.apiserver.typedefs import builtin
 from zestor_controller.schema.definition import (
     definition_formats,
@@ -26,7 +28,7 @@ from zestor_controller.schema.definition import (
 from zestor_controller.schema.expressions import Rules
 from zestor_controller.schema.fielderror import FieldError, forbidden
 
-__all__ = ["GROUP", "MESSAGE", "PLURAL", "DefinitionStrategy", "definition_resource"]
+__all__ = ["GROUP", "MESSAGE", "PLURAL", "DefinitionStrategy", "definition_resource", "definition_types"]
 
 GROUP: Final = "apiextensions.k8s.io"
 PLURAL: Final = "customresourcedefinitions"
@@ -143,13 +145,26 @@ def _check_conversion(obj: Json) -> list[FieldError]:
     return []
 
 
+@functools.cache
+def definition_types() -> TypeDef:
+    """The shape of a definition: that of its field tables, with conditions told apart by their type."""
+    fields = dict(_fields(builtin(MESSAGE)))
+    status = dict(_fields(fields["status"]))
+    status["conditions"] = replace(status["conditions"], topology="map", keys=("type",))
+    fields["status"] = replace(fields["status"], fields=lambda: status)
+    return TypeDef("struct", fields=lambda: fields)
+
+
+def _fields(typedef: TypeDef) -> Mapping[str, TypeDef]:
+    return typedef.fields() if typedef.fields is not None else {}
+
+
 def definition_resource(rules: Rules | None = None) -> Resource:
     """The Resource of definitions.
 
     Args:
         rules: the CEL engine; None: ``x-kubernetes-validations`` hold nothing back.
     """
-    types = builtin(MESSAGE)
     return Resource(
         group=GROUP,
         version="v1",
@@ -158,7 +173,7 @@ def definition_resource(rules: Rules | None = None) -> Resource:
         singular="customresourcedefinition",
         namespaced=False,
         strategy=DefinitionStrategy(rules),
-        types=lambda: types,
+        types=definition_types,
         verbs=_VERBS,
         list_kind=f"{KIND}List",
         short_names=("crd", "crds"),

@@ -55,7 +55,10 @@ _UNCHECKED = FieldError(
 
 def _read_metadata(value: Any) -> tuple[Json, list[str]]:
     """ObjectMeta as Go reads and writes it, and the paths of its unknown fields."""
-    metadata, complaints = codec.decode(OBJECT_META, {} if value is None else value, ())
+    if value is not None and not isinstance(value, dict):
+        found = {str: "string", bool: "bool", list: "array"}.get(type(value), "number")
+        raise ValueError(f"json: cannot unmarshal {found} into Go value of type v1.ObjectMeta")
+    metadata, complaints = codec.decode(OBJECT_META, value or {}, ())
     return metadata, [text.split('"')[1] for text in complaints]
 
 
