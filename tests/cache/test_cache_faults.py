@@ -326,6 +326,28 @@ def test_c2_a_restored_server_begins_a_new_epoch_after_half_a_minute(virtually, 
     virtually(test)
 
 
+@pytest.mark.parametrize("sign", ["MODIFIED", "BOOKMARK"])
+def test_c2_a_restored_server_that_takes_the_watch_is_found_by_its_first_line(virtually, sign):
+    async def test(world):
+        world.server.put("websites", "kept")
+        backup, version = world.server.objects("websites"), world.server.version
+        for n in range(9):
+            world.server.put("websites", "kept", spec={"n": n})
+        lister = await world.synced()
+        world.server.restore("websites", backup, version)
+        await world.settle(5)  # the watch stands again, from a version that the server has not reached
+        world.server._history.clear()
+        world.server.put("websites", "kept", spec={"n": "after"})
+        line = {"type": sign, "object": world.server.objects("websites")["default/kept"]}
+        world.server.send("websites", json.dumps(line).encode() + b"\n")
+        await world.settle(180)
+        assert lister.get("kept")["spec"] == {"n": "after"}
+        assert world.versions(lister) == world.server_versions()
+        assert lister.status.live
+
+    virtually(test)
+
+
 def test_c1_a_list_whose_pages_always_expire_is_read_in_one_piece(virtually):
     async def test(world):
         for n in range(700):

@@ -367,6 +367,8 @@ class _Reading(Generic[T]):
         self.lines = 0
         self.skipped = False
         self._breath = perf_counter()
+        number = version_of(version)
+        self._last = number if isinstance(number, int) else 0
         self._get = reflector.target.get
         self._reflector = reflector
         self._name = reflector.kind.store_name
@@ -395,6 +397,7 @@ class _Reading(Generic[T]):
         changes: list[tuple[str, Record | Tombstone[Record] | None]] = []
         counts = dict.fromkeys(self._counts, 0)
         version, epoch, pack = self.version, self._reflector.epoch, self._pack
+        last = self._last
         try:
             for line in lines:
                 try:
@@ -410,17 +413,22 @@ class _Reading(Generic[T]):
                 if obj.kind != self._kind and obj.kind:
                     self._skip(line, "wrong_kind", version)
                     continue
-                if kind == "BOOKMARK":
-                    version = meta.resourceVersion or version
-                    continue
-                if not meta.name or not meta.resourceVersion:
+                if not meta.resourceVersion or not (meta.name or kind == "BOOKMARK"):
                     self._skip(line, "malformed", version)
                     continue
-                version = meta.resourceVersion
-                key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
-                number = version_of(version)
-                if epoch and isinstance(number, int):
+                number = version_of(meta.resourceVersion)
+                if isinstance(number, int):
+                    if number < last:
+                        # A server that was restored goes on from an older version, and some of it is lost: list.
+                        self._skip(line, "out_of_order", version)
+                    else:
+                        last, version = number, meta.resourceVersion
                     number += epoch
+                else:
+                    version = meta.resourceVersion
+                if kind == "BOOKMARK":
+                    continue
+                key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
                 record = Record(meta.uid, number, pack(line), True)
                 if kind != "DELETED":
                     changes.append((key, record))
@@ -430,6 +438,7 @@ class _Reading(Generic[T]):
             # Also when an ERROR ends the batch: what came before it is true and must not be lost.
             if changes:
                 self._apply(changes)
+            self._last = last
             if not self.skipped:
                 self.version = self._reflector.status.version = version
             self.lines += sum(counts.values()) - counts["ERROR"]

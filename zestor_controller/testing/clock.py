@@ -15,15 +15,16 @@ __all__ = ["VirtualClockLoop", "run_virtual"]
 
 T = TypeVar("T")
 
-STUCK_S: Final = 10.0
+PATIENCE_S: Final = 10.0
 
 
 class _JumpingSelector(selectors.DefaultSelector):
     """Never waits for a timer; tells how far the clock is to jump instead."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
         super().__init__()
         self.jumped = 0.0
+        self._patience = patience
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
@@ -33,7 +34,7 @@ class _JumpingSelector(selectors.DefaultSelector):
             self.jumped += timeout
             return ready
         # Nothing is ready and no timer is set: only another thread can go on from here.
-        ready = super().select(STUCK_S)
+        ready = super().select(self._patience)
         if not ready:
             raise RuntimeError(
                 "every task waits for something that cannot happen: no timer is set and nothing is ready"
@@ -42,10 +43,14 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualClockLoop(asyncio.SelectorEventLoop):
-    """An event loop with a clock of its own, which starts at 0."""
+    """An event loop with a clock of its own, which starts at 0.
 
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
+    Args:
+        patience: real seconds to wait for another thread when no timer is set and nothing is ready.
+    """
+
+    def __init__(self, patience: float = PATIENCE_S) -> None:
+        self._jumping = _JumpingSelector(patience)
         super().__init__(self._jumping)
 
     def time(self) -> float:
@@ -53,14 +58,15 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         return self._jumping.jumped
 
 
-def run_virtual(main: Coroutine[Any, Any, T]) -> T:
+def run_virtual(main: Coroutine[Any, Any, T], *, patience: float = PATIENCE_S) -> T:
     """Run a coroutine as :func:`asyncio.run` does, in virtual time.
 
     Args:
         main: the coroutine; ``asyncio.sleep(3600)`` in it returns at once, an hour later by the loop's clock.
+        patience: real seconds to wait for another thread when no timer is set and nothing is ready.
 
     Raises:
         RuntimeError: every task waits and nothing can wake one.
     """
-    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualClockLoop(patience)) as runner:
         return runner.run(main)
