@@ -1,0 +1,163 @@
+"""Strategic merge patches: what directives and merge keys do to lists and maps."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zestor_controller.apiserver.contract import TypeDef
+from zestor_controller.apiserver.status import Failure
+from zestor_controller.apiserver.strategic import strategic_merge
+from zestor_controller.apiserver.typedefs import builtin, kind_message
+
+STRING = TypeDef("scalar", "string")
+ITEM = TypeDef("struct", fields=lambda: {"name": STRING, "v": STRING, "tags": TAGS, "inner": ITEMS})
+ITEMS = TypeDef("list", element=ITEM, topology="map", keys=("name",), patch_strategy="merge", patch_merge_key="name")
+TAGS = TypeDef("list", element=STRING, topology="set", patch_strategy="merge")
+ROOT = TypeDef(
+    "struct",
+    fields=lambda: {
+        "items": ITEMS,
+        "tags": TAGS,
+        "plain": TypeDef("list", element=STRING),
+        "labels": TypeDef("map", element=STRING),
+        "swap": TypeDef("struct", fields=lambda: {"a": STRING, "b": STRING}, patch_strategy="replace"),
+        "kept": TypeDef("struct", fields=lambda: {"a": STRING, "b": STRING}, patch_strategy="retainKeys"),
+    },
+)
+
+
+def names(result: dict[str, Any]) -> list[str]:
+    return [item["name"] for item in result["items"]]
+
+
+def items(*found: str) -> list[dict[str, Any]]:
+    return [{"name": name} for name in found]
+
+
+@pytest.mark.parametrize(
+    ("document", "patch", "wanted"),
+    [
+        (
+            {"items": [{"name": "a", "v": "1"}]},
+            {"items": [{"name": "a", "v": "2"}]},
+            {"items": [{"name": "a", "v": "2"}]},
+        ),
+        ({"items": items("a")}, {"items": [{"name": "a", "$patch": "delete"}]}, {"items": []}),
+        ({"items": items("a")}, {"items": [{"name": "zz", "$patch": "delete"}]}, {"items": items("a")}),
+        ({"items": items("a", "b")}, {"items": [{"$patch": "replace"}, {"name": "c"}]}, {"items": items("c")}),
+        ({}, {"items": [{"name": "a", "$patch": "delete"}, {"name": "b", "v": None}]}, {"items": items("b")}),
+        ({"items": [{"name": "a", "v": "1"}]}, {"items": [{"name": "a", "v": None}]}, {"items": items("a")}),
+        ({"tags": ["a"]}, {"tags": ["b", "a"]}, {"tags": ["b", "a"]}),
+        ({"tags": ["a", "b"]}, {"$deleteFromPrimitiveList/tags": ["a"]}, {"tags": ["b"]}),
+        ({}, {"$deleteFromPrimitiveList/tags": ["a"]}, {}),
+        ({"plain": ["a"]}, {"plain": ["b"]}, {"plain": ["b"]}),
+        ({"labels": {"a": "1"}}, {"labels": {"b": "2"}}, {"labels": {"a": "1", "b": "2"}}),
+        ({"labels": {"a": "1"}}, {"labels": {"$patch": "replace", "b": "2"}}, {"labels": {"b": "2"}}),
+        ({"labels": {"a": "1"}}, {"labels": {"$patch": "delete"}}, {"labels": {}}),
+        ({"labels": {"a": "1"}}, {"labels": None}, {}),
+        ({"labels": {"a": "1"}}, {"labels": ["x"]}, {"labels": ["x"]}),
+        ({"swap": {"a": "1"}}, {"swap": {"b": "2"}}, {"swap": {"b": "2"}}),
+        ({"kept": {"a": "1"}}, {"kept": {"$retainKeys": ["b"], "b": "2"}}, {"kept": {"b": "2"}}),
+        ({"kept": {"a": "1"}}, {"kept": {"b": "2"}}, {"kept": {"a": "1", "b": "2"}}),
+    ],
+)
+def test_patches_and_their_results(document: Any, patch: Any, wanted: Any) -> None:
+    before = copy.deepcopy((document, patch))
+    assert strategic_merge(document, patch, ROOT) == wanted
+    assert (document, patch) == before
+
+
+def test_new_items_come_before_the_live_ones_that_the_patch_does_not_name() -> None:
+    assert names(strategic_merge({"items": items("a", "b")}, {"items": items("c")}, ROOT)) == ["c", "a", "b"]
+    assert names(strategic_merge({"items": items("a", "b")}, {"items": items("b", "c")}, ROOT)) == ["a", "b", "c"]
+
+
+def test_an_order_is_followed_with_or_without_the_list_itself() -> None:
+    live = {"items": items("a", "b", "c")}
+    assert names(strategic_merge(live, {"$setElementOrder/items": items("c", "a", "b")}, ROOT)) == ["c", "a", "b"]
+    patch = {"$setElementOrder/items": items("d", "c", "b"), "items": items("d")}
+    assert names(strategic_merge(live, patch, ROOT)) == ["d", "a", "c", "b"]
+    assert strategic_merge({"tags": ["a", "b"]}, {"$setElementOrder/tags": ["b", "a"]}, ROOT) == {"tags": ["b", "a"]}
+
+
+def test_items_inside_of_items_are_merged_by_their_keys() -> None:
+    live = {"items": [{"name": "a", "inner": [{"name": "x", "v": "1"}, {"name": "y"}]}]}
+    patch = {"items": [{"name": "a", "inner": [{"name": "x", "v": "2"}, {"name": "y", "$patch": "delete"}]}]}
+    assert strategic_merge(live, patch, ROOT) == {"items": [{"name": "a", "inner": [{"name": "x", "v": "2"}]}]}
+
+
+@pytest.mark.parametrize(
+    ("patch", "code", "why"),
+    [
+        ({"labels": {"$patch": "odd"}}, 500, "unknown patch type: odd in map: map[$patch:odd]"),
+        ({"items": [{"name": "a", "$patch": "odd"}]}, 500, "unknown patch type: odd in map: map[$patch:odd name:a]"),
+        ({"items": [{"name": "a", "$patch": "merge"}]}, 500, "merging lists cannot yet be specified in the patch"),
+        ({"items": [{"v": "1"}]}, 500, "map: map[v:1] does not contain declared merge key: name"),
+        ({"items": [{"$patch": "delete"}]}, 500, "map: map[$patch:delete] does not contain declared merge key: name"),
+        ({"items": ["x"]}, 500, "list element types are not identical: [[map[name:a]] [x]]"),
+        ({"tags": [["x"]]}, 500, "list element types are not identical: [[t] [[x]]]"),
+        ({"kept": {"$retainKeys": ["a"], "b": "2"}}, 400, "invalid patch format of retainKeys"),
+        ({"kept": {"$retainKeys": "a"}}, 400, "invalid patch format of retainKeys"),
+        (
+            {"$setElementOrder/items": items("a"), "items": items("b")},
+            500,
+            "The order in patch list:\n[map[name:b]]\n doesn't match $setElementOrder list:\n[map[name:a]]\n",
+        ),
+    ],
+)
+def test_a_bad_patch_is_refused_in_the_servers_words(patch: Any, code: int, why: str) -> None:
+    live = {"items": items("a"), "labels": {"l": "1"}, "tags": ["t"], "kept": {"a": "1"}}
+    with pytest.raises(Failure) as caught:
+        strategic_merge(live, patch, ROOT)
+    assert (caught.value.code, caught.value.body["message"]) == (code, why)
+
+
+def test_the_tables_say_how_the_lists_of_built_in_kinds_merge() -> None:
+    pod = builtin(kind_message("", "v1", "Pod"))
+    live = {
+        "spec": {
+            "containers": [{"name": "a", "ports": [{"containerPort": 80, "name": "x"}]}],
+            "tolerations": [{"key": "k"}],
+        }
+    }
+    patch = {"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80, "name": "y"}]}], "tolerations": []}}
+    merged = strategic_merge(live, patch, pod)
+    assert merged["spec"]["containers"] == [{"name": "a", "ports": [{"containerPort": 80, "name": "y"}]}]
+    assert merged["spec"]["tolerations"] == []
+
+
+NAMES = st.sampled_from("abcd")
+TEXT = st.sampled_from("12")
+
+
+def keyed(depth: int) -> st.SearchStrategy[list[dict[str, Any]]]:
+    more = {"inner": keyed(depth - 1)} if depth else {}
+    item = st.fixed_dictionaries({"name": NAMES}, optional={"v": TEXT, "tags": st.lists(NAMES, unique=True), **more})
+    return st.lists(item, unique_by=lambda found: found["name"], max_size=3)
+
+
+DOCUMENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "items": keyed(1),
+        "tags": st.lists(NAMES, unique=True),
+        "labels": st.dictionaries(NAMES, TEXT, max_size=2),
+    },
+)
+
+
+@given(DOCUMENTS, DOCUMENTS)
+def test_a_patch_applied_twice_is_applied_once(document: Any, patch: Any) -> None:
+    once = strategic_merge(document, patch, ROOT)
+    assert strategic_merge(once, patch, ROOT) == once
+
+
+@given(DOCUMENTS)
+def test_an_empty_patch_and_the_document_itself_change_nothing(document: Any) -> None:
+    assert strategic_merge(document, {}, ROOT) == document
+    assert strategic_merge(document, document, ROOT) == document
