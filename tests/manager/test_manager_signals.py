@@ -83,9 +83,9 @@ async def operator(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subpr
         "current-context": "x",
     }
     (folder / "config").write_text(yaml.safe_dump(config))
-    (folder / "operator.py").write_text(OPERATOR)
+    (folder / "settings_operator.py").write_text(OPERATOR)
     pipe = asyncio.subprocess.PIPE
-    program = [sys.executable, "operator.py", "config", *arguments]
+    program = [sys.executable, "settings_operator.py", "config", *arguments]
     process = await asyncio.create_subprocess_exec(*program, cwd=folder, stdout=pipe, stderr=pipe)
     try:
         assert process.stdout is not None
