@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel
-from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic import BaseModel, TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
 from zestor_controller.errors import SchemaError
 
@@ -71,7 +71,10 @@ def structural_schema(model: type[BaseModel], path: str) -> Json:
     try:
         schema = model.model_json_schema(by_alias=True)
     except PydanticInvalidForJsonSchema as error:
-        raise SchemaError(f"{model.__name__} has no JSON schema: {error.message}", path=path) from error
+        raise SchemaError(
+            f"there is no JSON for this: {error.message}; use a type that has one, such as str",
+            path=_culprit(model, path, set()),
+        ) from error
     return _Converter(schema.get("$defs", {})).convert(schema, path)
 
 
@@ -89,6 +92,19 @@ def _refuse_snake_case(model: type[BaseModel], path: str, seen: set[type[BaseMod
             )
         for inner in _models(field.annotation):
             _refuse_snake_case(inner, f"{path}.{wire}", seen)
+
+
+def _culprit(model: type[BaseModel], path: str, seen: set[type[BaseModel]]) -> str:
+    """The path of the field that pydantic cannot describe; its own error names none."""
+    seen.add(model)
+    for name, field in model.model_fields.items():
+        try:
+            TypeAdapter[Any](field.annotation or type(None)).json_schema()
+        except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError):
+            here = f"{path}.{field.alias or name}"
+            inner = [part for part in _models(field.annotation) if part not in seen]
+            return _culprit(inner[0], here, seen) if inner else here
+    return path
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -126,9 +142,15 @@ class _Converter:
             )
         if kind is None:
             return self._untyped(schema)
+        if schema.get("writeOnly") and schema.get("format") in ("password", "binary"):  # SecretStr, SecretBytes
+            raise SchemaError(
+                "a secret does not belong into an object, where everybody who may read it sees it; name a Secret "
+                "and its key instead",
+                path=path,
+            )
         converted = {key: value for key, value in schema.items() if key in _KEPT or key.startswith("x-kubernetes-")}
         self._describe(converted)
-        self._default(converted, path)
+        self._default(converted)
         self._bounds(schema, converted)
         self._format(converted, path)
         if kind == "object":
@@ -225,6 +247,7 @@ class _Converter:
             converted["properties"] = {
                 name: self.convert(inner, f"{path}.{name}") for name, inner in properties.items()
             }
+            # Every Spec allows extras, so that a newer server's fields survive; that says nothing about the schema.
             return
         extra = schema.get("additionalProperties", True)
         if isinstance(extra, dict) and extra:
@@ -256,13 +279,9 @@ class _Converter:
         text = "\n".join(line.strip() for line in str(text).strip().splitlines())
         converted["description"] = text if len(text) <= DESCRIPTION_LIMIT else text[: DESCRIPTION_LIMIT - 3] + "..."
 
-    def _default(self, converted: Json, path: str) -> None:
-        if "default" not in converted:
-            return
-        if converted["default"] is None:
+    def _default(self, converted: Json) -> None:
+        if "default" in converted and converted["default"] is None:
             del converted["default"]
-        elif isinstance(converted["default"], str) and set(converted["default"]) == {"*"}:
-            raise SchemaError("a SecretStr does not belong into an object; name a Secret instead", path=path)
 
     def _bounds(self, schema: Json, converted: Json) -> None:
         for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
