@@ -77,4 +77,4 @@ def _check_one(
         if found:
             yield from found
             return
-    yield from Validator(node.raw).validate(default, path)
+    yield from Validator(node.raw, of_default=True).validate(default, path)

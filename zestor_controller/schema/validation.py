@@ -41,6 +41,7 @@ _JSON_TYPES: dict[type, str] = {
     str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object",
 }  # fmt: skip
 _GO_FORMATS = {"integer": "int64", "number": "float64"}
+_TOO_LARGE = 2**63
 _WHOLE_ONLY = ("", "")
 """Marks floats that are right if they are whole."""
 
@@ -51,10 +52,12 @@ class Validator:
     Args:
         schema: of a version of a CRD, or a part of it.
         node: the same schema as a tree; without it nothing is ratcheted.
+        of_default: what is validated are the schema's own defaults, where the server is laxer: integer-or-string takes
+            anything, and formats that it does not know count as types of their own.
     """
 
-    def __init__(self, schema: Schema, node: Structural | None = None) -> None:
-        self._check = _compile(schema, node)
+    def __init__(self, schema: Schema, node: Structural | None = None, *, of_default: bool = False) -> None:
+        self._check = _compile(schema, node, of_default)
 
     def validate(self, value: Any, path: str = "") -> list[FieldError]:
         """What is wrong with a new value that stands at `path`."""
@@ -82,8 +85,8 @@ def _finished(found: Errors, path: str) -> Errors:
     return list(placed.values())
 
 
-def _types(schema: Schema) -> tuple[str, ...]:
-    if schema.get("x-kubernetes-int-or-string"):
+def _types(schema: Schema, of_default: bool) -> tuple[str, ...]:
+    if schema.get("x-kubernetes-int-or-string") and not of_default:
         return ("integer", "string")
     return (schema["type"],) if schema.get("type") else ()
 
@@ -119,24 +122,24 @@ def _type_error(path: Path | None, wrong: tuple[str, str]) -> FieldError:
     return type_invalid(_name(text), wrong[1], f"{text} in body must be of type {wrong[0]}: {quote(wrong[1])}")
 
 
-def _compile(schema: Schema, node: Structural | None) -> Check:
-    types = _types(schema)
+def _compile(schema: Schema, node: Structural | None, of_default: bool) -> Check:
+    types = _types(schema, of_default)
     form = schema.get("format") or ""
-    if form and not formats.is_known(form, types):
+    if form and not of_default and not formats.is_known(form, types):
         form = ""
     typed = bool(types or form)
     table = _type_table(types, form)
     null_wrong = (",".join(types), "null") if types and not schema.get("nullable") else None
-    restrict = _branches(schema, node)
+    restrict = _branches(schema, node, of_default)
     handlers: dict[type, Check] = {
         str: _string_check(schema, form),
-        list: _list_check(schema, node),
-        dict: _object_check(schema, node),
+        list: _list_check(schema, node, of_default),
+        dict: _object_check(schema, node, of_default),
     }
     handlers[int] = handlers[float] = _number_handler(schema, types)
     get_handler = handlers.get
     enum = _enum_check(schema.get("enum"))
-    is_float_only = ",".join(types), "number"
+    is_float_only = (form, "float64") if form else (",".join(types), "number")
 
     def check(value: Any, path: Path | None, errors: Errors, old: Any) -> int:
         start = len(errors)
@@ -149,6 +152,9 @@ def _compile(schema: Schema, node: Structural | None) -> Check:
                 del errors[start:]
             return int(null_wrong is None)
         kind = type(value)
+        if kind is int and not -_TOO_LARGE <= value < _TOO_LARGE:
+            # More than 64 bits: the server has read a float.
+            kind = float
         count = 4
         if typed:
             wrong = table[kind]
@@ -236,9 +242,9 @@ def _number_handler(schema: Schema, types: tuple[str, ...]) -> Check:
     return check
 
 
-def _list_check(schema: Schema, node: Structural | None) -> Check:
+def _list_check(schema: Schema, node: Structural | None, of_default: bool) -> Check:
     items = schema.get("items")
-    step = _compile(items, node.items if node is not None else None) if isinstance(items, dict) else None
+    step = _compile(items, node.items if node is not None else None, of_default) if isinstance(items, dict) else None
     fewest, most = schema.get("minItems"), schema.get("maxItems")
     keys = node.map_keys if node is not None and node.list_type == "map" else ()
 
@@ -263,14 +269,16 @@ def _list_check(schema: Schema, node: Structural | None) -> Check:
     return check
 
 
-def _object_check(schema: Schema, node: Structural | None) -> Check:
+def _object_check(schema: Schema, node: Structural | None, of_default: bool) -> Check:
     fields: dict[str, Check] = {
-        name: _compile(inner, node.properties.get(name) or node.additional if node is not None else None)
+        name: _compile(inner, node.child(name) if node is not None else None, of_default)
         for name, inner in (schema.get("properties") or {}).items()
     }
     get_field = fields.get
     extra = schema.get("additionalProperties")
-    others = _compile(extra, node.additional if node is not None else None) if isinstance(extra, dict) else None
+    others = (
+        _compile(extra, node.additional if node is not None else None, of_default) if isinstance(extra, dict) else None
+    )
     closed = extra is False
     needed: Iterable[str] = schema.get("required") or ()
     fewest, most = schema.get("minProperties"), schema.get("maxProperties")
@@ -309,14 +317,14 @@ def _object_check(schema: Schema, node: Structural | None) -> Check:
     return check
 
 
-def _branches(schema: Schema, node: Structural | None) -> Check | None:
+def _branches(schema: Schema, node: Structural | None, of_default: bool) -> Check | None:
     parts = [
         part
         for part in (
-            _any_of([_compile(branch, node) for branch in schema.get("anyOf") or ()]),
-            _one_of([_compile(branch, node) for branch in schema.get("oneOf") or ()]),
-            _all_of([_compile(branch, node) for branch in schema.get("allOf") or ()]),
-            _not(_compile(schema["not"], node) if schema.get("not") is not None else None),
+            _any_of([_compile(branch, node, of_default) for branch in schema.get("anyOf") or ()]),
+            _one_of([_compile(branch, node, of_default) for branch in schema.get("oneOf") or ()]),
+            _all_of([_compile(branch, node, of_default) for branch in schema.get("allOf") or ()]),
+            _not(_compile(schema["not"], node, of_default) if schema.get("not") is not None else None),
         )
         if part is not None
     ]
