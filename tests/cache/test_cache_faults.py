@@ -281,6 +281,29 @@ def test_c2_a_list_older_than_the_cache_is_refused(virtually):
     virtually(test)
 
 
+def test_c2_older_lists_of_lagging_replicas_begin_no_epoch(virtually):
+    async def test(world):
+        world.server.put("websites", "w")
+        world.server.put("websites", "w", spec={"n": 2})
+        lister = await world.synced()
+        stale = HttpResponse(200, [], json.dumps({"metadata": {"resourceVersion": "101"}, "items": []}).encode())
+
+        def lagging(request):
+            query = dict(request.query)
+            return stale if "resourceVersion" in query else world.server._list("websites", None, query)
+
+        world.server.refuse("list", "websites", lagging)
+        for _ in range(5):
+            world.server.script("watch", status_answer(410, "Expired"))
+            world.server.end_watches()
+            await world.settle(60)
+            assert lister.get("w")["spec"]["n"] == 2
+            assert lister.status.live
+        assert world.cache.informers()[0]._reflectors[0]._restore is None
+
+    virtually(test)
+
+
 def test_c2_a_replica_that_lags_is_asked_for_the_newest_state(virtually):
     async def test(world):
         world.server.put("websites", "w")

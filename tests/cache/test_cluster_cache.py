@@ -41,18 +41,19 @@ def test_c4_namespaces_of_one_informer_relist_without_touching_each_other(virtua
     virtually(test)
 
 
-def test_c6_the_status_is_that_of_the_namespace_that_is_worst_off(virtually):
+@pytest.mark.parametrize("refused", ["a", "b"])
+def test_c6_the_status_is_that_of_the_namespace_that_is_worst_off(virtually, refused):
     async def test(world):
         def answer(request):
-            if "/namespaces/b/" in request.path:
+            if f"/namespaces/{refused}/" in request.path:
                 return status_answer(403, "Forbidden", "no")
-            return world.server._list("websites", "a", dict(request.query))
+            return world.server._list("websites", "other", dict(request.query))
 
         world.server.refuse("list", "websites", answer)
         informer = world.informer(namespaces=["a", "b"])
         await world.settle(1)
         assert informer.status.state.value == "forbidden"
-        assert "in namespace b" in informer.status.reason
+        assert f"in namespace {refused}" in informer.status.reason
 
     virtually(test)
 

@@ -126,6 +126,16 @@ def test_c9_a_foreign_change_is_never_hidden(virtually):
     virtually(test)
 
 
+def test_c9_a_cache_with_a_selector_waits_for_the_server_to_judge(virtually):
+    async def test(world):
+        lister = await world.cache.add(WEBSITE, labels="app=web")
+        Writable(world.server)
+        await world.cache.client.create(WEBSITE, site("w", 1), namespace="default")
+        assert lister.get("w") is None
+
+    virtually(test)
+
+
 def test_c9_a_write_that_fails_or_is_a_dry_run_is_not_read(virtually):
     async def test(world):
         lister = await world.synced()
