@@ -59,7 +59,7 @@ class Operating:
     async def until(self, condition: Callable[[], object], within: float = 30.0) -> None:
         """Return when the condition holds; fail when it does not within so many seconds."""
         async with asyncio.timeout(within):
-            while not condition():  # noqa: ASYNC110 - any state of server, manager and test may be asked for
+            while not condition():
                 if self.serving.done():
                     await self.serving
                 await asyncio.sleep(max(0.005, within / 2000))
