@@ -31,7 +31,7 @@ from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, Resource, User
 from zestor_controller.apiserver.crdefinitions import DefinitionController, definition_resource
 from zestor_controller.apiserver.deleting import Deleter
-from zestor_controller.apiserver.discovery import Discovery
+from zestor_controller.apiserver.discovery import Discovery, text_response
 from zestor_controller.apiserver.info import RequestInfo, request_info
 from zestor_controller.apiserver.namespaces import INITIAL, NamespaceGuard
 from zestor_controller.apiserver.negotiation import failure_response, negotiate, respond, respond_bytes
@@ -170,8 +170,8 @@ class ApiServer:
         self._authorize(info, user)
         if resource is None or (info.namespace and not resource.namespaced and info.resource != "namespaces"):
             answer = self._discovery.answer(request)
-            if answer is not None:
-                return answer
+            return answer if answer is not None else self._nothing(info)
+        if "//" in request.path:
             raise _unknown()
         query: dict[str, str] = {}
         for name, value in request.query:
@@ -183,7 +183,13 @@ class ApiServer:
             raise _unknown()
         check_size(len(request.body))
         call = Call(request, info, query, user, resource, sub, self.now())
-        reply = await self._do(call)
+        if resource.deprecation:
+            call.warnings.append(resource.deprecation)
+        try:
+            reply = await self._do(call)
+        except Failure as failure:
+            failure.headers += _warned(call)
+            raise
         return self._respond(request, call, reply)
 
     def _authorize(self, info: RequestInfo, user: User) -> None:
@@ -216,9 +222,19 @@ class ApiServer:
             revision = self.compact()
             return HttpResponse(200, list(JSON_HEADERS), b'{"compacted":%d}' % revision)
         answer = self._openapi.answer(request) or self._discovery.answer(request)
-        if answer is None:
+        return answer if answer is not None else self._nothing(info)
+
+    def _nothing(self, info: RequestInfo) -> HttpResponse:
+        """404: a Status below the groups that are built in, plain text everywhere else.
+
+        Raises:
+            Failure: 404.
+        """
+        parts = info.path.strip("/").split("/")
+        group = {"api": "", "apis": parts[1] if len(parts) > 1 else ""}.get(parts[0])
+        if group is not None and any(known.group == group and not known.custom for known in self.registry.resources()):
             raise _unknown()
-        return answer
+        return text_response(404, "404 page not found\n")
 
     async def _do(self, call: Call) -> Reply:
         info, resource = call.info, call.resource
@@ -242,7 +258,7 @@ class ApiServer:
         if reply.value is not None and not reply.shaped:
             output = negotiate(call.request, custom=resource.custom)
             if output.transform and info.verb != "deletecollection":
-                return self._reader.shaped(call, output, reply.value, reply.status, reply.warnings)
+                return self._reader.shaped(call, output, reply.value, reply.status)
         return reply
 
     def _write(self, call: Call) -> Reply:
@@ -283,7 +299,7 @@ class ApiServer:
         return Reply(200, scale_of(resource, changed), shaped=True)
 
     def _respond(self, request: HttpRequest, call: Call, reply: Reply) -> HttpResponse:
-        warnings = [("Warning", f'299 - "{_quoted(text)}"') for text in reply.warnings]
+        warnings = _warned(call)
         if reply.stream is not None:
             return HttpResponse(200, [*JSON_HEADERS, *warnings], _counted(reply.stream))
         output = negotiate(request, custom=call.resource.custom, listing=call.info.verb == "list")
@@ -327,6 +343,10 @@ def schema_of(resource: Resource) -> Json | None:
     return dict(schema) if schema is not None else None
 
 
+def _warned(call: Call) -> list[tuple[str, str]]:
+    return [("Warning", f'299 - "{_quoted(text)}"') for text in dict.fromkeys(call.warnings)]
+
+
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
@@ -351,10 +371,9 @@ def _misplaced(call: Call) -> bool:
 
 
 def _not_allowed(call: Call) -> Failure:
-    if call.subresource is None and call.info.verb in ("create", "deletecollection", "update", "patch", "delete"):
-        return Failure(
-            status_body(405, "the server does not allow this method on the requested resource", "MethodNotAllowed", {})
-        )
+    if not call.resource.custom:
+        told = "the server does not allow this method on the requested resource"
+        return Failure(status_body(405, told, "MethodNotAllowed", {}))
     return method_not_supported(call.resource.group, call.resource.plural, call.info.verb)
 
 

@@ -24,6 +24,7 @@ class Call:
         resource: what is asked for.
         subresource: the part of it that is asked for; None for the object itself.
         now: the time, RFC 3339 with seconds.
+        warnings: texts for ``Warning`` headers, whatever becomes of the request.
     """
 
     request: HttpRequest
@@ -33,6 +34,7 @@ class Call:
     resource: Resource
     subresource: Subresource | None
     now: str
+    warnings: list[str] = field(default_factory=list)
 
     def values(self, name: str) -> list[str]:
         """Every value of a query parameter."""
@@ -54,7 +56,6 @@ class Reply:
         value: an object; None where `raw` or `stream` is given.
         raw: an object or list as JSON that is ready to be sent.
         stream: the chunks of a watch.
-        warnings: texts for ``Warning`` headers.
         shaped: `value` is not to be turned into a Table or a partial object.
     """
 
@@ -62,5 +63,4 @@ class Reply:
     value: Json | None = None
     raw: bytes | None = None
     stream: AsyncIterator[bytes] | None = None
-    warnings: list[str] = field(default_factory=list)
     shaped: bool = False

@@ -90,7 +90,7 @@ class Deleter:
         revision = self._storage.revision
         items: list[Json] = []
         for version in table.versions(call.info.namespace):
-            if not selection.empty and not selection.matches(version.obj):
+            if not self._reader.selects(resource, selection, version):
                 continue
             items.append(self._reader.item(resource, version))
             self._remove(call, version, options)
@@ -149,6 +149,8 @@ class Deleter:
         grace = self._grace(resource, obj, options)
         kept = bool(finalizers) or grace > 0 or self._held(resource, obj)
         namespace = present.namespace
+        if not kept and resource.storage == ("", "pods"):
+            return self._end_pod(call, obj, options), False
         if not kept:
             if options.dry_run:
                 return obj, False
@@ -170,6 +172,21 @@ class Deleter:
         if options.dry_run:
             return obj, True
         return self._storage.write(resource.storage, namespace, name, obj).copy(), True
+
+    def _end_pod(self, call: Call, pod: Json, options: _Options) -> Json:
+        """A Pod with nothing left to wait for: marked first, then removed, as all with a grace period are."""
+        meta = pod["metadata"]
+        if not meta.get("deletionTimestamp"):
+            meta["deletionTimestamp"] = call.now
+            if meta.get("generation"):
+                meta["generation"] += 1
+        meta["deletionGracePeriodSeconds"] = 0
+        if options.dry_run:
+            return pod
+        storage, namespace, name = call.resource.storage, meta["namespace"], meta["name"]
+        marked = self._storage.write(storage, namespace, name, pod).copy()
+        self._storage.delete(storage, namespace, name)
+        return marked
 
     def _finalizers(self, meta: Json, options: _Options) -> list[str]:
         """The finalizers that an object has once it is being deleted this way."""

@@ -85,6 +85,15 @@ class Reader:
             obj = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
         return obj
 
+    def selects(self, resource: Resource, selection: Selection, version: Version) -> bool:
+        """Whether an object, as it is served, is asked for."""
+        if selection.empty:
+            return True
+        if resource.stored_as is None and not resource.custom:
+            return selection.matches(version.obj)
+        raw = self.served(resource, version)
+        return selection.matches(version.obj if raw is version.raw else self.object(resource, version))
+
     def object(self, resource: Resource, version: Version) -> Json:
         """A private copy of an object in a version of its resource."""
         return resource.strategy.on_read(version.copy())
@@ -107,11 +116,11 @@ class Reader:
             return Reply(raw=self.served(resource, version))
         return self.shaped(call, output, self.object(resource, version), 200)
 
-    def shaped(self, call: Call, output: Output, obj: Json, status: int, warnings: list[str] | None = None) -> Reply:
+    def shaped(self, call: Call, output: Output, obj: Json, status: int) -> Reply:
         """An object as an answer, as the client wants to see it."""
         if output.transform:
             obj = shape_object(call.resource, obj, output, include_object(call.request), self._wall())
-        return Reply(status, obj, warnings=warnings or [])
+        return Reply(status, obj)
 
     async def collection(self, call: Call) -> Reply:
         """A list, or a page of one."""
@@ -121,7 +130,7 @@ class Reader:
         selection = parse_selection(call.query, resource)
         table = self._storage.table(resource.storage)
         versions, revision = await self._versions(table, call.info.namespace, options)
-        chosen, metadata = self._page(versions, revision, options, selection, call.info.namespace)
+        chosen, metadata = self._page(resource, versions, revision, options, selection, call.info.namespace)
         if resource.custom:
             metadata.setdefault("continue", "")
         if output.plain:
@@ -160,15 +169,21 @@ class Reader:
         return table.versions(namespace), storage.revision
 
     def _page(
-        self, versions: list[Version], revision: int, options: ListOptions, selection: Selection, namespace: str
+        self,
+        resource: Resource,
+        versions: list[Version],
+        revision: int,
+        options: ListOptions,
+        selection: Selection,
+        namespace: str,
     ) -> tuple[list[Version], Json]:
         metadata: Json = {"resourceVersion": str(revision)}
         limit = 0 if options.version == 0 else options.limit  # "any version" is answered from memory, whole
         if not limit:
-            return [v for v in versions if selection.empty or selection.matches(v.obj)], metadata
+            return [v for v in versions if self.selects(resource, selection, v)], metadata
         chosen: list[Version] = []
         for index, version in enumerate(versions):
-            if not selection.empty and not selection.matches(version.obj):
+            if not self.selects(resource, selection, version):
                 continue
             if len(chosen) == limit:
                 metadata["continue"] = Continue(
@@ -316,14 +331,14 @@ class _Stream:
         return lines, max(start, storage.revision)
 
     def _matches(self, version: Version) -> bool:
-        return self._selection.empty or self._selection.matches(version.obj)
+        return self._reader.selects(self._resource, self._selection, version)
 
     def _line(self, change: Change) -> bytes | None:
         """What this watch tells of a change; None when it is none of its business."""
         kind = change.type
         if not self._selection.empty:
-            is_in = kind != DELETED and self._selection.matches(change.version.obj)
-            was_in = change.previous is not None and self._selection.matches(change.previous.obj)
+            is_in = kind != DELETED and self._matches(change.version)
+            was_in = change.previous is not None and self._matches(change.previous)
             if not is_in and not was_in:
                 return None
             kind = DELETED if not is_in else MODIFIED if was_in else ADDED

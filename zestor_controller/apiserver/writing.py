@@ -71,9 +71,9 @@ class Writer:
         body = decode_object(
             call.request.headers.get("content-type"), call.request.body, resource.kind, custom=resource.custom
         )
-        obj, warnings = self._decoded(call, body.value, options, body.duplicates)
+        obj = self._decoded(call, body.value, options, body.duplicates)
         obj = self._created(call, obj, options, owned=False)
-        return Reply(201, self._read(resource, obj), warnings=self._warned(resource, warnings))
+        return Reply(201, self._read(resource, obj))
 
     def _created(self, call: Call, obj: Json, options: WriteOptions, *, owned: bool) -> Json:
         resource = call.resource
@@ -125,7 +125,7 @@ class Writer:
 
     def create_object(self, call: Call, body: Json) -> Json:
         """Create an object that the server itself wants."""
-        obj, _ = self._decoded(call, body, WriteOptions(False, "", "Ignore", False), [])
+        obj = self._decoded(call, body, WriteOptions(False, "", "Ignore", False), [])
         return self._created(call, obj, WriteOptions(False, "", "Ignore", False), owned=False)
 
     # Scale
@@ -156,22 +156,20 @@ class Writer:
         body = decode_object(
             call.request.headers.get("content-type"), call.request.body, resource.kind, custom=resource.custom
         )
-        obj, warnings = self._decoded(call, body.value, options, body.duplicates)
+        obj = self._decoded(call, body.value, options, body.duplicates)
         meta = self._meta(obj)
         self._place(call, meta)
         present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
         if present is None:
             if resource.create_on_update and not call.info.subresource:
                 made = self._created(call, obj, options, owned=False)
-                return Reply(201, self._read(resource, made), warnings=self._warned(resource, warnings))
+                return Reply(201, self._read(resource, made))
             raise not_found(resource.group, resource.plural, call.info.name)
         if not meta.get("resourceVersion") and not resource.unconditional_update:
             error = wrong("metadata.resourceVersion", 0, "must be specified for an update")
-            failure = invalid(resource.group, resource.plural, call.info.name, [error])
-            failure.headers += [("Warning", f'299 - "{text}"') for text in warnings]
-            raise failure
+            raise invalid(resource.group, resource.plural, call.info.name, [error])
         changed = self._changed(call, present, obj, options)
-        return Reply(200, self._read(resource, changed), warnings=self._warned(resource, warnings))
+        return Reply(200, self._read(resource, changed))
 
     def _changed(self, call: Call, present: Version, new: Json, options: WriteOptions, *, owned: bool = False) -> Json:
         """Commit a changed object over the present one; answers what is stored then."""
@@ -202,8 +200,8 @@ class Writer:
         writing = self._writing(call, options)
         live = resource.strategy.on_read(present.copy())
         resource.strategy.default(new)
-        resource.strategy.prepare_update(new, live, writing)
         if not owned:
+            # What the server itself sets below is nobody's.
             new = managed.update(
                 live,
                 new,
@@ -211,10 +209,10 @@ class Writer:
                 manager=options.manager or call.manager,
                 api_version=resource.api_version,
                 subresource=call.info.subresource,
-                # Entries that come by way of a Scale carry no time.
-                now="" if call.info.subresource == "scale" else call.now,
+                now=call.now,
                 resets=_resets(resource, call.info.subresource),
             )
+        resource.strategy.prepare_update(new, live, writing)
         new["metadata"]["resourceVersion"] = before["resourceVersion"]
         # The registry checks the metadata, and so does each strategy: a complaint is a cause twice.
         errors = metadata.validate_update(new, live)
@@ -260,10 +258,10 @@ class Writer:
             new = merge_patch(live, patch)
         else:
             new = strategic_merge(live, patch, resource.types())
-        new, warnings = self._patched(call, new, live, options, duplicates)
+        new = self._patched(call, new, live, options, duplicates)
         self._place(call, self._meta(new))
         changed = self._changed(call, present, new, options)
-        return Reply(200, self._read(resource, changed), warnings=self._warned(resource, warnings))
+        return Reply(200, self._read(resource, changed))
 
     def _read_patch(self, call: Call, kind: str) -> tuple[Any, list[str]]:
         try:
@@ -279,16 +277,16 @@ class Writer:
             return patch, duplicate_paths(call.request.body)
         return patch, []
 
-    def _patched(
-        self, call: Call, new: Any, live: Json, options: WriteOptions, duplicates: list[str]
-    ) -> tuple[Json, list[str]]:
+    def _patched(self, call: Call, new: Any, live: Json, options: WriteOptions, duplicates: list[str]) -> Json:
         """The patched document as an object of the kind; what does not fit is told with the whole document."""
         shown = text(new, live, UNTYPED if call.resource.custom else call.resource.types())
         why = "" if call.resource.custom or not isinstance(new, dict) else self._stranger(call.resource, new)
         if why:
             raise invalid("", "", "", [wrong("patch", shown, why)])
         try:
-            return call.resource.strategy.decode(new, options.validation, duplicates)
+            obj, warnings = call.resource.strategy.decode(new, options.validation, duplicates)
+            call.warnings += warnings
+            return obj
         except DecodeFailure as error:
             why = error.why
         except Failure as error:
@@ -329,7 +327,7 @@ class Writer:
         if live is not None and present is not None and new is live:
             return Reply(200, live)
         quiet = WriteOptions(options.dry_run, options.manager, "Ignore", options.force)
-        new, warnings = self._decoded(call, json.loads(json.dumps(new)), quiet, [])
+        new = self._decoded(call, json.loads(json.dumps(new)), quiet, [])
         if present is None:
             meta = self._meta(new)
             meta.setdefault("name", call.info.name)
@@ -338,14 +336,14 @@ class Writer:
                 twice = [wrong("metadata.uid", meta["uid"], "field is immutable")] * 2
                 raise self._invalid(resource, new, call.info.name, twice)
             made = self._created(call, new, quiet, owned=True)
-            return Reply(201, self._read(resource, made), warnings=warnings)
+            return Reply(201, self._read(resource, made))
         self._place(call, self._meta(new))
         changed = self._changed(call, present, new, quiet, owned=True)
-        return Reply(200, self._read(resource, changed), warnings=warnings)
+        return Reply(200, self._read(resource, changed))
 
     # Inside
 
-    def _decoded(self, call: Call, body: Json, options: WriteOptions, duplicates: list[str]) -> tuple[Json, list[str]]:
+    def _decoded(self, call: Call, body: Json, options: WriteOptions, duplicates: list[str]) -> Json:
         resource = call.resource
         version, kind = body.get("apiVersion"), body.get("kind")
         if not resource.custom:
@@ -358,7 +356,9 @@ class Writer:
         elif version != resource.api_version and call.info.verb != "patch":
             told = f"the API version in the data ({version or ''}) does not match the expected API version "
             raise bad_request(f"{told}({resource.api_version})")
-        return resource.strategy.decode(body, options.validation, duplicates)
+        obj, warnings = resource.strategy.decode(body, options.validation, duplicates)
+        call.warnings += warnings
+        return obj
 
     def _stranger(self, resource: Resource, body: Json) -> str:
         """Why a body that names another kind or version cannot be read as this kind; empty when it names this one."""
@@ -410,7 +410,7 @@ class Writer:
             found = self._storage.table((group, plural)).get(namespace, name)
             return found.copy() if found is not None else None
 
-        return Writing(call.user, call.info.subresource, options.dry_run, call.now, lookup)
+        return Writing(call.user, call.info.subresource, options.dry_run, call.now, lookup, call.warnings)
 
     def _read(self, resource: Resource, obj: Json) -> Json:
         return (
@@ -419,16 +419,9 @@ class Writer:
             else resource.strategy.on_read(obj)
         )
 
-    def _warned(self, resource: Resource, warnings: list[str]) -> list[str]:
-        return [resource.deprecation, *warnings] if resource.deprecation else warnings
-
-    def _invalid(
-        self, resource: Resource, obj: Json, name: str, errors: list[FieldError], warnings: list[str] | None = None
-    ) -> Failure:
+    def _invalid(self, resource: Resource, obj: Json, name: str, errors: list[FieldError]) -> Failure:
         kind = str(obj.get("kind") or resource.kind) if resource.custom else resource.kind
-        failure = invalid(resource.storage[0], kind, name, errors)
-        failure.headers += [("Warning", f'299 - "{text}"') for text in warnings or ()]
-        return failure
+        return invalid(resource.storage[0], kind, name, errors)
 
 
 _META_ORDER: Final = (
