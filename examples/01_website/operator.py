@@ -70,7 +70,9 @@ async def reconcile(site: Website, ctx: Context) -> Result | None:
     done = ready >= site.spec.replicas
     site.status.ready_replicas = ready
     message = f"{ready} of {site.spec.replicas} replicas are ready"
-    if set_condition(site.status.conditions, "Ready", done, "Serving" if done else "Starting", message) and done:
+    reason, seen = ("Serving" if done else "Starting"), site.metadata.generation
+    changed = set_condition(site.status.conditions, "Ready", done, reason, message, observed_generation=seen)
+    if changed and done:
         ctx.event("Ready", message)
     await ctx.apply_status(site)
     return Result(requeue_after=timedelta(minutes=10))

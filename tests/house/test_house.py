@@ -95,7 +95,12 @@ def test_the_programs_in_the_documents_run(block: str, tmp_path: Path) -> None:
     program = tmp_path / "block.py"
     program.write_text(block)
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(program)], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-W", "error", str(program)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

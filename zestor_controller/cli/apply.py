@@ -59,4 +59,4 @@ async def apply_manifests(client: Client, manifests: Iterable[Manifest], *, fiel
         except ConfigError as error:
             raise ConfigError(f"{manifest.where}: {error}") from error
         except (ApiError, TimeoutError) as error:
-            raise ConfigError(f"{manifest.where}: {what}: {error or 'timed out'}") from error
+            raise ConfigError(f"{manifest.where}: {what}: {str(error) or 'timed out'}") from error

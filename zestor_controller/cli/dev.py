@@ -77,6 +77,9 @@ def dev(
     if exit_when and not manifests:
         raise ConfigError("--exit-when needs objects to wait for: give --apply FILE")
     console = Console(json_lines=output == "json")
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        # What the managers say of their start and stop is shown here in better words.
+        logging.getLogger("zestor_controller.manager").setLevel(logging.WARNING)
     with EmbeddedCluster(port=port, kubeconfig=kubeconfig) as cluster:
         session = _Session(loaded, cluster, console, manifests, exit_when, seconds, reload)
         code = asyncio.run(session.run())
@@ -107,6 +110,7 @@ class _Session:
     client: Client = field(init=False)
     shown: set[str] = field(default_factory=set)
     errors: dict[str, str] = field(default_factory=dict)
+    ending: tuple[str, list[dict[str, Any]], list[str]] | None = None
 
     async def run(self) -> int:
         """Serve until a signal, or until what was asked for has come about; answers the exit code."""
@@ -141,6 +145,8 @@ class _Session:
                 await operator
                 for view in views:
                     view.cancel()
+        if self.ending is not None:
+            self.console.result(*self.ending)  # the last word, after all that still happened
         if signalled and signalled[0] == signal.SIGINT and self.exit_when:
             return 130
         return code
@@ -292,12 +298,12 @@ class _Session:
         if held:
             names = ", ".join(f"{o['kind']} {o['object']}" for o in objects)
             self.console.note(f"{self.exit_when}: {names}")
-            self.console.result(self.exit_when, objects, [])
+            self.ending = (str(self.exit_when), objects, [])
             return 0
         if stop.is_set():
-            self.console.result("interrupted", objects, [])
+            self.ending = ("interrupted", objects, [])
             return 130
-        self.console.result("timeout", objects, [line for o in objects for line in self._diagnosis(o)])
+        self.ending = ("timeout", objects, [line for o in objects for line in self._diagnosis(o)])
         return 1
 
     def _wanted(self, cache: ClusterCache) -> list[tuple[Informer[Any], str, str | None]]:

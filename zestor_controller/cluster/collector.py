@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 FOREGROUND: Final = "foregroundDeletion"
 ORPHAN: Final = "orphan"
 # Kinds that are many, short-lived and own nothing: watching them would cost and bring nothing.
-_IGNORED: Final = frozenset({"events", "events.events.k8s.io"})
+_IGNORED: Final = frozenset({"events", "events.events.k8s.io", "endpoints"})
 
 
 class _Owner(msgspec.Struct):

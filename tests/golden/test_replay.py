@@ -1,0 +1,37 @@
+"""The recorded answers of kube-apiserver 1.36, replayed against the server as users start it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zestor_controller.testing.processes import ApiServerProcess
+
+HERE = Path(__file__).parent
+SCENARIOS = sorted(HERE.glob("*.jsonl"))
+HOOK = (
+    "import ssl,sys,urllib.request as u; c=ssl._create_unverified_context();"
+    "r=u.Request(sys.argv[1]+'/zestor/v1/compact',method='POST',headers={'Authorization':'Bearer golden-admin'});"
+    "u.urlopen(r,context=c)"
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> ApiServerProcess:
+    folder = tmp_path_factory.mktemp("golden")
+    tokens = folder / "tokens.csv"
+    tokens.write_text('golden-admin,admin,1,"system:masters"\ngolden-weak,weak-user,2,"devs"\n')
+    with ApiServerProcess("--rbac", "--token-file", str(tokens), folder=folder) as process:
+        yield process
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
+def test_every_recorded_answer_is_given(server: ApiServerProcess, scenario: Path) -> None:
+    command = [sys.executable, str(HERE / "replay.py"), "--base-url", server.url, "--fresh", "--sleep-factor", "0.2"]
+    command += ["--token", "golden-admin", "--weak-token", "golden-weak"]
+    command += ["--compact-hook", f'{sys.executable} -c "{HOOK}" {server.url}', str(scenario)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " passed, 0 failed" in done.stdout
