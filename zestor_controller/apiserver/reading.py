@@ -131,8 +131,8 @@ class Reader:
         table = self._storage.table(resource.storage)
         versions, revision = await self._versions(table, call.info.namespace, options)
         chosen, metadata = self._page(resource, versions, revision, options, selection, call.info.namespace)
-        if resource.custom:
-            metadata.setdefault("continue", "")
+        if resource.custom and not output.transform:
+            metadata.setdefault("continue", "")  # lists without a Go type have it always
         if output.plain:
             head = {"kind": resource.list_name, "apiVersion": resource.api_version, "metadata": metadata}
             raw = to_json(head)[:-1] + b',"items":[' + b",".join(self._items(resource, chosen)) + b"]}"

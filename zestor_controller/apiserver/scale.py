@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from zestor_controller.apiserver.contract import Json, Resource
-from zestor_controller.apiserver.status import invalid
+from zestor_controller.apiserver.status import internal, invalid
 from zestor_controller.schema.fielderror import invalid as wrong
 
 __all__ = ["ScalePaths", "scale_of", "with_replicas"]
@@ -33,7 +33,11 @@ def _get(obj: Json, path: str) -> Any:
 
 
 def scale_of(resource: Resource, obj: Json) -> Json:
-    """The Scale of an object."""
+    """The Scale of an object.
+
+    Raises:
+        Failure: 500 for a custom object that says no number, as the real server has it.
+    """
     wanted, present, selector = paths_of(resource)
     meta = obj["metadata"]
     shown = {
@@ -43,7 +47,9 @@ def scale_of(resource: Resource, obj: Json) -> Json:
     text = _get(obj, selector) if selector else _selector_text(obj) if not resource.custom else None
     if text:
         status["selector"] = text
-    replicas = _get(obj, wanted) or 0
+    replicas = _get(obj, wanted)
+    if replicas is None and resource.custom:
+        raise internal(f'the spec replicas field "{wanted}" does not exist')
     spec: Json = {"replicas": replicas} if replicas else {}
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": shown, "spec": spec, "status": status}
 
@@ -62,6 +68,9 @@ def with_replicas(resource: Resource, obj: Json, scale: Json) -> None:
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     name = obj["metadata"]["name"]
     if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        if resource.custom:
+            error = wrong(paths_of(resource)[0], replicas, "should be a non-negative integer")
+            raise invalid(resource.group, resource.kind, name, [error])
         error = wrong("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid("autoscaling", "Scale", name, [error])
     path = paths_of(resource)[0].removeprefix(".").split(".")

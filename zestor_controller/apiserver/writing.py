@@ -134,6 +134,10 @@ class Writer:
         """The Scale that a PUT or PATCH of the subresource asks for."""
         if call.info.verb == "update":
             body = decode_object(call.request.headers.get("content-type"), call.request.body, "Scale", custom=False)
+            version = body.value.get("apiVersion")
+            if call.resource.custom and version not in (None, "", "autoscaling/v1"):
+                scheme = "k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"
+                raise bad_request(f'no kind is registered for the type {version}.Scale in scheme "{scheme}"')
             return body.value
         kind = patch_type(call.request.headers.get("content-type"), True)
         if kind == "application/apply-patch+yaml":
@@ -209,7 +213,8 @@ class Writer:
                 manager=options.manager or call.manager,
                 api_version=resource.api_version,
                 subresource=call.info.subresource,
-                now=call.now,
+                # Entries that come by way of a Scale carry no time.
+                now="" if call.info.subresource == "scale" else call.now,
                 resets=_resets(resource, call.info.subresource),
             )
         resource.strategy.prepare_update(new, live, writing)
