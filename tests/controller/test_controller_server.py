@@ -121,3 +121,31 @@ async def test_events_are_accepted_by_a_real_server_and_their_series_too() -> No
         (event,) = await client.list("events.k8s.io/v1/Event", namespace="default")
         done = await client.wait_for("events.k8s.io/v1/Event", event.metadata.name or "", until=series)
         assert (done["regarding"]["name"], done["reason"], done["note"]) == ("a", "Opened", "the shop is open")
+
+
+@virtual
+async def test_a_child_of_a_kind_that_only_the_server_knows_is_applied() -> None:
+    shops = Controller(Shop)
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    names = {"kind": "Sign", "listKind": "SignList", "plural": "signs", "singular": "sign"}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    signs = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "signs.only.example.org"},
+        "spec": {"group": "only.example.org", "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+
+    @shops.reconciler
+    async def reconcile(shop: Shop, ctx: Context) -> None:
+        await ctx.apply(
+            {"apiVersion": "only.example.org/v1", "kind": "Sign", "metadata": {"name": "door"}, "text": "x"}
+        )
+
+    async with at_work(shops) as (client, manager):
+        await client.create(CRD, signs)
+        await client.wait_for(CRD, "signs.only.example.org", until="Established", namespace=None)
+        await client.create(Shop(metadata={"name": "a"}), namespace="default")
+        await until(lambda: manager.outcomes.get(f"{shops.name}/default/a"))
+        sign = await client.get("only.example.org/v1/Sign", "door")
+        assert [reference.name for reference in sign.metadata.owner_references or ()] == ["a"]
