@@ -105,7 +105,7 @@ def show(value: Any) -> str:
     """A value as it stands in a message: strings quoted as Go does, the rest as JSON."""
     if isinstance(value, str):
         return gotext.quote(value)
-    if isinstance(value, float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return gotext.number(value)
     return gotext.encode(value)
 

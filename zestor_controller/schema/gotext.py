@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 __all__ = ["encode", "number", "quote"]
@@ -33,10 +34,19 @@ def _quoted(char: str) -> str:
 
 
 def number(value: float) -> str:
-    """A number as ``%v`` prints it: ``10`` for 10.0."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    return str(value)
+    """A number as ``%v`` prints it: ``10`` for 10.0, ``1e+06`` for a million that is a float."""
+    if isinstance(value, int):
+        # What does not fit into 64 bits was read as a float.
+        return str(value) if -(2**63) <= value < 2**63 else number(float(value))
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    if not isinstance(exponent, int):
+        return str(value)
+    magnitude = exponent + len(digits) - 1
+    if value == 0 or -4 <= magnitude < 6:
+        return str(int(value)) if value.is_integer() else str(value)
+    text = "".join(map(str, digits))
+    fraction = f".{text[1:]}" if len(text) > 1 else ""
+    return f"{'-' * sign}{text[0]}{fraction}e{'-' if magnitude < 0 else '+'}{abs(magnitude):02d}"
 
 
 def encode(value: Any) -> str:

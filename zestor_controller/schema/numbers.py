@@ -101,7 +101,8 @@ def _multiple_check(schema: Schema, types: tuple[str, ...], form: str) -> Number
             return [(used, f"factor MultipleOf declared for {path} must be positive: {number(used)}")]
         quotient = 1 / used * value if used < 1 else value / used
         fits = value % used == 0 if whole else is_whole(quotient)
-        return [] if fits else [(value, f"{path} in body should be a multiple of {number(used)}")]
+        shown = float(value) if misfit else value
+        return [] if fits else [(shown, f"{path} in body should be a multiple of {number(used)}")]
 
     return _with_misfit(misfit, wrong)
 
@@ -120,7 +121,8 @@ def _bound_check(schema: Schema, keyword: str, types: tuple[str, ...], form: str
         low, high = (value, used) if upper else (used, value)
         if low < high or (low == high and not exclusive):
             return []
-        return [(value, f"{path} in body should be {words}{number(used)}")]
+        # A bound that does not fit the type makes the server compare, and show, floats.
+        return [(float(value) if misfit else value, f"{path} in body should be {words}{number(used)}")]
 
     return _with_misfit(misfit, wrong)
 

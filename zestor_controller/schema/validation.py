@@ -10,6 +10,7 @@ oddities are kept: of several failed alternatives the one is told in which most 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -191,6 +192,12 @@ def _enum_check(allowed: list[Any] | None) -> Callable[[Any, Path | None, Errors
             if value in texts:
                 return
         elif any(equal(value, other) for other in others):
+            return
+        elif type(value) is float and any(type(other) is int and other == int(value) for other in others):
+            # The server converts to the type of the allowed value before it compares: floats lose their fraction,
+            return
+        elif type(value) is int and 0 <= value <= sys.maxunicode and chr(value) in texts:
+            # and integers become the characters that they number.
             return
         errors.append(not_supported(_name(dotted(path)), value, shown))
 

@@ -1,0 +1,58 @@
+import pytest
+
+from zestor_controller.schema.pattern import PatternError, compile_pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        ("^a+$", "aa", "aa\n"),
+        (r"^\d$", "1", "\u0661"),
+        (r"^\p{Lu}\pL*$", "Äb", "ab"),
+        ("^[[:alpha:]]+$", "ab", "a1"),
+        (r"^[^\D]$", "1", "a"),
+        (r"^[\D]$", "a", "1"),
+        ("^[]a]$", "]", "b"),
+        ("x{,3}", "x{,3}", "xxx"),
+        (r"\Qa.b\E+", "a.bb", "axb"),
+        ("a(?i)b|c", "C", "Ab"),
+        ("(?i)a(?-i)b", "Ab", "AB"),
+        ("(?s)^.$", "\n", ""),
+        ("(?m)^b$", "a\nb\nc", "abc"),
+        (r"^[\x41-\x{43}]$", "B", "D"),
+        ("^(?P<one>a)(?<two>b)$", "ab", "a"),
+    ],
+)
+def test_a_pattern_means_what_it_means_in_go(pattern: str, matching: str, other: str) -> None:
+    compiled = compile_pattern(pattern)
+
+    assert compiled.search(matching)
+    assert not compiled.search(other)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("[", "missing closing ]: `[`"),
+        ("(", "missing closing ): `(`"),
+        ("a)", "unexpected ): `a)`"),
+        ("*a", "missing argument to repetition operator: `*`"),
+        ("a|*", "missing argument to repetition operator: `*`"),
+        ("a**", "invalid nested repetition operator: `**`"),
+        ("x++", "invalid nested repetition operator: `++`"),
+        ("a{1001}", "invalid repeat count: `{1001}`"),
+        ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
+        ("(?!a)", "invalid or unsupported Perl syntax: `(?!`"),
+        ("(?<=a)", "invalid named capture: `(?<=a)`"),
+        (r"\1", r"invalid escape sequence: `\1`"),
+        ("[z-a]", "invalid character class range: `z-a`"),
+        ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
+        (r"\p{Foo}", r"invalid character class range: `\p{Foo}`"),
+        ("a\\", "trailing backslash at end of expression: ``"),
+    ],
+)
+def test_what_go_refuses_is_refused_in_its_words(pattern: str, message: str) -> None:
+    with pytest.raises(PatternError) as caught:
+        compile_pattern(pattern)
+
+    assert str(caught.value) == f"error parsing regexp: {message}"
