@@ -57,7 +57,8 @@ async def talk(port: int, data: bytes) -> bytes:
 
 
 async def test_requests_of_one_connection_are_answered_in_order(served: tuple[Echo, SocketServer]) -> None:
-    data = b"GET /a?x=1&x=2 HTTP/1.1\r\nHost: h\r\n\r\nPOST /b%20c HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
+    data = b"GET /a?x=1&x=2 HTTP/1.1\r\nHost: h\r\n\r\n"
+    data += b"POST /b%20c HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
     answer = (await talk(served[1].port, data)).decode()
     first, second = answer.split("HTTP/1.1 200 OK")[1:]
     assert '"path": "/a", "query": [["x", "1"], ["x", "2"]]' in first
@@ -67,7 +68,9 @@ async def test_requests_of_one_connection_are_answered_in_order(served: tuple[Ec
 
 async def test_a_chunked_body_that_arrives_in_pieces_is_put_together(served: tuple[Echo, SocketServer]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served[1].port)
-    message = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n"
+    message = (
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n"
+    )
     for at in range(0, len(message), 5):
         writer.write(message[at : at + 5])
         await writer.drain()
@@ -134,7 +137,9 @@ async def test_stopping_the_server_ends_open_streams(served: tuple[Echo, SocketS
     writer.close()
 
 
-async def test_a_defect_of_the_handler_ends_the_connection_and_not_the_server(served: tuple[Echo, SocketServer]) -> None:
+async def test_a_defect_of_the_handler_ends_the_connection_and_not_the_server(
+    served: tuple[Echo, SocketServer],
+) -> None:
     assert await talk(served[1].port, b"GET /raise HTTP/1.1\r\n\r\n") == b""
     assert b"200 OK" in await talk(served[1].port, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
 
@@ -146,7 +151,12 @@ async def test_the_client_speaks_https_with_the_servers_own_ca_and_reads_a_strea
     transport = AiohttpTransport(static_config(f"https://127.0.0.1:{server.port}/prefix", ca=certificates.ca))
     try:
         answer = await transport.request(HttpRequest("PUT", "/x y", [("q", "a b")], {}, b"body"))
-        assert json.loads(answer.body) == {"method": "PUT", "path": "/prefix/x y", "query": [["q", "a b"]], "body": "body"}
+        assert json.loads(answer.body) == {
+            "method": "PUT",
+            "path": "/prefix/x y",
+            "query": [["q", "a b"]],
+            "body": "body",
+        }
         plain = AiohttpTransport(static_config(f"https://localhost:{server.port}", ca=certificates.ca))
         async with plain.stream(HttpRequest("GET", "/stream")) as stream:
             chunks = b""

@@ -6,7 +6,7 @@ import ipaddress
 import ssl
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -40,7 +40,7 @@ class Certificates:
 
 def make_certificates(hosts: list[str], *, now: datetime | None = None) -> Certificates:
     """A CA and a certificate for the given names and addresses, valid for a year."""
-    start = (now or datetime.now(timezone.utc)) - timedelta(minutes=5)
+    start = (now or datetime.now(UTC)) - timedelta(minutes=5)
     end = start + timedelta(days=365)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "zestor-embedded-ca")])

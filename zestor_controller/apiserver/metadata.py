@@ -150,6 +150,7 @@ def validate_update(new: Json, old: Json) -> list[FieldError]:
         added = sorted(set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ()))
         if added:
             shown = ", ".join(f'"{name}"' for name in added)
-            told = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+            told = "no new finalizers can be added if the object is being deleted, found new finalizers "
+            told += f"[]string{{{shown}}}"
             errors.append(forbidden("metadata.finalizers", told))
     return errors + _common(meta)

@@ -9,9 +9,7 @@ import random
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from typing_extensions import Self
+from typing import Any, Self
 
 from zestor_controller.apiserver.api import ApiServer
 from zestor_controller.apiserver.audit import AuditLog

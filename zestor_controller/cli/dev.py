@@ -34,8 +34,6 @@ from zestor_controller.store import Event, EventType, Overflow
 
 __all__ = ["dev"]
 
-_log = logging.getLogger(__name__)
-
 RELOAD_PERIOD_S = 0.5
 _NEVER = timedelta(days=365)  # this session's own --timeout bounds it
 EVENT = "events.k8s.io/v1/Event"
@@ -43,10 +41,26 @@ EVENT = "events.k8s.io/v1/Event"
 
 @click.command()
 @click.argument("target")
-@click.option("--apply", "applied", multiple=True, metavar="FILE", help="Apply a file, a folder or - ; the folder manifests/ beside the operator unless given.")  # fmt: skip
-@click.option("--exit-when", metavar="CONDITION", help="Exit 0 once every applied object of the operator's kinds has this condition.")  # fmt: skip
-@click.option("--timeout", default="60s", help="How long --exit-when waits, such as 60s or 2m.", show_default=True)
-@click.option("--kubeconfig", type=click.Path(dir_okay=False, path_type=Path), default=".zestor/kubeconfig", show_default=True, help="Where to write the kubeconfig of the embedded cluster.")  # fmt: skip
+@click.option(
+    "--apply",
+    "applied",
+    multiple=True,
+    metavar="FILE",
+    help="Apply a file, a folder or -; the folder manifests/ beside the operator unless given.",
+)
+@click.option(
+    "--exit-when",
+    metavar="CONDITION",
+    help="Exit 0 once every applied object of the operator's kinds has this condition.",
+)
+@click.option("--timeout", default="60s", show_default=True, help="How long --exit-when waits, such as 60s or 2m.")
+@click.option(
+    "--kubeconfig",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=".zestor/kubeconfig",
+    show_default=True,
+    help="Where to write the kubeconfig of the embedded cluster.",
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The embedded server's port; 0 takes a free one."
 )

@@ -15,9 +15,7 @@ import threading
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-from typing_extensions import Self
+from typing import Any, Final, Self, TypeVar
 
 from zestor_controller.apiserver import ApiServer, AuditLog, AuditRecord
 from zestor_controller.apiserver.serving import Served, Settings
@@ -52,7 +50,9 @@ class Housekeeping:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
-        transport = MemoryTransport(self._api, {"Authorization": f"Bearer {self._token}", "User-Agent": "zestor-cluster"})
+        transport = MemoryTransport(
+            self._api, {"Authorization": f"Bearer {self._token}", "User-Agent": "zestor-cluster"}
+        )
         client = Client(transport, field_manager="zestor-cluster")
         await _make_node(client)
         manager = Manager(*workload_controllers(), *namespace_controllers())
@@ -260,5 +260,3 @@ class EmbeddedCluster:
                 tasks.create_task(Housekeeping(served.api, served.internal_token).run(stop), name="housekeeping")
                 self._up.set()
                 await stop.wait()
-
-

@@ -167,15 +167,19 @@ def _deployments() -> Controller[Any]:
         elif int(current["spec"].get("replicas", 1)) != replicas:
             await _scale(ctx, current, replicas)
         for other in sets.values():
-            if other.metadata.name != name and int(other["spec"].get("replicas", 1)) > 0:
-                if current is not None and (current.get("status") or {}).get("readyReplicas", 0) >= replicas:
-                    await _scale(ctx, other, 0)
+            superseded = other.metadata.name != name and int(other["spec"].get("replicas", 1)) > 0
+            if superseded and current is not None and _ready_replicas(current) >= replicas:
+                await _scale(ctx, other, 0)
         await _set_status(
             ctx, "apps/v1/Deployment", deployment, _deployment_status(deployment, current, sets, replicas)
         )
         return None
 
     return deployments
+
+
+def _ready_replicas(owner: Unstructured) -> int:
+    return int((owner.get("status") or {}).get("readyReplicas", 0))
 
 
 def _revision(replica_set: Unstructured) -> str:

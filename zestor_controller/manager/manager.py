@@ -168,7 +168,7 @@ class Manager:
                 clock=asyncio.get_running_loop().time,
                 suffix=lambda: f"{rng.getrandbits(64):016x}",
             )
-            services = Services(client, cache, self.metrics, recorder, self.outcomes)
+            services = Services(cache.client, cache, self.metrics, recorder, self.outcomes)
             self._runners = [Runner(controller, services) for controller in self.controllers]
             await self._serve(stop, recorder)
 

@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import IO
-
-from typing_extensions import Self
+from typing import IO, Self
 
 __all__ = ["ApiServerProcess", "zestor"]
 

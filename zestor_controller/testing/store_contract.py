@@ -663,7 +663,7 @@ class StoreContract(ABC):
 
                 async def consume() -> None:
                     async for batch in watch.batches():
-                        batches.append([event.object for event in batch])  # noqa: PERF401
+                        batches.append([event.object for event in batch])
 
                 task = asyncio.ensure_future(consume())
                 await asyncio.sleep(0)
@@ -1033,4 +1033,4 @@ async def _collect(watch: Watch[int]) -> list[Event[int]]:
 
 def _collect_into(seen: list[int], watch: Watch[int]) -> None:
     for event in watch:
-        seen.append(event.object)  # noqa: PERF401 (what came before an error counts)
+        seen.append(event.object)
