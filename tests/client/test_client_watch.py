@@ -86,7 +86,7 @@ async def test_an_error_event_is_raised_as_what_it_is() -> None:
 
     async def read() -> None:
         async for event in client_of(script).watch("v1/ConfigMap"):
-            seen.append(event.type)  # noqa: PERF401  # what came before the error counts
+            seen.append(event.type)  # what came before the error counts
 
     with pytest.raises(Gone, match="too old"):
         await read()

@@ -34,7 +34,7 @@ class WebsiteSpec(Spec):
 
 class WebsiteStatus(Status):
     ready_replicas: int = 0
-    conditions: Conditions = []  # noqa: RUF012  # pydantic copies a default
+    conditions: Conditions = []  # pydantic copies a default
 
 
 class Website(

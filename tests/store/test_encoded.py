@@ -152,7 +152,7 @@ def test_one_wake_up_for_a_whole_apply(kind):
 
             async def consume():
                 async for batch in watch.batches():
-                    batches.append(len(batch))  # noqa: PERF401
+                    batches.append(len(batch))
 
             task = asyncio.ensure_future(consume())
             await asyncio.sleep(0)

@@ -93,7 +93,7 @@ def test_a_watch_that_keeps_up_with_the_slices_drops_nothing(kind):
 
             async def consume():
                 async for event in watch:
-                    seen.append(event.name)  # noqa: PERF401
+                    seen.append(event.name)
 
             task = asyncio.ensure_future(consume())
             async with kind.encoded.stage() as stage:

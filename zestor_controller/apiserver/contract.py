@@ -113,7 +113,7 @@ class Strategy(Protocol):
         ...
 
     def default(self, obj: Json) -> None:
-        """Set the defaults of absent fields, in place (before admission and validation, and on reads where the kind wants it)."""
+        """Set the defaults of absent fields, in place; before validation, and on reads where the kind wants it."""
         ...
 
     def prepare_create(self, obj: Json, writing: Writing) -> None:
@@ -174,8 +174,8 @@ class Resource:
 
     Attributes:
         types: the object's TypeDef (a struct); called lazily, cached by the callee.
-        selectable: field selectors beyond metadata.name and metadata.namespace: label to the value's getter, which answers
-            a string.
+        selectable: field selectors beyond metadata.name and metadata.namespace: label to the value's getter, which
+            answers a string.
         returns_deleted: DELETE answers the object, not a Status.
         unconditional_update: PUT without resourceVersion is accepted.
         create_on_update: PUT to a missing name creates.

@@ -1,7 +1,7 @@
 """GET, LIST and WATCH.
 
-Invariant: a list and the watch that starts at its version together miss nothing and tell nothing twice. What is stored in the
-version that is asked for is sent as the bytes it is stored as.
+Invariant: a list and the watch that starts at its version together miss nothing and tell nothing twice. What is
+stored in the version that is asked for is sent as the bytes it is stored as.
 """
 
 from __future__ import annotations
@@ -148,9 +148,9 @@ class Reader:
             if wanted and wanted < storage.compacted:
                 token = Continue(0, options.page.start).token()  # goes on with what there is now
                 raise expired(
-                    "The provided continue parameter is too old to display a consistent list result. You can start a new "
-                    "list without the continue parameter, or use the continue token in this response to retrieve the "
-                    "remainder of the results. Continuing with the provided token results in an inconsistent list - "
+                    "The provided continue parameter is too old to display a consistent list result. You can start a "
+                    "new list without the continue parameter, or use the continue token in this response to retrieve "
+                    "the remainder of the results. Continuing with the provided token results in an inconsistent list -"
                     "objects that were created, modified, or deleted between the time the first chunk was returned and "
                     "now may show up in the list.",
                     token,
@@ -276,6 +276,13 @@ class _Stream:
         signal = asyncio.Event()
         table = storage.table(self._resource.storage)
         channel = table.watch(self._namespace, signal)
+        timer: asyncio.TimerHandle | None = None
+
+        def ring() -> None:
+            nonlocal timer
+            timer = None
+            signal.set()
+
         try:
             first, known = self._beginning(storage, table)
             if first:
@@ -298,16 +305,18 @@ class _Stream:
                     continue
                 if channel.closed or loop.time() >= deadline:
                     return
+                if options.bookmarks and loop.time() >= bookmark:
+                    bookmark = _next_bookmark(loop.time(), deadline)
+                    yield self._bookmark(storage.revision, {})
+                    continue
+                if timer is None:
+                    # One timer from bookmark to bookmark: a wait with a timeout of its own costs more than the event.
+                    timer = loop.call_at(min(deadline, bookmark) if options.bookmarks else deadline, ring)
                 signal.clear()
-                until = min(deadline, bookmark) if options.bookmarks else deadline
-                try:
-                    async with asyncio.timeout_at(until):
-                        await signal.wait()
-                except TimeoutError:
-                    if options.bookmarks and loop.time() >= bookmark:
-                        bookmark = _next_bookmark(loop.time(), deadline)
-                        yield self._bookmark(storage.revision, {})
+                await signal.wait()
         finally:
+            if timer is not None:
+                timer.cancel()
             channel.close()
 
     def _beginning(self, storage: Storage, table: Table) -> tuple[list[bytes], int | None]:

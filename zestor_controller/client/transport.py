@@ -127,6 +127,9 @@ class AiohttpTransport:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
+            # A closed connection is let go of in a later turn of the loop: a loop that ends right now would leak it.
+            for _ in range(3):
+                await asyncio.sleep(0)
 
     @asynccontextmanager
     async def _answered(
