@@ -1,7 +1,7 @@
 """The API server: from a request to an answer. A Handler; it knows no socket.
 
-A request walks: path (``info``) → who (``authentication``) → may they (``rbac``) → verb (``reading``, ``writing``, ``deleting``,
-or an endpoint of the registry) → shape (``negotiation``, ``tables``) → audit. How pieces plug in:
+A request walks: path (``info``) → who (``authentication``) → may they (``rbac``) → verb (``reading``, ``writing``,
+``deleting``, or an endpoint of the registry) → shape (``negotiation``, ``tables``) → audit. How pieces plug in:
 
 - ``registry.add(Resource)`` serves a resource; built-in ones come from ``builtin``, custom ones from ``crdefinitions``.
 - ``registry.add_endpoint(group, version, plural, subresource, verb, function)`` answers a verb by other code than the
@@ -18,7 +18,7 @@ import inspect
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -301,7 +301,7 @@ class ApiServer:
     def _respond(self, request: HttpRequest, call: Call, reply: Reply) -> HttpResponse:
         warnings = _warned(call)
         if reply.stream is not None:
-            return HttpResponse(200, [*JSON_HEADERS, *warnings], _counted(reply.stream))
+            return HttpResponse(200, [*JSON_HEADERS, *warnings], reply.stream)
         output = negotiate(request, custom=call.resource.custom, listing=call.info.verb == "list")
         if reply.raw is not None:
             return respond_bytes(request, reply.status, reply.raw, output.media, warnings)
@@ -324,17 +324,6 @@ class ApiServer:
         assert resource is not None  # built in
         call = Call(request, request_info(request), {}, User("system:apiserver"), resource, None, self.now())
         self._writer.create_object(call, body)
-
-
-async def _counted(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The stream, with its end passed on to the generator behind it."""
-    try:
-        async for chunk in stream:
-            yield chunk
-    finally:
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()
 
 
 def schema_of(resource: Resource) -> Json | None:

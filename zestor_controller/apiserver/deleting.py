@@ -1,9 +1,10 @@
 """DELETE, of one object and of a collection.
 
-Invariant: an object with finalizers stays until the last one is gone; what is removed carries the version of its removal.
+Invariant: an object with finalizers stays until the last one is gone; what is removed carries the version of its
+removal.
 
-Source: apiserver pkg/registry/generic/registry/store.go (BeforeDelete, deletionFinalizersForGarbageCollection), rule matrix of
-pkg/endpoints/handlers/delete.go.
+Source: apiserver pkg/registry/generic/registry/store.go (BeforeDelete, deletionFinalizersForGarbageCollection), rule
+matrix of pkg/endpoints/handlers/delete.go.
 """
 
 from __future__ import annotations

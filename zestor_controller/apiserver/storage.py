@@ -41,6 +41,8 @@ ADDED = "ADDED"
 MODIFIED = "MODIFIED"
 DELETED = "DELETED"
 
+_LINES_KEPT = 1000
+
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _revision = attrgetter("revision")
@@ -215,6 +217,9 @@ class Table:
                 insort(self._keys, version.key)
             self._live[version.key] = version
         self._log.append(change)
+        if len(self._log) > _LINES_KEPT:
+            # Watchers have taken it long ago; one that has not makes its own line.
+            self._log[-_LINES_KEPT].lines.clear()
         if self._watchers:
             for scope in ("", version.namespace) if version.namespace else ("",):
                 for watcher in list(self._watchers.get(scope, ())):
@@ -233,6 +238,11 @@ class Table:
             watchers.pop(watcher, None)
             if not watchers:
                 del self._watchers[namespace]
+
+    @property
+    def watchers(self) -> int:
+        """How many channels are open."""
+        return sum(len(watchers) for watchers in self._watchers.values())
 
     def close(self) -> None:
         """End every watch."""

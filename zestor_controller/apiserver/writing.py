@@ -1,7 +1,7 @@
 """POST, PUT and PATCH: decode, default, own, prepare, validate, store.
 
-Invariant: every write goes through :meth:`Writer._commit`, so none skips a check; a write that changes nothing is not written;
-a dry run does all but the last step.
+Invariant: every write goes through :meth:`Writer._commit`, so none skips a check; a write that changes nothing is not
+written; a dry run does all but the last step.
 
 Source: apiserver pkg/registry/generic/registry/store.go, pkg/endpoints/handlers/{create,update,patch}.go.
 """
@@ -436,7 +436,7 @@ _META_ORDER: Final = (
 
 
 def _document(resource: Resource, patched: Any) -> str:
-    """A patched document as messages show it: a built-in kind's metadata in the order of its fields, without managers."""
+    """A patched document as messages show it: a built-in kind's metadata in field order, without managers."""
     if resource.custom or not isinstance(patched, dict):
         return json.dumps(patched, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     shown = {key: patched[key] for key in sorted(patched)}
