@@ -150,9 +150,9 @@ class Reader:
                 raise expired(
                     "The provided continue parameter is too old to display a consistent list result. You can start a "
                     "new list without the continue parameter, or use the continue token in this response to retrieve "
-                    "the remainder of the results. Continuing with the provided token results in an inconsistent list -"
-                    " objects that were created, modified, or deleted between the time the first chunk was returned and "
-                    "now may show up in the list.",
+                    "the remainder of the results. Continuing with the provided token results in an inconsistent "
+                    "list - objects that were created, modified, or deleted between the time the first chunk was "
+                    "returned and now may show up in the list.",
                     token,
                 )
             revision = wanted or storage.revision
