@@ -71,7 +71,7 @@ def _check_one(
         pruner(node, is_object=is_object)(pruned, None)
         if not equal(pruned, default):
             yield invalid(path, default, "must not have unknown fields")
-        check = embedded_check(node)
+        check = embedded_check(node, is_object=is_object)
         if check is not None:
             check(default, path, found)
         if found:

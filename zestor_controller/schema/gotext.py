@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ __all__ = ["encode", "number", "quote"]
 _ESCAPES = {
     "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"',
 }  # fmt: skip
+_EXPONENT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?[0-9.]+)e([+-])([0-9]+)')
 _HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
@@ -52,4 +54,15 @@ def number(value: float) -> str:
 def encode(value: Any) -> str:
     """A value as Go's JSON encoder writes it: keys sorted, signs that matter in HTML escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    if "e-" in text or "e+" in text:
+        text = _EXPONENT.sub(_without_exponent, text)
     return text.translate(_HTML)
+
+
+def _without_exponent(found: re.Match[str]) -> str:
+    """A number in Go's JSON: with an exponent only where it is very small or very large."""
+    if found[1] is None:
+        return found[0]
+    if 1e-6 <= abs(float(found[0])) < 1e21:
+        return format(Decimal(found[0]), "f")
+    return f"{found[1]}e{found[2]}{int(found[3])}"

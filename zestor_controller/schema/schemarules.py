@@ -94,6 +94,8 @@ def _root_rules(schema: Schema, path: str, has_status: bool) -> Iterator[FieldEr
 
 
 def _is_given(schema: Schema, keyword: str) -> bool:
+    if keyword in ("default", "additionalProperties"):
+        return schema.get(keyword) is not None
     return schema.get(keyword) not in (None, False, "", [], {})
 
 
