@@ -126,6 +126,27 @@ async def test_names_that_are_taken_are_not_accepted_until_they_are_free(server:
     assert (await server.call("GET", "/apis/example.com/v1/namespaces/default/crates")).status == 200
 
 
+async def test_an_approval_is_told_in_a_condition(server: Server) -> None:
+    crd = definition()
+    crd["metadata"] = {
+        "name": "boxes.example.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "https://example.com/1"},
+    }
+    crd["spec"]["group"] = "example.k8s.io"
+
+    await server.call("POST", DEFINITIONS, crd)
+    await server.call(
+        "PATCH",
+        f"{DEFINITIONS}/boxes.example.k8s.io",
+        {"metadata": {"annotations": {"api-approved.kubernetes.io": "unapproved, a test"}}},
+        MERGE,
+    )
+
+    found = (await server.call("GET", f"{DEFINITIONS}/boxes.example.k8s.io")).body
+    assert condition(found, "KubernetesAPIApprovalPolicyConformant") == ("False", "UnapprovedAnnotation")
+    assert [one["type"] for one in found["status"]["conditions"]][:2] == ["NamesAccepted", "Established"]
+
+
 async def test_a_definition_goes_after_its_objects(server: Server) -> None:
     await server.call("POST", DEFINITIONS, definition())
     held = box(metadata={"name": "a", "finalizers": ["example.com/hold"]})

@@ -22,12 +22,20 @@ from zestor_controller.apiserver.customresources import resources_of
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.status import conflict, not_found
 from zestor_controller.apiserver.storage import DELETED, Change, Storage
+from zestor_controller.schema.definition import definition_approval
 from zestor_controller.schema.expressions import Rules
 
 __all__ = ["DefinitionController", "definition_resource"]
 
 CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _MANAGER: Final = "kube-apiserver"
+_CONFORMANT: Final = "KubernetesAPIApprovalPolicyConformant"
+_APPROVALS: Final = {
+    "missing": "MissingAnnotation",
+    "invalid": "InvalidAnnotation",
+    "bypassed": "UnapprovedAnnotation",
+    "approved": "ApprovedAnnotation",
+}
 _KEY: Final = (GROUP, PLURAL)
 
 
@@ -104,7 +112,7 @@ class DefinitionController:
             self._terminate(name, crd)
             return
         changed = self._judge_names(crd)
-        if changed:
+        if self._judge_approval(crd) or changed:
             self._write_status(name, crd)
             self._requeue_group(name, crd["spec"]["group"])
         self._serve(name, crd)
@@ -130,6 +138,16 @@ class DefinitionController:
             self._set_condition(crd, "Established", False, "NotAccepted", "not all names are accepted")
         status["acceptedNames"] = names
         return bool(names != accepted or status["conditions"] != before)
+
+    def _judge_approval(self, crd: Json) -> bool:
+        """Set the condition of definitions in the Kubernetes community's groups; whether it changed."""
+        state, message = definition_approval(crd)
+        if not state:
+            return False
+        before = _condition(crd, _CONFORMANT)
+        before = dict(before) if before is not None else None
+        self._set_condition(crd, _CONFORMANT, state == "approved", _APPROVALS[state], message)
+        return _condition(crd, _CONFORMANT) != before
 
     def _taken(self, crd: Json) -> tuple[set[str], set[str]]:
         """The resource names and the kinds that the definitions of this group have."""

@@ -32,6 +32,7 @@ from zestor_controller.schema.schemarules import check_schema, unrecognized_form
 from zestor_controller.schema.structural import Schema, parse
 
 __all__ = [
+    "definition_approval",
     "definition_formats",
     "definition_has_rules",
     "set_definition_defaults",
@@ -462,25 +463,30 @@ def _check_stored_versions(crd: Json) -> Iterator[FieldError]:
         yield invalid(f"{path}[{index}]", name, why)
 
 
-def _approval(crd: Json) -> tuple[str, str]:
+def definition_approval(crd: Json) -> tuple[str, str]:
+    """Whether a definition in a group of the Kubernetes community may be there.
+
+    Returns:
+        ``missing``, ``invalid``, ``bypassed`` or ``approved``, and what to say about it; both empty for other groups.
+    """
+    group = (crd.get("spec") or {}).get("group") or ""
+    if not (group in ("k8s.io", "kubernetes.io") or group.endswith((".k8s.io", ".kubernetes.io"))):
+        return "", ""
     annotation = ((crd.get("metadata") or {}).get("annotations") or {}).get(_APPROVED) or ""
     needed = f"protected groups must have approval annotation {quote(_APPROVED)}"
     if not annotation:
         return "missing", f"{needed}, {_PULL}"
     if annotation.startswith("unapproved"):
-        return "bypassed", ""
+        return "bypassed", f"not approved: {quote(annotation)}"
     parts = urlsplit(annotation)
     if parts.scheme and parts.netloc:
-        return "approved", ""
+        return "approved", f"approved in {annotation}"
     return "invalid", f'{needed} with either a URL or a reason starting with "unapproved", {_PULL}'
 
 
 def _check_approval(crd: Json, old: Json | None) -> Iterator[FieldError]:
-    group = (crd.get("spec") or {}).get("group") or ""
-    if not (group in ("k8s.io", "kubernetes.io") or group.endswith((".k8s.io", ".kubernetes.io"))):
-        return
-    state, why = _approval(crd)
-    if old is not None and _approval(old)[0] == state:
+    state, why = definition_approval(crd)
+    if old is not None and definition_approval(old)[0] == state:
         return
     path = f"metadata.annotations[{_APPROVED}]"
     if state == "missing":
