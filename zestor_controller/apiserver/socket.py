@@ -4,10 +4,8 @@ Invariants: a request reaches the Handler whole or not at all; answers go out in
 client goes away, the iterator of the answer it was reading is closed at once, so that a watch frees what it holds; a
 slow reader stops the iterator, it never makes the server buffer without bound.
 
-The parser is our own because a watch's hot path is one ``write`` here; frameworks spend several times that on each
-chunk.
-
-Source: RFC 9112.
+It is a protocol of our own because a watch's hot path is one ``write`` here; frameworks spend several times that on
+each chunk.
 """
 
 from __future__ import annotations
@@ -17,42 +15,23 @@ import json
 import logging
 import ssl
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
 
+from zestor_controller.apiserver.framing import MAX_BODY, MAX_HEAD, Incoming, MalformedRequest, RequestParser
 from zestor_controller.apiserver.status import status_body
-from zestor_controller.http import Handler, HttpRequest, HttpResponse
+from zestor_controller.http import Handler, HttpResponse
 
-__all__ = ["MAX_BODY", "SocketServer"]
+__all__ = ["SocketServer"]
 
 _log = logging.getLogger(__name__)
 
-MAX_BODY: Final = 3 * 1024 * 1024
-MAX_HEAD: Final = 64 * 1024
-_PHRASES: Final = {
-    200: "OK",
-    201: "Created",
-    202: "Accepted",
-    204: "No Content",
-    304: "Not Modified",
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    409: "Conflict",
-    410: "Gone",
-    413: "Request Entity Too Large",
-    415: "Unsupported Media Type",
-    422: "Unprocessable Entity",
-    429: "Too Many Requests",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
+STOP_S: Final = 1.0
+DRAIN_S: Final = 1.0
+DRAIN_BYTES: Final = 64 * 1024 * 1024
+_REASONS: Final = {400: "BadRequest", 413: "RequestEntityTooLarge"}
+_NO_LINE_ENDS: Final = {10: " ", 13: " "}
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 class SocketServer:
@@ -61,6 +40,9 @@ class SocketServer:
     Args:
         handler: answers the requests.
         tls: a server's TLS context; None serves plain HTTP.
+
+    Attributes:
+        port: where it listens, once it does.
     """
 
     def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
@@ -87,23 +69,24 @@ class SocketServer:
         self.port = int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Accept nothing more and end every connection, open watches included; harmless when not started."""
+        """Accept nothing more and end every connection; harmless when not started.
+
+        Streams come to their regular end; what a client has not read after a second is thrown away.
+        """
         if self._server is None:
             return
         server, self._server = self._server, None
         server.close()
-        tasks = [task for connection in list(self._connections) if (task := connection.abort()) is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=2)
+        for connection in list(self._connections):
+            connection.finish()
+        ending = [asyncio.ensure_future(connection.gone.wait()) for connection in self._connections]
+        if ending:
+            await asyncio.wait(ending, timeout=STOP_S)
+        for waiting in ending:
+            waiting.cancel()
+        for connection in list(self._connections):
+            connection.abort()
         await server.wait_closed()
-
-
-class _BadRequest(Exception):
-    """The client does not speak HTTP; the connection ends after the answer."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class _Connection(asyncio.Protocol):
@@ -113,13 +96,14 @@ class _Connection(asyncio.Protocol):
         self._handler = handler
         self._connections = connections
         self._transport: asyncio.Transport = None  # type: ignore[assignment]  # set before anything else is called
-        self._buffer = bytearray()
+        self._parser: RequestParser = None  # type: ignore[assignment]  # likewise
         self._task: asyncio.Task[None] | None = None
-        self._peer: dict[str, Any] = {}
         self._writable = asyncio.Event()
         self._writable.set()
-        self._parsed: tuple[HttpRequest, int, bool, bool] | None = None
         self._closing = False
+        self._finishing = False
+        self._drain_left = 0
+        self.gone = asyncio.Event()
 
     # The transport's calls
 
@@ -127,22 +111,29 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._connections.add(self)
-        self._peer = {"address": transport.get_extra_info("peername")}
+        peer: dict[str, Any] = {"address": transport.get_extra_info("peername")}
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and (certificate := tls.getpeercert()):
-            self._peer["certificate"] = certificate
+            peer["certificate"] = certificate
+        self._parser = RequestParser(peer)
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
+        if self._closing:
+            self._drain_left -= len(data)
+            if self._drain_left <= 0:
+                self._transport.close()
+            return
+        self._parser.feed(data)
         if self._task is None:
             self._next()
-        elif len(self._buffer) > MAX_BODY + MAX_HEAD:
+        elif self._parser.waiting > MAX_BODY + MAX_HEAD:
             self._transport.pause_reading()  # it pipelines more than anybody needs
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._closing = True
         self._writable.set()
+        self.gone.set()
         if self._task is not None:
             self._task.cancel()
 
@@ -152,127 +143,56 @@ class _Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    def abort(self) -> asyncio.Task[None] | None:
-        """End the connection; answers the task that is still ending, if there is one."""
-        self._closing = True
-        task = self._task
-        if task is not None:
-            task.cancel()
-        self._transport.close()
-        return task
+    # The server's calls
+
+    def finish(self) -> None:
+        """End the connection in good order: a stream ends here; a request that still waits is abandoned."""
+        self._finishing = True
+        if self._task is not None:
+            self._task.cancel()
+        elif not self._closing:
+            self._closing = True
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
 
     # Reading
 
     def _next(self) -> None:
         """Start to answer the next request, if all of it has arrived."""
         try:
-            request = self._take()
-        except _BadRequest as error:
-            body = json.dumps(status_body(error.status, str(error), _reason(error.status))).encode()
-            headers = [("Content-Type", "application/json"), ("Connection", "close")]
-            self._write_whole(HttpResponse(error.status, headers, body), "GET")
+            incoming = self._parser.next()
+        except MalformedRequest as error:
+            self._refuse(error)
+            return
+        if incoming is not None:
+            self._task = asyncio.get_running_loop().create_task(self._answer(incoming))
+        elif self._parser.wants_continue:
+            self._parser.wants_continue = False
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _refuse(self, error: MalformedRequest) -> None:
+        body = json.dumps(status_body(error.status, str(error), _REASONS.get(error.status, ""))).encode()
+        headers = [("Content-Type", "application/json"), ("Connection", "close")]
+        self._write_whole(HttpResponse(error.status, headers, body), "GET")
+        self._closing = True
+        if error.status != 413:
             self._transport.close()
             return
-        if request is not None:
-            self._task = asyncio.get_running_loop().create_task(self._answer(*request))
-
-    def _take(self) -> tuple[HttpRequest, bool] | None:
-        """The next whole request and whether the connection lives on after it; None when more must arrive."""
-        buffer = self._buffer
-        if self._parsed is None:
-            end = buffer.find(b"\r\n\r\n")
-            if end < 0:
-                if len(buffer) > MAX_HEAD:
-                    raise _BadRequest(431, "the request's headers are too large")
-                return None
-            head = bytes(buffer[:end])
-            del buffer[: end + 4]
-            self._parsed = self._head(head)
-        request, length, chunked, keep = self._parsed
-        if chunked:
-            body = self._chunks()
-            if body is None:
-                return None
-        else:
-            if len(buffer) < length:
-                return None
-            body = bytes(buffer[:length])
-            del buffer[:length]
-        request.body = body
-        self._parsed = None
-        return request, keep
-
-    def _head(self, head: bytes) -> tuple[HttpRequest, int, bool, bool]:
-        try:
-            first, *lines = head.decode("latin-1").split("\r\n")
-            method, target, version = first.split(" ")
-        except ValueError:
-            raise _BadRequest(400, "malformed HTTP request line") from None
-        if version not in ("HTTP/1.1", "HTTP/1.0"):
-            raise _BadRequest(400, f"unsupported protocol version {version[:20]!r}")
-        headers: dict[str, str] = {}
-        for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon or not name or name != name.strip():
-                raise _BadRequest(400, "malformed HTTP header")
-            name = name.lower()
-            # Several lines of one name mean the same as one with commas (RFC 9110, 5.3).
-            headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
-        path, _, query = target.partition("?")
-        if path.startswith("http://") or path.startswith("https://"):
-            path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
-        if not path.startswith("/"):
-            raise _BadRequest(400, "malformed request target")
-        length, chunked = 0, headers.get("transfer-encoding", "").lower() == "chunked"
-        if not chunked and "content-length" in headers:
-            text = headers["content-length"]
-            if not text.isdecimal():
-                raise _BadRequest(400, "malformed Content-Length")
-            length = int(text)
-        if length > MAX_BODY:
-            raise _BadRequest(413, f"Request entity too large: limit is {MAX_BODY}")
-        if headers.get("expect", "").lower() == "100-continue":
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        connection = headers.get("connection", "").lower()
-        keep = "close" not in connection and (version == "HTTP/1.1" or "keep-alive" in connection)
-        pairs = parse_qsl(query, keep_blank_values=True)
-        request = HttpRequest(method, unquote(path), pairs, headers, b"", self._peer)
-        return request, length, chunked, keep
-
-    def _chunks(self) -> bytes | None:
-        """The body of a chunked request, once all of it is there."""
-        buffer, at, size = self._buffer, 0, 0
-        parts: list[bytes] = []
-        while True:
-            end = buffer.find(b"\r\n", at)
-            if end < 0:
-                return None
-            try:
-                count = int(bytes(buffer[at:end]).split(b";")[0], 16)
-            except ValueError:
-                raise _BadRequest(400, "malformed chunk size") from None
-            at = end + 2
-            size += count
-            if size > MAX_BODY:
-                raise _BadRequest(413, f"Request entity too large: limit is {MAX_BODY}")
-            if count == 0:
-                while True:  # trailers end with an empty line
-                    end = buffer.find(b"\r\n", at)
-                    if end < 0:
-                        return None
-                    empty, at = end == at, end + 2
-                    if empty:
-                        break
-                del buffer[:at]
-                return b"".join(parts)
-            if len(buffer) < at + count + 2:
-                return None
-            parts.append(bytes(buffer[at : at + count]))
-            at += count + 2
+        # Closing on a client that still sends would reset the connection, and the answer would be lost with it: what
+        # remains of the body is thrown away first.
+        self._drain_left = DRAIN_BYTES if error.left is None else min(error.left, DRAIN_BYTES)
+        if self._drain_left <= 0:
+            self._transport.close()
+            return
+        asyncio.get_running_loop().call_later(DRAIN_S, self._transport.close)
 
     # Answering
 
-    async def _answer(self, request: HttpRequest, keep: bool) -> None:
+    async def _answer(self, incoming: Incoming) -> None:
+        request, keep = incoming.request, incoming.keep
         try:
             response = await self._handler.handle(request)
             if isinstance(response.body, bytes):
@@ -284,15 +204,17 @@ class _Connection(asyncio.Protocol):
             raise
         except Exception:  # the Handler promises not to raise; a defect must not leave the client waiting
             _log.exception("%s %s failed", request.method, request.path)
+            self._closing = True
             self._transport.close()
             return
         finally:
             self._task = None
-        if self._closing or not keep:
+        if self._closing or self._finishing or not keep:
+            self._closing = True
             self._transport.close()
             return
         self._transport.resume_reading()
-        if self._buffer:
+        if self._parser.waiting:
             self._next()
 
     def _write_whole(self, response: HttpResponse, method: str) -> None:
@@ -314,20 +236,20 @@ class _Connection(asyncio.Protocol):
                     await self._writable.wait()
                 if self._closing:
                     return False
-            write(b"0\r\n\r\n")
-            return True
+        except asyncio.CancelledError:
+            if not self._finishing or self._closing:
+                raise
         finally:
             close = getattr(chunks, "aclose", None)
             if close is not None:
                 await close()
+        write(b"0\r\n\r\n")
+        return True
 
     def _head_of(self, response: HttpResponse, framing: str) -> bytes:
-        phrase = _PHRASES.get(response.status, "Status")
-        lines = [f"HTTP/1.1 {response.status} {phrase}"]
+        lines = [f"HTTP/1.1 {response.status} {_PHRASES.get(response.status, 'Status')}"]
         lines += [f"{name}: {value}" for name, value in response.headers]
+        # Texts of users get into Warning headers: a line end in one must not become a header of its own.
+        lines = [line.translate(_NO_LINE_ENDS) for line in lines]
         lines += [framing, "", ""]
-        return "\r\n".join(lines).encode("latin-1", "replace")
-
-
-def _reason(status: int) -> str:
-    return {400: "BadRequest", 413: "RequestEntityTooLarge"}.get(status, "")
+        return "\r\n".join(lines).encode()
