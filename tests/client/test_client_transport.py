@@ -6,6 +6,9 @@ import asyncio
 import gc
 import gzip
 import socket
+import ssl
+import threading
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -380,6 +383,42 @@ async def test_a_client_that_was_entered_by_hand_stays_open(authority: Authority
         await client.transport.close()
 
     assert connections == 1
+
+
+def test_a_stream_that_is_left_does_not_wait_for_the_servers_goodbye(authority: Authority, tmp_path: Path) -> None:
+    """A peer that answers no TLS close_notify must not keep the socket beyond the client, nor beyond the loop."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*authority.issue("server").save(tmp_path, "server"))
+    done = threading.Event()
+
+    def answer_and_hang(listening: socket.socket) -> None:
+        accepted, _ = listening.accept()
+        with tls.wrap_socket(accepted, server_side=True) as connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
+            done.wait(20)
+
+    async def read_a_little_and_leave(url: str) -> bytes:
+        async with (
+            Client.connect(server=url, token="t", ca=authority.pem) as client,
+            client.transport.stream(HttpRequest("GET", "/x")) as stream,
+        ):
+            return await anext(aiter(stream.chunks))
+
+    gc.collect()  # what other tests left is not this one's
+    with socket.create_server(("127.0.0.1", 0)) as listening, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ResourceWarning)
+        peer = threading.Thread(target=answer_and_hang, args=(listening,))
+        peer.start()
+        try:
+            got = asyncio.run(read_a_little_and_leave(f"https://127.0.0.1:{listening.getsockname()[1]}"))
+            gc.collect()
+        finally:
+            done.set()
+            peer.join(20)
+
+    assert got == b"{}"
+    assert [str(warning.message) for warning in told] == []
 
 
 async def test_the_embedded_servers_socket_and_kubeconfig_fit_this_client(tmp_path: Path) -> None:

@@ -127,9 +127,6 @@ class AiohttpTransport:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
-            # A closed connection is let go of in a later turn of the loop: a loop that ends right now would leak it.
-            for _ in range(3):
-                await asyncio.sleep(0)
 
     @asynccontextmanager
     async def _answered(
@@ -143,17 +140,16 @@ class AiohttpTransport:
         try:
             yield answer
         finally:
-            # An answer that was not read to its end cannot share its connection with the next request.
-            answer.release() if answer.content.at_eof() else answer.close()
+            answer.release() if answer.content.at_eof() else _abandon(answer)
 
     async def _refreshed(self, refused: aiohttp.ClientResponse, credentials: list[tuple[str, str]]) -> bool:
         try:
             refreshed = await self.config.refresh(credentials)
         except BaseException:
-            refused.close()
+            _abandon(refused)
             raise
         if refreshed:
-            refused.close()
+            _abandon(refused)
         return refreshed
 
     async def _send(
@@ -208,6 +204,15 @@ class AiohttpTransport:
     def _broken(self, request: HttpRequest, error: BaseException) -> TransportError:
         why = str(error) or type(error).__name__
         return TransportError(f"{request.method} {self._base}{request.path}: {why}")
+
+
+def _abandon(answer: aiohttp.ClientResponse) -> None:
+    """End an answer that was not read to its end: its connection cannot serve the next request."""
+    # close() alone would say goodbye in TLS and wait for the server's, on a connection the connector has forgotten:
+    # a hung server would keep the socket, and a loop that ends meanwhile would leak it.
+    if answer.connection is not None and answer.connection.transport is not None:
+        answer.connection.transport.abort()
+    answer.close()
 
 
 def _gated(gate: WriteGate) -> type[aiohttp.ClientRequest]:
