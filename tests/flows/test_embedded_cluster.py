@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import stat
 import subprocess
 import sys
 import threading
@@ -33,7 +34,14 @@ def test_the_cluster_notes_what_it_was_asked(zestor_cluster: EmbeddedCluster) ->
     assert [(r.verb, r.name, r.code) for r in found] == [("get", "none", 404)]
 
 
-def test_a_request_without_a_token_is_refused(zestor_cluster: EmbeddedCluster) -> None:
+def test_a5_it_listens_on_loopback_and_its_kubeconfig_is_readable_by_its_owner_alone(
+    zestor_cluster: EmbeddedCluster,
+) -> None:
+    assert zestor_cluster.url.startswith("https://127.0.0.1:")
+    assert stat.S_IMODE(zestor_cluster.kubeconfig.stat().st_mode) == 0o600
+
+
+def test_a5_a_request_without_a_token_is_refused(zestor_cluster: EmbeddedCluster) -> None:
     context = ssl._create_unverified_context()
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{zestor_cluster.url}/api/v1/secrets", context=context)

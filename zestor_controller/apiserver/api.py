@@ -42,7 +42,14 @@ from zestor_controller.apiserver.reading import Reader
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.reviews import add_reviews
 from zestor_controller.apiserver.scale import scale_of, with_replicas
-from zestor_controller.apiserver.status import Failure, forbidden, method_not_supported, not_found, status_body
+from zestor_controller.apiserver.status import (
+    Failure,
+    forbidden,
+    method_not_supported,
+    not_found,
+    not_implemented,
+    status_body,
+)
 from zestor_controller.apiserver.storage import Storage
 from zestor_controller.apiserver.writing import Writer
 from zestor_controller.http import HttpRequest, HttpResponse
@@ -51,6 +58,8 @@ __all__ = ["ApiServer"]
 
 _log = logging.getLogger(__name__)
 
+# What the storage answers; any other subresource has an endpoint or is refused, and is never taken for its object.
+STORED_SUBRESOURCES: Final = frozenset({"finalize", "scale", "status"})
 COMPACT: Final = "/zestor/v1/compact"
 JSON_HEADERS: Final = [("Content-Type", "application/json")]
 
@@ -246,6 +255,8 @@ class ApiServer:
         verbs = call.subresource.verbs if call.subresource is not None else resource.verbs
         if info.verb not in verbs or _misplaced(call):
             raise _not_allowed(call)
+        if info.subresource and info.subresource not in STORED_SUBRESOURCES:
+            raise not_implemented(info.group, f"{info.resource}/{info.subresource}", info.name)
         if info.subresource == "scale":
             return await self._scale(call)
         if info.verb == "get":

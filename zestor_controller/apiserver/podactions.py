@@ -1,4 +1,4 @@
-"""What is done to a Pod by a subresource of its own: binding it to a node, evicting it."""
+"""What is done to a Pod by a subresource of its own: binding it to a node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PODS = ("", "pods")
 
 
 def add_pod_actions(registry: Registry, storage: Storage, now: Callable[[], str]) -> None:
-    """Serve ``pods/binding``, and take out the subresources of Pods that this server has no code for."""
+    """Serve ``pods/binding``."""
 
     def binding(call: Call) -> Reply:
         present = storage.table(PODS).get(call.info.namespace, call.info.name)

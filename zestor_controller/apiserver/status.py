@@ -24,6 +24,7 @@ __all__ = [
     "method_not_supported",
     "not_acceptable",
     "not_found",
+    "not_implemented",
     "qualified",
     "status_body",
     "success",
@@ -157,6 +158,12 @@ def method_not_supported(group: str, resource: str, action: str) -> Failure:
     """405 for a verb that this resource does not have."""
     message = f'{action} is not supported on resources of kind "{qualified(group, resource)}"'
     return Failure(status_body(405, message, "MethodNotAllowed", _details(group, resource)))
+
+
+def not_implemented(group: str, resource: str, name: str) -> Failure:
+    """501 for what discovery lists, since clients expect it, and this server has no code for."""
+    message = f'the embedded API server does not implement {qualified(group, resource)} (asked of "{name}")'
+    return Failure(status_body(501, message, "NotImplemented", _details(group, resource, name)))
 
 
 def not_acceptable(supported: Iterable[str]) -> Failure:
