@@ -1,6 +1,9 @@
 """Caches of metadata alone, and compressed ones."""
 
 import json
+import zlib
+
+from zestor_controller.cache.decode import Record, compressed
 
 WEBSITE = "cache.test/v1/Website"
 
@@ -20,6 +23,17 @@ def test_a_compact_cache_holds_the_same_in_fewer_bytes(virtually):
         assert sizes[1] < sizes[0] / 3
 
     virtually(test)
+
+
+def test_a_record_compressed_either_way_gives_its_object_back():
+    raw = json.dumps({"metadata": {"name": "a"}, "spec": {"text": "over and over " * 100}}).encode()
+    small = compressed(raw)
+    assert small[:4] == bytes.fromhex("28b52ffd")  # zstd: the extra `compact` is among the tests' packages
+    assert len(small) < len(raw) / 3
+    for stored in (raw, small, zlib.compress(raw, 1)):
+        assert Record("u", 1, stored, False).body() == raw
+    line = b'{"type":"ADDED","object":' + raw + b"}"
+    assert Record("u", 1, compressed(line), True).body() == raw
 
 
 def test_a_cache_of_metadata_asks_for_nothing_else(virtually):

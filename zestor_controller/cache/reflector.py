@@ -101,7 +101,7 @@ class Reflector(Generic[T]):
         rng: jitter; injected so that a simulation can replay.
         alone: the kind is this reflector's whole; False where each watched namespace has a reflector of its own.
         metadata_only: read metadata and nothing else of each object.
-        compact: keep objects compressed: about a third of the memory, for some 50 us at each event and each read.
+        compact: keep objects compressed: less memory, for some 10 us more at each event and each read.
         epoch: what is added to versions; it grows when the server has been restored (C2).
     """
 
