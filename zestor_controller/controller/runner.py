@@ -24,6 +24,7 @@ from zestor_controller.controller.reconcile import Request, Result
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.controller.stacks import describe, stack_of
 from zestor_controller.controller.threads import in_thread
+from zestor_controller.controller.tracing import Tracing
 from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
 from zestor_controller.errors import Conflict, InvalidObject, TerminalError
 from zestor_controller.metrics import RESULTS, Metrics
@@ -100,6 +101,7 @@ class Runner(Generic[T]):
         ]
         self._last: dict[Request, Event[T]] = {}
         self._stuck: dict[asyncio.Task[Any], Request] = {}
+        self._tracing = Tracing(name)
         for result in RESULTS:
             self._metrics.reconcile_total.labels(name, result)
         for counter in (
@@ -195,7 +197,7 @@ class Runner(Generic[T]):
         active = self._metrics.active_workers.labels(self.name)
         active.inc()
         try:
-            task = loop.create_task(self._reconcile(item), name=f"{self.name}: {item.key}")
+            task = loop.create_task(self._traced(item), name=f"{self.name}: {item.key}")
             timeout = self.controller.timeout.total_seconds()
             try:
                 done, _ = await asyncio.wait({task}, timeout=timeout)
@@ -296,6 +298,10 @@ class Runner(Generic[T]):
             self._services.outcomes.delete(name)  # the object has gone, and all is done about it
 
     # Reconciling
+
+    async def _traced(self, item: Item[Request]) -> Result | None:
+        with self._tracing.span(item.key.name, item.key.namespace, item.causes):
+            return await self._reconcile(item)
 
     async def _reconcile(self, item: Item[Request]) -> Result | None:
         """Read the level from the cache and call the function that fits it."""
