@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from zestor_controller.apiserver import ApiServer, AuditLog, AuditRecord
+from zestor_controller.apiserver.discovery import GIT_VERSION
 from zestor_controller.apiserver.serving import Served, Settings
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import BlockingClient, Client, MemoryTransport
@@ -82,7 +83,8 @@ async def _make_node(client: Client) -> None:
         made = await client.create("v1/Node", node)
     except AlreadyExists:
         return
-    made["status"] = {"conditions": [ready], "capacity": room, "allocatable": room}
+    info = {"kubeletVersion": GIT_VERSION, "operatingSystem": "linux", "architecture": "amd64", "osImage": "simulated"}
+    made["status"] = {"conditions": [ready], "capacity": room, "allocatable": room, "nodeInfo": info}
     await client.apply_status(made, field_manager="zestor-cluster")
 
 
