@@ -13,23 +13,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from zestor_controller.errors import SchemaError
 from zestor_controller.schema import names
+from zestor_controller.schema.conversionrules import check_conversion
 from zestor_controller.schema.expressions import Rules, has_rules
 from zestor_controller.schema.fielderror import (
     ErrorType,
     FieldError,
-    duplicate,
-    forbidden,
     invalid,
     not_supported,
     required,
-    too_many,
 )
-from zestor_controller.schema.fieldpath import FieldPathError, find_field
 from zestor_controller.schema.gotext import quote
 from zestor_controller.schema.schemarules import check_schema, unrecognized_formats
-from zestor_controller.schema.structural import Schema, parse
+from zestor_controller.schema.structural import Schema
+from zestor_controller.schema.versionrules import check_column, check_scale, check_selectable
 
 __all__ = [
     "definition_approval",
@@ -45,9 +42,6 @@ Json = Mapping[str, Any]
 
 _APPROVED = "api-approved.kubernetes.io"
 _PULL = "see https://github.com/kubernetes/enhancements/pull/1111"
-_COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
-_COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
-_MAX_SELECTABLE = 8
 _SHARED = (
     ("schema", "Schema"),
     ("subresources", "Subresources"),
@@ -179,7 +173,7 @@ def _check_spec(spec: Json, rules: Rules | None) -> Iterator[FieldError]:
     yield from _check_names(given, "spec.names")
     if versions:
         yield from _check_version_parts(versions[0], "spec", shared, rules, _has_any_status(versions))
-    yield from _check_conversion(spec.get("conversion") or {"strategy": "None"})
+    yield from check_conversion(spec.get("conversion") or {"strategy": "None"})
 
 
 def _is_shared(versions: Sequence[Json], keyword: str) -> bool:
@@ -269,12 +263,12 @@ def _check_version_parts(
         where = "spec.validation" if path == "spec" else f"{path}.schema"
         yield from check_schema(schema, f"{where}.openAPIV3Schema", has_status=has_status, rules=rules)
     if "subresources" in keywords:
-        yield from _check_scale((version.get("subresources") or {}).get("scale"), f"{path}.subresources.scale")
+        yield from check_scale((version.get("subresources") or {}).get("scale"), f"{path}.subresources.scale")
     if "additionalPrinterColumns" in keywords:
         for index, column in enumerate(version.get("additionalPrinterColumns") or ()):
-            yield from _check_column(column, f"{path}.additionalPrinterColumns[{index}]")
+            yield from check_column(column, f"{path}.additionalPrinterColumns[{index}]")
     if "selectableFields" in keywords and version.get("selectableFields"):
-        yield from _check_selectable(version["selectableFields"], schema, f"{path}.selectableFields")
+        yield from check_selectable(version["selectableFields"], schema, f"{path}.selectableFields")
 
 
 def _check_names(given: Json, path: str) -> Iterator[FieldError]:
@@ -293,153 +287,6 @@ def _check_names(given: Json, path: str) -> Iterator[FieldError]:
                 yield invalid(f"{path}.{name}[{index}]", text, ",".join(wrong))
     if given.get("kind") and given.get("kind") == given.get("listKind"):
         yield invalid(f"{path}.listKind", given["listKind"], "kind and listKind may not be the same")
-
-
-def _wrong_path(text: str) -> str:
-    return "" if text.startswith(".") else "must be a simple json path starting with ."
-
-
-def _check_scale(scale: Json | None, path: str) -> Iterator[FieldError]:
-    if scale is None:
-        return
-    for name, roots in (("specReplicasPath", (".spec.",)), ("statusReplicasPath", (".status.",))):
-        yield from _check_scale_path(scale.get(name) or "", f"{path}.{name}", roots, needed=True)
-    text = scale.get("labelSelectorPath") or ""
-    yield from _check_scale_path(text, f"{path}.labelSelectorPath", (".spec.", ".status."), needed=False)
-
-
-def _check_scale_path(text: str, path: str, roots: tuple[str, ...], *, needed: bool) -> Iterator[FieldError]:
-    if not text:
-        if needed:
-            yield required(path)
-        return
-    if why := _wrong_path(text):
-        yield invalid(path, text, why)
-    elif not text.startswith(roots):
-        under = " or ".join(root.rstrip(".") for root in roots)
-        yield invalid(path, text, f"should be a json path under {'either ' if len(roots) > 1 else ''}{under}")
-
-
-def _check_column(column: Json, path: str) -> Iterator[FieldError]:
-    if not column.get("name"):
-        yield required(f"{path}.name")
-    kind = column.get("type") or ""
-    if kind not in _COLUMN_TYPES:
-        why = f"must be one of {','.join(_COLUMN_TYPES)}"
-        yield invalid(f"{path}.type", kind, why) if kind else required(f"{path}.type", why)
-    form = column.get("format") or ""
-    if form and form not in _COLUMN_FORMATS:
-        yield invalid(f"{path}.format", form, f"must be one of {','.join(_COLUMN_FORMATS)}")
-    text = column.get("jsonPath") or ""
-    if not text:
-        yield required(f"{path}.JSONPath")
-    elif why := _wrong_path(text):
-        yield invalid(f"{path}.JSONPath", text, why)
-
-
-def _check_selectable(fields: Sequence[Json], schema: Schema | None, path: str) -> Iterator[FieldError]:
-    if schema is None:
-        why = "may only be set when `version.schema.openAPIV3Schema` is not included"
-        yield invalid(path, "", why)
-        return
-    try:
-        root = parse(schema)
-    except SchemaError:
-        # What is wrong with the schema is told elsewhere.
-        return
-    seen: set[tuple[str, ...]] = set()
-    for index, field in enumerate(fields):
-        where = f"{path}[{index}].jsonPath"
-        text = field.get("jsonPath") or ""
-        if not text:
-            yield required(where)
-            continue
-        try:
-            found, node = find_field(root, text, arrays=False)
-        except FieldPathError as error:
-            yield invalid(where, text, f"is an invalid path: {error}")
-            continue
-        if found[0] == "metadata":
-            yield invalid(where, text, "must not point to fields in metadata")
-        if node.type not in ("string", "boolean", "integer"):
-            why = (
-                "must point to a field of type string, boolean or integer. Enum string fields and strings with formats "
-                "are allowed."
-            )
-            yield invalid(where, text, why)
-        if found in seen:
-            yield duplicate(where, text)
-        seen.add(found)
-    if len(seen) > _MAX_SELECTABLE:
-        yield too_many(path, len(seen), _MAX_SELECTABLE)
-
-
-def _check_conversion(conversion: Json) -> Iterator[FieldError]:
-    path = "spec.conversion"
-    strategy = conversion.get("strategy") or ""
-    if not strategy:
-        yield required(f"{path}.strategy")
-    elif strategy not in ("None", "Webhook"):
-        yield not_supported(f"{path}.strategy", strategy, ["None", "Webhook"])
-    webhook = conversion.get("webhook") or {}
-    client = webhook.get("clientConfig")
-    versions = list(webhook.get("conversionReviewVersions") or ())
-    if strategy != "Webhook":
-        why = "should not be set when strategy is not set to Webhook"
-        if client is not None:
-            yield forbidden(f"{path}.webhookClientConfig", why)
-        if versions:
-            yield forbidden(f"{path}.conversionReviewVersions", why)
-        return
-    if client is None:
-        yield required(f"{path}.webhookClientConfig", "required when strategy is set to Webhook")
-    else:
-        yield from _check_client(client, f"{path}.webhookClientConfig")
-    yield from _check_review_versions(versions, f"{path}.conversionReviewVersions")
-
-
-def _check_client(client: Json, path: str) -> Iterator[FieldError]:
-    url, service = client.get("url"), client.get("service")
-    if (url is None) == (service is None):
-        yield required(path, "exactly one of url or service is required")
-    elif url is not None:
-        yield from _check_url(url, f"{path}.url")
-    else:
-        # The server hands name and namespace over in the wrong order; both are needed, so nobody noticed.
-        for name, other in (("name", "namespace"), ("namespace", "name")):
-            if not (service or {}).get(other):
-                yield required(f"{path}.service.{name}")
-        port = (service or {}).get("port", 443)
-        if not 1 <= port <= 65535:
-            yield invalid(f"{path}.service.port", port, "port is not valid: must be between 1 and 65535, inclusive")
-
-
-def _check_url(url: str, path: str) -> Iterator[FieldError]:
-    form = "; desired format: https://host[/path]"
-    parts = urlsplit(url)
-    if parts.scheme != "https":
-        yield invalid(path, parts.scheme, f"'https' is the only allowed URL scheme{form}")
-    if not parts.netloc.rpartition("@")[2]:
-        yield invalid(path, "", f"host must be specified{form}")
-    if "@" in parts.netloc:
-        yield invalid(path, parts.netloc.rpartition("@")[0], "user information is not permitted in the URL")
-    if parts.fragment:
-        yield invalid(path, parts.fragment, "fragments are not permitted in the URL")
-    if parts.query:
-        yield invalid(path, parts.query, "query parameters are not permitted in the URL")
-
-
-def _check_review_versions(versions: list[str], path: str) -> Iterator[FieldError]:
-    if not versions:
-        yield required(path)
-        return
-    for index, version in enumerate(versions):
-        if version in versions[:index]:
-            yield invalid(f"{path}[{index}]", version, "duplicate version")
-            continue
-        yield from (invalid(f"{path}[{index}]", version, why) for why in names.dns1035_label(version))
-    if not {"v1", "v1beta1"}.intersection(versions):
-        yield invalid(path, versions, "must include at least one of v1, v1beta1")
 
 
 def _check_stored_versions(crd: Json) -> Iterator[FieldError]:
