@@ -205,6 +205,15 @@ async def test_an_object_is_pruned_defaulted_and_validated(server: Server) -> No
     )
 
 
+async def test_a_patch_that_names_another_version_is_pruned_by_that_versions_schema(server: Server) -> None:
+    await server.call("POST", DEFINITIONS, definition())
+    await server.call("POST", BOXES, box(spec={"color": "red"}))
+    for version, warnings in (("v1", []), ("v2", ['299 - "unknown field \\"spec\\""'])):
+        answer = await server.call("PATCH", f"{BOXES}/a", {"apiVersion": f"example.com/{version}"}, MERGE)
+        assert answer.status == (200 if version == "v1" else 422)
+        assert answer.warnings == warnings
+
+
 async def test_the_status_has_a_door_of_its_own(server: Server) -> None:
     await server.call("POST", DEFINITIONS, definition(subresources={"status": {}}))
     made = await server.call("POST", BOXES, box(spec={}, status={"ok": False}))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from zestor_controller.apiserver import customcolumns, customscale
 from zestor_controller.apiserver.builtin import codec
@@ -118,6 +118,9 @@ def _compile(api_version: str, schema: Schema, rules: Rules | None) -> _Version:
     )
 
 
+_UNKNOWN: Final = _compile("", {"type": "object"}, None)
+
+
 class CustomStrategy:
     """How objects of one version of a custom resource are read and written.
 
@@ -169,8 +172,10 @@ class CustomStrategy:
         try:
             body["metadata"], strange = _read_metadata(body.get("metadata"))
             unknown += [f"metadata.{path}" for path in strange]
-            if body.get("kind") == self.kind:
-                self._own.clean(body, unknown)
+            api_version = str(body.get("apiVersion") or "")
+            if body.get("kind") == self.kind and api_version.rpartition("/")[0] == self._group:
+                # A patch may have changed the version: its own schema prunes, and a version that is not known has none.
+                self._versions.get(api_version, _UNKNOWN).clean(body, unknown)
         except CoercionError as error:
             raise self._unreadable(error.error.message()) from None
         except ValueError as error:
