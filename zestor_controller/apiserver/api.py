@@ -51,6 +51,8 @@ from zestor_controller.apiserver.status import (
     status_body,
 )
 from zestor_controller.apiserver.storage import Storage
+from zestor_controller.apiserver.tokenrequests import add_token_requests
+from zestor_controller.apiserver.tokens import TokenIssuer
 from zestor_controller.apiserver.writing import Writer
 from zestor_controller.http import HttpRequest, HttpResponse
 
@@ -112,6 +114,9 @@ class ApiServer:
         self._definitions = DefinitionController(self.storage, self.registry, self.now)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
         add_pod_actions(self.registry, self.storage, self.now)
+        issuer = TokenIssuer(self.storage, wall)
+        authenticator.verify = issuer.verify
+        add_token_requests(self.registry, self.storage, issuer, self._rng)
         self._bootstrap()
 
     def now(self) -> str:
