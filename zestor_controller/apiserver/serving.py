@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -74,11 +75,13 @@ class Served:
         self.url = ""
         self.ca = ""
         self._socket: SocketServer | None = None
+        self._context: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         settings = self._settings
         certificates = make_certificates(_names(settings.bind))
-        self._socket = SocketServer(self.api, certificates.context())
+        self._context = certificates.context()
+        self._socket = SocketServer(self.api, self._context)
         await self._socket.start(settings.bind, settings.port)
         host = "127.0.0.1" if settings.bind in ("0.0.0.0", "::") else settings.bind
         self.url = f"https://{f'[{host}]' if ':' in host else host}:{self._socket.port}"
@@ -90,6 +93,15 @@ class Served:
                 await self._socket.stop()
                 raise
         return self
+
+    async def restart(self) -> None:
+        """End every connection and listen again on the same port; objects, tokens and certificates stay."""
+        assert self._socket is not None  # only while it serves
+        assert self._context is not None
+        port = self._socket.port
+        await self._socket.stop()
+        self._socket = SocketServer(self.api, self._context)
+        await self._socket.start(self._settings.bind, port)
 
     async def __aexit__(self, *exc: Any) -> None:
         if self._socket is not None:

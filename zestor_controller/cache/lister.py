@@ -80,6 +80,11 @@ class Lister(Generic[T]):
         """How the informer is doing: state, reason, whether it is in sync."""
         return self._status()
 
+    @property
+    def stored(self) -> StoreKind[T]:
+        """The kind of the store behind, for who reads it as a store; only its informer may write it."""
+        return self._stored
+
     def get(self, name: str | NamespacedName, namespace: str | None = None) -> T | None:
         """An object, a private copy; None when the cache holds none of this name.
 

@@ -187,6 +187,11 @@ class EmbeddedCluster:
         self._running_loop.call_soon_threadsafe(served.api.compact)
         self._run(asyncio.sleep(0))
 
+    def restart(self) -> None:
+        """What a client sees of a server's restart: every connection ends, the address comes back, the objects stay."""
+        assert self._served is not None  # only while it runs
+        self._run(self._served.restart())
+
     # Inside
 
     @property

@@ -1,0 +1,1 @@
+"""Doors for operators that are written with other frameworks."""

@@ -1,0 +1,258 @@
+"""A cache for kopf operators: informers of our own run beside kopf, and its handlers read what they keep.
+
+:func:`mirror` adds a start-up and a clean-up handler to a registry. Invariants: the informers live in a thread and loop
+of their own, so that neither waits for the other and kopf's exit cancels nothing of ours; they read and never write, so
+a mirrored object sees no PATCH; each start of an operator begins a new mirror, and its clean-up ends it.
+
+Source of kopf's behaviour: kopf 1.44 and 1.45, ``_core/reactor/running.py`` and ``_core/engines/activities.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import re
+import threading
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any, Final
+
+from zestor_controller.adapters.kopflogin import KopfLogin
+from zestor_controller.cache import ClusterCache, Lister
+from zestor_controller.cache.reflector import Timing
+from zestor_controller.client import AiohttpTransport, Client
+from zestor_controller.errors import ConfigError, ZestorError
+from zestor_controller.objects import kind_of
+
+__all__ = ["Mirror", "mirror"]
+
+_log = logging.getLogger(__name__)
+
+Indexes = Mapping[type[Any] | str, Mapping[str, Callable[[Any], Iterable[Hashable]]]]
+Listers = dict[str, Lister[Any]]
+
+OLDEST: Final = (1, 44)
+SYNC: Final = timedelta(seconds=120)
+STOP_S: Final = 2.0
+
+
+def mirror(
+    *kinds: type[Any] | str,
+    registry: Any = None,
+    namespaces: Sequence[str] | None = None,
+    indexes: Indexes | None = None,
+    timeout: timedelta = SYNC,
+    **named: type[Any] | str,
+) -> Mirror:
+    """Give the handlers of a kopf operator a cache of these kinds.
+
+    Call it once, where the operator's handlers are declared. From its start on each kind stands in ``memo`` under its
+    plural, as a :class:`~zestor_controller.store.StoreKind`: ``memo.websites.get("default/blog")``, ``.list()``,
+    ``.watch()``, ``.by_index()``. kopf's own login handlers and settings are used. The operator starts once every kind
+    is in sync.
+
+    Args:
+        kinds: classes, or texts such as ``"v1/ConfigMap"``.
+        registry: kopf's registry; its default one unless given.
+        namespaces: mirror these only; all unless given. An operator that runs with ``namespaces=`` has to say them here
+            too, for kopf tells no handler of them.
+        indexes: named index functions by kind, ``{"v1/Pod": {"node": lambda pod: [pod["spec"]["nodeName"]]}}``.
+        timeout: how long a start-up waits for sync before it fails, naming what is missing and why.
+        named: further kinds by another name than their plural: ``core_events="v1/Event"``.
+
+    Raises:
+        ConfigError: kopf is missing or too old; no kind is given, or one twice, or under a name that cannot be used.
+    """
+    return Mirror(kinds, named, registry, namespaces, indexes or {}, timeout)
+
+
+class Mirror:
+    """Mirrored kinds of one kopf registry; made by :func:`mirror`."""
+
+    def __init__(
+        self,
+        kinds: Sequence[type[Any] | str],
+        named: Mapping[str, type[Any] | str],
+        registry: Any,
+        namespaces: Sequence[str] | None,
+        indexes: Indexes,
+        timeout: timedelta,
+    ) -> None:
+        self._kopf = _load()
+        if not kinds and not named:
+            raise ConfigError("mirror() needs a kind, such as mirror('v1/ConfigMap')")
+        self._wanted: list[tuple[str | None, type[Any] | str]] = [(None, kind) for kind in kinds]
+        self._wanted += named.items()
+        seen: set[str] = set()
+        for _, kind in self._wanted:
+            if _shown(kind) in seen:
+                raise ConfigError(f"mirror(): {_shown(kind)} is given twice; leave one out")
+            seen.add(_shown(kind))
+        self._indexes = {_shown(kind): functions for kind, functions in indexes.items()}
+        for text in self._indexes:
+            if text not in seen:
+                raise ConfigError(f"mirror(): indexes are given for {text}, which is not mirrored; add it to the kinds")
+        self._namespaces = namespaces
+        self._timeout = timeout
+        self._registry = registry if registry is not None else self._kopf.get_default_registry()
+        self._running: dict[asyncio.AbstractEventLoop, _Run] = {}  # by kopf's loop: a registry may serve two operators
+        self._kopf.on.startup(registry=self._registry, id="zestor-mirror")(self._start)
+        self._kopf.on.cleanup(registry=self._registry, id="zestor-mirror")(self._stop)
+
+    async def _start(self, *, memo: Any, settings: Any, logger: Any, **_: Any) -> None:
+        """Kopf's start-up handler."""
+        await self._stop()  # an earlier start-up on this loop that failed elsewhere was never cleaned up
+        try:
+            if self._namespaces is None and not settings.peering.clusterwide:
+                raise ConfigError("the operator watches some namespaces only: name them in mirror(namespaces=[...])")
+            config = await KopfLogin(self._registry, memo=memo, settings=settings, logger=logger).config()
+            seconds = settings.watching.server_timeout
+            timing = Timing(watch=float(seconds)) if seconds else None
+            run = self._running[asyncio.get_running_loop()] = _Run(
+                lambda: Client(AiohttpTransport(config)),
+                lambda client: ClusterCache(client, namespaces=self._namespaces, timing=timing),
+                self._fill,
+            )
+            for name, lister in (await run.start()).items():
+                _put(memo, name, lister.stored)
+        except ZestorError as error:
+            await self._stop()
+            # Not to be tried again: what can heal by itself has been waited for.
+            raise self._kopf.PermanentError(f"the mirror cannot start: {error}") from error
+        except BaseException:
+            await self._stop()
+            raise
+
+    async def _stop(self, **_: Any) -> None:
+        """Kopf's clean-up handler."""
+        run = self._running.pop(asyncio.get_running_loop(), None)
+        if run is not None:
+            await asyncio.to_thread(run.stop)
+
+    async def _fill(self, cache: ClusterCache) -> Listers:
+        """Cache every kind, all at once, and wait for all of them."""
+        added = [self._add(cache, name, kind) for name, kind in self._wanted]
+        listers: Listers = {}
+        troubles: list[str] = []
+        for found in await asyncio.gather(*added, return_exceptions=True):
+            if isinstance(found, ZestorError):
+                troubles.append(str(found))
+            elif isinstance(found, BaseException):
+                raise found
+            elif found[0] in listers:
+                both = f"{listers[found[0]].kind.store_name} and {found[1].kind.store_name}"
+                troubles.append(f"{both} are both called {found[0]!r}: name one, mirror(..., another_name='v1/Kind')")
+            else:
+                listers[found[0]] = found[1]
+        if troubles:
+            raise ConfigError("; ".join(troubles))
+        return listers
+
+    async def _add(self, cache: ClusterCache, name: str | None, kind: type[Any] | str) -> tuple[str, Lister[Any]]:
+        lister: Lister[Any] = await cache.add(kind, indexes=self._indexes.get(_shown(kind)), timeout=self._timeout)
+        return name or lister.kind.plural.replace("-", "_"), lister
+
+
+class _Run:
+    """One start of an operator: a thread with a loop of its own, and the cache that lives there.
+
+    Args:
+        connect: opens the connection, on that loop.
+        open_cache: makes the cache.
+        fill: adds the kinds to it and waits for them.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Client],
+        open_cache: Callable[[Client], ClusterCache],
+        fill: Callable[[ClusterCache], Coroutine[Any, Any, Listers]],
+    ) -> None:
+        self._connect = connect
+        self._open_cache = open_cache
+        self._fill = fill
+        self._filled: Future[Listers] = Future()
+        self._thread = threading.Thread(target=self._main, name="zestor-kopf-mirror", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Event | None = None
+
+    async def start(self) -> Listers:
+        """The listers, by the names under which handlers find them.
+
+        Raises:
+            ZestorError: a kind cannot be had; the others are named too.
+        """
+        self._thread.start()
+        return await asyncio.wrap_future(self._filled)
+
+    def stop(self) -> None:
+        """End the watches, the connection and the thread."""
+        self._filled.cancel()
+        loop, ended = self._loop, self._ended
+        if loop is not None and ended is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(ended.set)
+        self._thread.join(STOP_S)
+        if self._thread.is_alive():
+            _log.warning("the mirror's thread has not ended within %g s; it is left behind", STOP_S)
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # whatever it is, who waits for the start must learn of it
+            if not self._filled.done():
+                self._filled.set_exception(error)
+            else:
+                _log.exception("the mirror has failed; what it holds is not kept true any more")
+
+    async def _serve(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        async with self._connect() as client, self._open_cache(client) as cache:
+            filling = asyncio.create_task(self._fill(cache), name="filling")
+            ending = asyncio.create_task(self._ended.wait(), name="ending")
+            await asyncio.wait({filling, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if filling.done() and not self._filled.cancelled():
+                error = filling.exception()
+                if error is not None:
+                    ending.cancel()
+                    self._filled.set_exception(error)
+                    return
+                self._filled.set_result(filling.result())
+            filling.cancel()
+            await ending
+
+
+def _put(memo: Any, name: str, value: Any) -> None:
+    try:
+        setattr(memo, name, value)
+    except (AttributeError, TypeError) as error:
+        told = f"the operator's memo, of type {type(memo).__name__}, takes no attribute {name!r}"
+        raise ConfigError(f"{told}: use kopf.Memo(), or a class of yours that has it") from error
+
+
+def _shown(kind: type[Any] | str) -> str:
+    """A kind as text, so that a class and its text are the same."""
+    try:
+        return str(kind_of(kind))
+    except ConfigError:
+        if not isinstance(kind, str):
+            raise
+        return kind  # the server knows it, perhaps
+
+
+def _load() -> Any:
+    try:
+        module = importlib.import_module("kopf")
+    except ImportError:
+        raise ConfigError("mirror() needs kopf: pip install 'zestor-controller[kopf]'") from None
+    found = version("kopf")
+    if tuple(int(part) for part in re.findall(r"[0-9]+", found)[:2]) < OLDEST:
+        oldest = ".".join(str(part) for part in OLDEST)
+        raise ConfigError(
+            f"mirror() needs kopf {oldest} or later, and this is {found}: pip install -U 'zestor-controller[kopf]'"
+        )
+    return module

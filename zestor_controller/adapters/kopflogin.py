@@ -1,0 +1,122 @@
+"""The login of a kopf operator, for a client of our own.
+
+Invariant: the login handlers of the operator's registry are asked, as kopf asks them: those that the author registered,
+else kopf's own; and they are asked on kopf's loop, again when a credential has expired or was refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from zestor_controller.client import ClusterConfig
+from zestor_controller.client.credentials import Credential, Renewed
+from zestor_controller.errors import ConfigError
+
+__all__ = ["KopfLogin"]
+
+
+class KopfLogin:
+    """Asks the login handlers of a registry.
+
+    Args:
+        registry: kopf's.
+        memo: what the handlers are given, as by kopf.
+        settings: the operator's.
+        logger: what the handlers may write to.
+    """
+
+    def __init__(self, registry: Any, *, memo: Any, settings: Any, logger: Any) -> None:
+        self._registry = registry
+        self._given = {"memo": memo, "settings": settings, "logger": logger}
+        self._loop = asyncio.get_running_loop()
+
+    async def config(self) -> ClusterConfig:
+        """The cluster that the handlers name, with a credential that renews itself.
+
+        Raises:
+            ConfigError: no handler answers, or what it answers cannot be used.
+        """
+        info = await self._login()
+        config = ClusterConfig(str(info.server), namespace=info.default_namespace or "default")
+        config.verify = not info.insecure
+        config.proxy = info.proxy_url or None
+        if info.ca_path:
+            config.ca_file = os.fsdecode(info.ca_path)
+        elif info.ca_data:
+            config.ca_data = _pem(info.ca_data)
+        config.source = Renewed(self._renew, _credential(info))
+        return config
+
+    async def _renew(self, refused: bool) -> Credential:
+        asked = asyncio.run_coroutine_threadsafe(self._login(), self._loop)
+        return _credential(await asyncio.wrap_future(asked))
+
+    async def _login(self) -> Any:
+        """The ConnectionInfo of the highest priority."""
+        found = []
+        for handler in self._handlers():
+            try:
+                answer = handler.fn(
+                    **self._given, param=handler.param, retry=0, started=datetime.now(UTC), runtime=None
+                )
+                found.append(await answer if inspect.isawaitable(answer) else answer)
+            except Exception as error:  # a login handler may raise anything; the next one is asked
+                self._given["logger"].warning(f"the login handler {handler.id} failed: {error}")
+        usable = [info for info in found if getattr(info, "server", None)]
+        if not usable:
+            raise ConfigError(
+                "no login handler of this kopf registry names a cluster: set KUBECONFIG, or register one with "
+                "@kopf.on.login()"
+            )
+        return max(usable, key=lambda info: info.priority)
+
+    def _handlers(self) -> list[Any]:
+        # Kopf has no public way to log in before its start-up is over; this is what its authenticator reads.
+        try:
+            known = list(self._registry._activities._handlers)
+            logins = [handler for handler in known if handler.activity.value == "authentication"]
+            regular = [handler for handler in logins if not handler._fallback]
+        except AttributeError as error:
+            raise ConfigError(f"this version of kopf keeps its login handlers elsewhere ({error}); use 1.45") from error
+        return regular or logins
+
+
+def _credential(info: Any) -> Credential:
+    header = ""
+    if info.token:
+        header = f"{info.scheme or 'Bearer'} {info.token}"
+    elif info.username and info.password is not None:
+        header = f"Basic {base64.b64encode(f'{info.username}:{info.password}'.encode()).decode()}"
+    certificate = _part(info.certificate_data, info.certificate_path)
+    key = _part(info.private_key_data, info.private_key_path)
+    expires = info.expiration
+    if expires is not None and expires.tzinfo is None:
+        expires = expires.replace(tzinfo=UTC)
+    return Credential(
+        header,
+        (certificate, key) if certificate and key else None,
+        expires.timestamp() if expires is not None else None,
+    )
+
+
+def _part(data: str | bytes | None, path: Any) -> str:
+    if data:
+        return _pem(data)
+    if not path:
+        return ""
+    try:
+        return Path(os.fsdecode(path)).read_text()
+    except OSError as error:
+        raise ConfigError(f"cannot read {os.fsdecode(path)}: {error.strerror}") from error
+
+
+def _pem(data: str | bytes) -> str:
+    """PEM text: kopf takes it as it is, or in base64 as a kubeconfig has it."""
+    text = data.decode() if isinstance(data, bytes) else data
+    return text if "-----BEGIN" in text else base64.b64decode(text).decode()
