@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zestor_controller.cluster import EmbeddedCluster
     from zestor_controller.controller import BlockingContext, Context, Controller, Request, Result
     from zestor_controller.errors import TerminalError
-    from zestor_controller.manager import Manager
+    from zestor_controller.manager import LeaderElection, Manager
     from zestor_controller.objects import (
         Column,
         Condition,
@@ -43,6 +43,7 @@ _HOMES = {
     "CustomResource": "objects",
     "EmbeddedCluster": "cluster",
     "Kind": "objects",
+    "LeaderElection": "manager",
     "Manager": "manager",
     "NamespacedName": "objects",
     "Request": "controller",
@@ -66,6 +67,7 @@ __all__ = [
     "CustomResource",
     "EmbeddedCluster",
     "Kind",
+    "LeaderElection",
     "Manager",
     "NamespacedName",
     "Request",

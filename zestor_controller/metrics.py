@@ -105,6 +105,13 @@ class Metrics:
             "rest_client_requests_total", "Requests to the API server", ["code", "method", "host"], registry=r
         )
 
+        self.leader = Gauge("leader_election_master_status", "1 while this replica leads", ["name"], registry=r)
+        self.fenced_writes = Counter(
+            "zestor_leader_fenced_writes_total",
+            "Writes refused because this replica did not lead",
+            ["name"],
+            registry=r,
+        )
         self.informer_synced = Gauge(
             "zestor_informer_synced", "1 when the first list is complete and the stream is live", ["kind"], registry=r
         )

@@ -23,6 +23,7 @@ from zestor_controller.cache import ClusterCache, Informer
 from zestor_controller.cli.apply import apply_crd, apply_manifests, condition_of
 from zestor_controller.cli.console import Console
 from zestor_controller.cli.manifests import Manifest, read_manifests
+from zestor_controller.cli.options import DURATION
 from zestor_controller.cli.target import Target, load_target
 from zestor_controller.client import Client
 from zestor_controller.cluster import EmbeddedCluster
@@ -53,7 +54,9 @@ EVENT = "events.k8s.io/v1/Event"
     metavar="CONDITION",
     help="Exit 0 once every applied object of the operator's kinds has this condition.",
 )
-@click.option("--timeout", default="60s", show_default=True, help="How long --exit-when waits, such as 60s or 2m.")
+@click.option(
+    "--timeout", type=DURATION, default="60s", show_default=True, help="How long --exit-when waits, such as 60s or 2m."
+)
 @click.option(
     "--kubeconfig",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -70,7 +73,7 @@ def dev(
     target: str,
     applied: tuple[str, ...],
     exit_when: str | None,
-    timeout: str,
+    timeout: timedelta,
     kubeconfig: Path,
     port: int,
     reload: bool,
@@ -80,7 +83,6 @@ def dev(
 
     TARGET is a file, a folder with operator.py, or module:attr.
     """
-    seconds = _seconds(timeout)
     loaded = load_target(target)
     if loaded.manager is None:
         raise ConfigError(f"{target}: there is no Manager and no Controller in it")
@@ -95,21 +97,9 @@ def dev(
         # What the managers say of their start and stop is shown here in better words.
         logging.getLogger("zestor_controller.manager").setLevel(logging.WARNING)
     with EmbeddedCluster(port=port, kubeconfig=kubeconfig) as cluster:
-        session = _Session(loaded, cluster, console, manifests, exit_when, seconds, reload)
+        session = _Session(loaded, cluster, console, manifests, exit_when, timeout.total_seconds(), reload)
         code = asyncio.run(session.run())
     sys.exit(code)
-
-
-def _seconds(text: str) -> float:
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-    for unit, factor in units.items():
-        number = text.removesuffix(unit)
-        if number != text and (unit != "s" or not text.endswith("ms")):
-            with suppress(ValueError):
-                return float(number) * factor
-    with suppress(ValueError):
-        return float(text)
-    raise ConfigError(f"--timeout {text!r}: write a number with a unit, such as 60s or 2m")
 
 
 @dataclass(slots=True)

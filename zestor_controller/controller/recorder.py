@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from zestor_controller.client import Client
-from zestor_controller.errors import NotFound, ZestorError
+from zestor_controller.errors import Forbidden, NotFound, ZestorError
 from zestor_controller.objects import MergePatch
 
 __all__ = ["EventRecorder"]
@@ -66,6 +66,10 @@ class EventRecorder:
         now: wall time, with a zone.
         clock: seconds, monotonic.
         suffix: makes Event names unique; a function of the manager's random source.
+
+    Attributes:
+        dropped: how many Events were one too many.
+        refused: the server's words while it refuses Events for want of a right; else empty.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class EventRecorder:
         self._series: OrderedDict[tuple[str, ...], _Series] = OrderedDict()
         self._allowances: OrderedDict[str, _Allowance] = OrderedDict()
         self.dropped = 0
+        self.refused = ""
 
     def record(self, regarding: Mapping[str, Any], type: str, reason: str, message: str, *, action: str) -> None:
         """Queue an Event; never waits. One too many, of all or of its object, is counted as dropped.
@@ -116,6 +121,11 @@ class EventRecorder:
             note = await self._queue.get()
             try:
                 await self._write(note)
+                self.refused = ""
+            except Forbidden as error:
+                if not self.refused:  # once, and not for each Event
+                    _log.warning("Events are not written: missing right: %s", error)
+                self.refused = str(error)
             except ZestorError as error:
                 _log.warning(
                     "could not write the Event %s about %s: %s", note.reason, note.regarding.get("name"), error

@@ -26,7 +26,7 @@ from zestor_controller.controller.stacks import describe, stack_of
 from zestor_controller.controller.threads import in_thread
 from zestor_controller.controller.tracing import Tracing
 from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
-from zestor_controller.errors import Conflict, InvalidObject, TerminalError
+from zestor_controller.errors import Conflict, Forbidden, InvalidObject, TerminalError
 from zestor_controller.metrics import RESULTS, Metrics
 from zestor_controller.store import Event, EventType, Overflow, StoreKind
 
@@ -82,12 +82,17 @@ class Runner(Generic[T]):
     Args:
         controller: what to run.
         services: the manager's client, cache, metrics, recorder and outcomes.
+
+    Attributes:
+        ready: everything that a reconcile may read is there, and the workers run.
+        refused: the objects whose last reconcile failed for want of a right, with the server's words.
     """
 
     def __init__(self, controller: Controller[T], services: Services) -> None:
         controller.check()
         self.controller = controller
         self.ready = False
+        self.refused: dict[Request, str] = {}
         self._services = services
         self._metrics = services.metrics
         name = controller.name
@@ -278,6 +283,9 @@ class Runner(Generic[T]):
             if not isinstance(error, Exception):
                 self._metrics.reconcile_panics.labels(self.name).inc()
             self._failed(item, _line(error), seconds)
+            refusal = _refusal(error)
+            if refusal is not None:
+                self.refused[key] = str(refusal)
         self.queue.done(key)
 
     def _failed(self, item: Item[Request], error: str, seconds: float, *, result: str = "error") -> None:
@@ -289,6 +297,7 @@ class Runner(Generic[T]):
     def _tell(
         self, item: Item[Request], result: str, seconds: float, *, error: str = "", retry_after: float | None = None
     ) -> None:
+        self.refused.pop(item.key, None)
         name = f"{self.name}/{item.key}"
         before = self._services.outcomes.get(name)
         runs = before.runs + 1 if before is not None else 1
@@ -402,6 +411,15 @@ def _is_async(function: Callable[..., Any]) -> bool:
     """Whether calling it gives something to await; decorated functions and callable objects included."""
     candidates = (function, inspect.unwrap(function), getattr(function, "__call__", None))  # noqa: B004
     return any(inspect.iscoroutinefunction(candidate) for candidate in candidates)
+
+
+def _refusal(error: BaseException | None) -> Forbidden | None:
+    """The server's refusal for want of a right, if that is what an error comes from."""
+    while error is not None and not isinstance(error, Forbidden):
+        if isinstance(error, BaseExceptionGroup):
+            return next((found for inner in error.exceptions if (found := _refusal(inner)) is not None), None)
+        error = error.__cause__
+    return error
 
 
 def _line(error: BaseException) -> str:

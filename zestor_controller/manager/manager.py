@@ -1,7 +1,9 @@
 """The manager: starts and stops caches and controllers in the right order, owns the signals and the pages.
 
-Start: pages, caches, recorder, controllers. Stop (L3): controllers take nothing new, what runs may finish within the
-grace period, Events are flushed, caches and pages end, and the process exits 0. A second signal exits at once.
+Start: pages, caches, recorder, election, controllers. Stop (L3): controllers take nothing new, what runs may finish
+within the grace period, Events are flushed, the lease is handed back, caches and pages end, and the process exits 0. A
+second signal exits at once. A replica that does not lead keeps its caches warm; one that has lost the lease goes back
+to standing by.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from typing import Any, Final
 
 from zestor_controller.cache import ClusterCache
 from zestor_controller.cache.status import InformerStatus
-from zestor_controller.client import Client
+from zestor_controller.client import Client, WriteGate
 from zestor_controller.controller import Controller, Outcome, Runner, Services
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError, ZestorError
+from zestor_controller.manager.election import LeaderElection, LeaderElector, election_clock
 from zestor_controller.manager.health import Check, HealthServer, check_to_dict
+from zestor_controller.manager.term import elected, serve_term
 from zestor_controller.manager.watchdog import LoopWatchdog
 from zestor_controller.metrics import Metrics
 from zestor_controller.store import MemoryStore, StoreKind
@@ -53,6 +57,10 @@ class Manager:
         metrics_port: where to serve /metrics; None serves none.
         host: the address of both; loopback outside a cluster, every address inside.
         grace: how long a stop waits for running reconciles.
+        leader_election: work only while this replica leads; without it, it always works.
+
+    Attributes:
+        gate: refuses writes while this replica does not lead; the manager's own connections ask it.
 
     Raises:
         ConfigError: two controllers have the same name.
@@ -68,6 +76,7 @@ class Manager:
         metrics_port: int | None = None,
         host: str | None = None,
         grace: timedelta = GRACE,
+        leader_election: LeaderElection | None = None,
     ) -> None:
         names = [controller.name for controller in controllers]
         for name in names:
@@ -81,11 +90,16 @@ class Manager:
         self.metrics_port = metrics_port
         self.host = host
         self.grace = grace
+        self.leader_election = leader_election
+        self.gate = WriteGate()
         self.metrics = Metrics()
         self.outcomes: StoreKind[Outcome] = MemoryStore().kind("outcomes", Outcome, compare=lambda old, new: False)
         self.ports: dict[str, int] = {}
         self._cache: ClusterCache | None = None
         self._runners: list[Runner[Any]] = []
+        self._recorder: EventRecorder | None = None
+        self._elector: LeaderElector | None = None
+        self._fenced = 0
         self._watchdog: LoopWatchdog | None = None
         self._priorities: dict[str, set[int]] = {}
         self._collecting = False
@@ -138,7 +152,8 @@ class Manager:
 
         Args:
             stop: set it to stop in order.
-            client: an open client to use; a connection by this manager's own configuration unless given.
+            client: an open client to use; a connection by this manager's own configuration unless given. With leader
+                election its transport has to ask this manager's ``gate``.
 
         Raises:
             ConfigError: the configuration cannot be used, a port is taken, or a controller has no reconcile function.
@@ -149,7 +164,7 @@ class Manager:
         async with AsyncExitStack() as stack:
             if client is None:
                 client = await stack.enter_async_context(
-                    Client.connect(kubeconfig=self.kubeconfig, context=self.context)
+                    Client.connect(kubeconfig=self.kubeconfig, context=self.context, gate=self.gate)
                 )
             health = self._health_server()
             stack.push_async_callback(health.stop)  # also when one port of two could be had
@@ -160,7 +175,7 @@ class Manager:
                 ClusterCache(client, namespaces=self.namespaces, metrics=self.metrics)
             )
             rng = random.Random()
-            recorder = EventRecorder(
+            recorder = self._recorder = EventRecorder(
                 client,
                 controller=self.controllers[0].name if len(self.controllers) == 1 else "zestor-controller",
                 instance=socket.gethostname(),
@@ -169,38 +184,44 @@ class Manager:
                 suffix=lambda: f"{rng.getrandbits(64):016x}",
             )
             services = Services(cache.client, cache, self.metrics, recorder, self.outcomes)
-            self._runners = [Runner(controller, services) for controller in self.controllers]
-            await self._serve(stop, recorder)
+            self._elector = self._electing(client, rng)
+            async with asyncio.TaskGroup() as tasks:
+                writing = tasks.create_task(recorder.run(), name="event recorder")
+                while not stop.is_set():
+                    # Runners are made before the election: they start the caches, and those who stand by keep them.
+                    self._runners = [Runner(controller, services) for controller in self.controllers]
+                    if await elected(self._elector, stop):
+                        await serve_term(self._runners, self._elector, stop, self.grace.total_seconds())
+                await self._leave(recorder)
+                writing.cancel()
 
-    async def _serve(self, stop: asyncio.Event, recorder: EventRecorder) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            writing = tasks.create_task(recorder.run(), name="event recorder")
-            running = [tasks.create_task(runner.run(), name=f"controller {runner.name}") for runner in self._runners]
-            for runner in self._runners:
-                _log.info("controller %s started", runner.name)
-            await stop.wait()
-            left = {runner.name: runner.stop() for runner in self._runners}
-            for name, requests in left.items():
-                if requests:
-                    shown = ", ".join(str(request) for request in requests[:5])
-                    _log.info("%s: %d keys were left for the next start: %s", name, len(requests), shown)
+    def _electing(self, client: Client, rng: random.Random) -> LeaderElector | None:
+        election = self.leader_election
+        if election is None:
+            return None
+        return LeaderElector(
+            client,
+            election,
+            namespace=election.namespace or os.environ.get("POD_NAMESPACE") or client.namespace,
+            identity=f"{os.environ.get('POD_NAME') or socket.gethostname()}_{rng.getrandbits(64):016x}",
+            gate=self.gate,
+            clock=election_clock(),
+            rng=rng,
+        )
+
+    async def _leave(self, recorder: EventRecorder) -> None:
+        """Flush what cancelled reconciles had to tell, too, and hand the lease back last of all."""
+        try:
+            async with asyncio.timeout(FLUSH_S):
+                await recorder.flush()
+        except TimeoutError:
+            _log.warning("some Events could not be written before the end")
+        if self._elector is not None:
             try:
-                async with asyncio.timeout(self.grace.total_seconds()):
-                    for runner in self._runners:
-                        await runner.drained()
-            except TimeoutError:
-                for runner in self._runners:
-                    for request in runner.queue.processing():
-                        _log.warning("%s: %s still runs at the end of the grace period", runner.name, request)
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running)
-            try:  # last, so that Events of the cancelled ones are written too
                 async with asyncio.timeout(FLUSH_S):
-                    await recorder.flush()
+                    await self._elector.release()
             except TimeoutError:
-                _log.warning("some Events could not be written before the end")
-            writing.cancel()
+                _log.warning("the lease %s could not be handed back in time", self._elector.lease)
 
     # Telling
 
@@ -212,10 +233,23 @@ class Manager:
         for informer in self._cache.informers():
             status = informer.status
             checks.append(Check(f"informer/{status.kind}", status.synced and status.live, _described(status)))
+        elector = self._elector
+        if elector is not None:
+            checks.append(Check("leader-election", not elector.trouble, elector.reason))
         for runner in self._runners:
             missing = [i.status.kind for i in runner.informers if not i.status.synced]
-            reason = f"waits for {', '.join(missing)}" if missing else f"{len(runner.queue)} waiting"
-            checks.append(Check(f"controller/{runner.name}", runner.ready, reason))
+            if missing:
+                ok, reason = False, f"waits for {', '.join(missing)}"
+            elif elector is not None and not elector.leading:
+                ok, reason = True, "stands by"
+            elif runner.refused:
+                ok, reason = False, f"missing right: {next(iter(runner.refused.values()))}"
+            else:
+                ok, reason = runner.ready, f"{len(runner.queue)} waiting"
+            checks.append(Check(f"controller/{runner.name}", ok, reason))
+        if self._recorder is not None and self._recorder.refused:
+            # An operator without Events does its work, so it stays ready.
+            checks.append(Check("events", True, f"missing right: {self._recorder.refused}"))
         return checks
 
     def _health_server(self) -> HealthServer:
@@ -257,6 +291,11 @@ class Manager:
     def _refresh(self) -> None:
         """Bring the series that are computed at scrape time up to date."""
         metrics = self.metrics
+        if self._elector is not None and self.leader_election is not None:
+            name = self.leader_election.lease_name
+            metrics.leader.labels(name).set(self._elector.leading and not self.gate.closed)
+            metrics.fenced_writes.labels(name).inc(self.gate.refused - self._fenced)
+            self._fenced = self.gate.refused
         if self._cache is not None:
             self._cache.refresh_metrics()
         for runner in self._runners:
