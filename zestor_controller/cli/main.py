@@ -25,8 +25,10 @@ __all__ = ["cli", "main"]
 # Verbs are imported when they are used, so that `zestor --help` answers at once.
 _VERBS: Final = {
     "apiserver": ("zestor_controller.cli.apiserver", "apiserver", "Run an embedded API server, without controllers."),
+    "chart": ("zestor_controller.cli.chart", "chart", "A Helm chart from an operator's code, kept in step with it."),
     "crd": ("zestor_controller.cli.crd", "crd", "Custom resource definitions from models."),
     "dev": ("zestor_controller.cli.dev", "dev", "Run an operator on an embedded cluster and show what happens."),
+    "rbac": ("zestor_controller.cli.rbac", "rbac", "The rights that an operator needs, and whether they are granted."),
     "run": ("zestor_controller.cli.run", "run", "Run an operator against a cluster."),
 }
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from zestor_controller.controller import Controller
-from zestor_controller.errors import ConfigError, SchemaError, ZestorError
+from zestor_controller.errors import ConfigError, ZestorError
 from zestor_controller.manager import Manager
 from zestor_controller.objects import CustomResource
 
@@ -96,10 +96,8 @@ def _import_file(file: Path) -> ModuleType:
 def _guarded(name: str, load: Any) -> ModuleType:
     try:
         module: ModuleType = load()
-    except SchemaError as error:
-        raise ConfigError(f"{name}: {error}") from error
     except ZestorError as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{_line_of(error) or name}: {error}") from error
     except SyntaxError as error:
         raise ConfigError(f"{error.filename or name}:{error.lineno}: {error.msg}") from error
     except SystemExit as error:

@@ -87,11 +87,11 @@ class BlockingClient:
         listed: ObjectList[Any] = self.wait(self.client.list(kind, namespace=namespace, labels=labels, fields=fields))
         return listed
 
-    def create(self, kind: Any, obj: Any, *, namespace: str | None = None, dry_run: bool = False) -> Any:
+    def create(self, kind: Any, obj: Any = None, *, namespace: str | None = None, dry_run: bool = False) -> Any:
         """See :meth:`Client.create`."""
         return self.wait(self.client.create(kind, obj, namespace=namespace, dry_run=dry_run))
 
-    def replace(self, kind: Any, obj: Any, *, namespace: str | None = None, dry_run: bool = False) -> Any:
+    def replace(self, kind: Any, obj: Any = None, *, namespace: str | None = None, dry_run: bool = False) -> Any:
         """See :meth:`Client.replace`."""
         return self.wait(self.client.replace(kind, obj, namespace=namespace, dry_run=dry_run))
 

@@ -26,7 +26,7 @@ from zestor_controller.controller.stacks import describe, stack_of
 from zestor_controller.controller.threads import in_thread
 from zestor_controller.controller.tracing import Tracing
 from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
-from zestor_controller.errors import Conflict, Forbidden, InvalidObject, TerminalError
+from zestor_controller.errors import Conflict, Forbidden, InvalidObject, NotFound, TerminalError
 from zestor_controller.metrics import RESULTS, Metrics
 from zestor_controller.store import Event, EventType, Overflow, StoreKind
 
@@ -278,6 +278,8 @@ class Runner(Generic[T]):
         else:
             if isinstance(error, Conflict):  # somebody else wrote first: ordinary, and gone with the next read
                 _log.info("%s: %s met a conflict and runs again: %s", self.name, key, error)
+            elif isinstance(error, NotFound) and f'{self.controller.kind.store_name} "{key.name}"' in str(error):
+                _log.info("%s: %s went while it was reconciled: %s", self.name, key, error)
             else:
                 _log.error("%s: the reconcile of %s failed: %s", self.name, key, _line(error), exc_info=error)
             if not isinstance(error, Exception):

@@ -25,9 +25,10 @@ from zestor_controller.cache.status import InformerStatus
 from zestor_controller.client import Client, WriteGate
 from zestor_controller.controller import Controller, Outcome, Runner, Services
 from zestor_controller.controller.recorder import EventRecorder
-from zestor_controller.errors import ConfigError, ZestorError
+from zestor_controller.errors import ConfigError, Forbidden, NotFound, ZestorError
 from zestor_controller.manager.election import LeaderElection, LeaderElector, election_clock
 from zestor_controller.manager.health import Check, HealthServer, check_to_dict
+from zestor_controller.manager.rights import REVIEW_PATH, missing_rights, rules_for
 from zestor_controller.manager.term import elected, serve_term
 from zestor_controller.manager.watchdog import LoopWatchdog
 from zestor_controller.metrics import Metrics
@@ -41,6 +42,7 @@ GRACE: Final = timedelta(seconds=30)
 BLOCKED_LIMIT_S: Final = 60.0
 FLUSH_S: Final = 5.0
 LEAVE_S: Final = 1.0
+RIGHTS_S: Final = (30.0, 300.0)  # how often the rights are asked for while some are missing, and while none is
 
 
 class Manager:
@@ -99,6 +101,7 @@ class Manager:
         self._runners: list[Runner[Any]] = []
         self._recorder: EventRecorder | None = None
         self._elector: LeaderElector | None = None
+        self._missing: list[str] = []
         self._fenced = 0
         self._watchdog: LoopWatchdog | None = None
         self._priorities: dict[str, set[int]] = {}
@@ -187,6 +190,7 @@ class Manager:
             self._elector = self._electing(client, rng)
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(recorder.run(), name="event recorder")
+                asking = tasks.create_task(self._ask_for_rights(client), name="rights")
                 while not stop.is_set():
                     # Runners are made before the election: they start the caches, and those who stand by keep them.
                     self._runners = [Runner(controller, services) for controller in self.controllers]
@@ -194,6 +198,24 @@ class Manager:
                         await serve_term(self._runners, self._elector, stop, self.grace.total_seconds())
                 await self._leave(recorder)
                 writing.cancel()
+                asking.cancel()
+
+    async def _ask_for_rights(self, client: Client) -> None:
+        """Find missing rights before a reconcile does; a server that does not tell is not asked again."""
+        self.gate.exempt += (REVIEW_PATH,)  # a question, though it is a POST
+        rules = rules_for(self.controllers)
+        while True:
+            try:
+                missing = await missing_rights(client, rules, namespaces=self.namespaces or ())
+            except (Forbidden, NotFound) as error:
+                _log.debug("the server does not tell what is allowed: %s", error)
+                return
+            except ZestorError:
+                missing = self._missing
+            if missing and missing != self._missing:
+                _log.warning("missing rights: %s; grant them, or see `zestor rbac generate`", ", ".join(missing))
+            self._missing = missing
+            await asyncio.sleep(RIGHTS_S[0] if missing else RIGHTS_S[1])
 
     def _electing(self, client: Client, rng: random.Random) -> LeaderElector | None:
         election = self.leader_election
@@ -247,6 +269,8 @@ class Manager:
             else:
                 ok, reason = runner.ready, f"{len(runner.queue)} waiting"
             checks.append(Check(f"controller/{runner.name}", ok, reason))
+        if self._missing:  # what has to do without one is unready by itself
+            checks.append(Check("rights", True, f"missing: {', '.join(self._missing)}"))
         if self._recorder is not None and self._recorder.refused:
             # An operator without Events does its work, so it stays ready.
             checks.append(Check("events", True, f"missing right: {self._recorder.refused}"))
