@@ -10,3 +10,6 @@ cd "$(dirname "$0")/.."
 .venv/bin/mypy
 .venv/bin/lint-imports
 .venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
+# The kopf adapter once more with the older of the supported minors.
+.venv/bin/python -m pip install -q --upgrade --no-deps --target .venv/kopf-1.44 'kopf==1.44.*'
+PYTHONPATH=.venv/kopf-1.44 .venv/bin/python -m pytest -q tests/adapters
