@@ -40,6 +40,9 @@ FUTURE_WAIT_S: Final = 3.0
 BOOKMARK_S: Final = 60.0
 BOOKMARK_BEFORE_END_S: Final = 2.0
 END_ANNOTATION: Final = "k8s.io/initial-events-end"
+# A crowd of watches takes what comes in strides: a hundred of them woken for each event would leave no time for writes.
+CROWD: Final = 16  # watches of one resource
+PACE_S: Final = 0.01  # after an event that found its watch waiting, which is sent at once
 
 
 class Reader:
@@ -302,6 +305,8 @@ class _Stream:
                                 out.append(line)
                     if out:
                         yield b"".join(out)
+                        if table.watchers > CROWD:
+                            await asyncio.sleep(PACE_S)
                     continue
                 if channel.closed or loop.time() >= deadline:
                     return

@@ -164,6 +164,7 @@ class Manager:
         """
         for controller in self.controllers:
             controller.check()
+        told = client is None or self.health_port is not None  # whether anybody looks at what this manager says
         async with AsyncExitStack() as stack:
             if client is None:
                 client = await stack.enter_async_context(
@@ -190,7 +191,7 @@ class Manager:
             self._elector = self._electing(client, rng)
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(recorder.run(), name="event recorder")
-                asking = tasks.create_task(self._ask_for_rights(client), name="rights")
+                asking = tasks.create_task(self._ask_for_rights(client if told else None), name="rights")
                 while not stop.is_set():
                     # Runners are made before the election: they start the caches, and those who stand by keep them.
                     self._runners = [Runner(controller, services) for controller in self.controllers]
@@ -200,8 +201,10 @@ class Manager:
                 writing.cancel()
                 asking.cancel()
 
-    async def _ask_for_rights(self, client: Client) -> None:
+    async def _ask_for_rights(self, client: Client | None) -> None:
         """Find missing rights before a reconcile does; a server that does not tell is not asked again."""
+        if client is None:
+            return
         self.gate.exempt += (REVIEW_PATH,)  # a question, though it is a POST
         rules = rules_for(self.controllers)
         while True:
