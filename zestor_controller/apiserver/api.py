@@ -23,16 +23,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from zestor_controller.apiserver import builtin
 from zestor_controller.apiserver.audit import AuditLog, AuditRecord
 from zestor_controller.apiserver.authentication import AUTHENTICATED, TokenAuthenticator, impersonated
 from zestor_controller.apiserver.bodies import check_size
+from zestor_controller.apiserver.builtin.services import ServiceStrategy
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, Resource, User
 from zestor_controller.apiserver.crdefinitions import DefinitionController, definition_resource
 from zestor_controller.apiserver.deleting import Deleter
 from zestor_controller.apiserver.discovery import Discovery, text_response
 from zestor_controller.apiserver.info import RequestInfo, request_info
+from zestor_controller.apiserver.journal import FileJournal
 from zestor_controller.apiserver.namespaces import INITIAL, NamespaceGuard
 from zestor_controller.apiserver.negotiation import failure_response, negotiate, respond, respond_bytes
 from zestor_controller.apiserver.openapi import OpenApi
@@ -83,6 +87,8 @@ class ApiServer:
         audit: where each request is noted.
         rng: uids, names, and how long watches last; a seeded one makes them repeat.
         wall: seconds since the epoch.
+        journal: keeps the objects; they are in memory only without one.
+        signing_key: signs service account tokens; a new one unless given.
     """
 
     def __init__(
@@ -93,8 +99,12 @@ class ApiServer:
         audit: AuditLog | None = None,
         rng: random.Random | None = None,
         wall: Callable[[], float] = time.time,
+        journal: FileJournal | None = None,
+        signing_key: EllipticCurvePrivateKey | None = None,
     ) -> None:
-        self.storage = Storage()
+        self.storage = Storage(journal)
+        if journal is not None:
+            journal.restore(self.storage)
         self.registry = Registry(builtin.resources())
         self.registry.add(definition_resource())
         for resource in self.registry.resources():
@@ -105,6 +115,11 @@ class ApiServer:
         self._audit = audit if audit is not None else AuditLog()
         self._rng = rng if rng is not None else random.SystemRandom()
         self._wall = wall
+        services = self.registry.find("", "v1", "services")
+        assert services is not None
+        assert isinstance(services.strategy, ServiceStrategy)
+        for version in self.storage.table(services.storage).versions():
+            services.strategy.adopt(version.obj)
         guard = NamespaceGuard(self.storage)
         self._reader = Reader(self.storage, self._rng, wall)
         self._writer = Writer(self.storage, self._rng, guard, self.registry)
@@ -114,7 +129,7 @@ class ApiServer:
         self._definitions = DefinitionController(self.storage, self.registry, self.now)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
         add_pod_actions(self.registry, self.storage, self.now)
-        issuer = TokenIssuer(self.storage, wall)
+        issuer = TokenIssuer(self.storage, wall, signing_key)
         authenticator.verify = issuer.verify
         add_token_requests(self.registry, self.storage, issuer, self._rng)
         self._bootstrap()
@@ -338,6 +353,9 @@ class ApiServer:
         request = HttpRequest("POST", path, headers={"user-agent": "kube-apiserver"})
         resource = self.registry.find(group, "v1", plural)
         assert resource is not None  # built in
+        meta = body["metadata"]
+        if self.storage.table(resource.storage).get(meta.get("namespace", ""), meta["name"]) is not None:
+            return  # of an earlier life
         call = Call(request, request_info(request), {}, User("system:apiserver"), resource, None, self.now())
         self._writer.create_object(call, body)
 

@@ -15,8 +15,9 @@ from typing import Any, Self
 from zestor_controller.apiserver.api import ApiServer
 from zestor_controller.apiserver.audit import AuditLog
 from zestor_controller.apiserver.authentication import ADMINISTRATOR, AUTHENTICATED, TokenAuthenticator, read_token_file
-from zestor_controller.apiserver.certificates import make_certificates
 from zestor_controller.apiserver.contract import User
+from zestor_controller.apiserver.identity import kept_identity, new_identity
+from zestor_controller.apiserver.journal import FileJournal
 from zestor_controller.apiserver.kubeconfig import kubeconfig_for, write_kubeconfig
 from zestor_controller.apiserver.socket import SocketServer
 
@@ -37,6 +38,7 @@ class Settings:
         token_file: further users.
         audit: where requests are noted.
         rng: makes generated names and uids repeat; tokens stay random.
+        data: a folder that keeps the objects and who the server is; without one it begins anew each time.
     """
 
     bind: str = "127.0.0.1"
@@ -46,6 +48,7 @@ class Settings:
     token_file: Path | None = None
     audit: AuditLog | None = None
     rng: random.Random | None = None
+    data: Path | None = None
 
 
 class Served:
@@ -59,19 +62,34 @@ class Served:
         internal_token: the token of the cluster's own controllers.
 
     Raises:
-        ConfigError: on entering: the token file cannot be used.
+        ConfigError: the token file or the data folder cannot be used.
         OSError: on entering: the address cannot be had, or the kubeconfig cannot be written.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.token = secrets.token_urlsafe(32)
-        self.internal_token = secrets.token_urlsafe(32)
-        tokens = {self.token: ADMINISTRATOR, self.internal_token: INTERNAL}
-        if settings.token_file is not None:
-            tokens |= read_token_file(settings.token_file)
-        authenticator = TokenAuthenticator(tokens, anonymous=settings.rbac)
-        self.api = ApiServer(authenticator, rbac=settings.rbac, audit=settings.audit, rng=settings.rng)
+        hosts = _names(settings.bind)
+        self._journal = FileJournal(settings.data) if settings.data is not None else None
+        try:
+            self._identity = (
+                kept_identity(settings.data / "identity.json", hosts) if settings.data else new_identity(hosts)
+            )
+            self.token = self._identity.token
+            self.internal_token = secrets.token_urlsafe(32)
+            tokens = {self.token: ADMINISTRATOR, self.internal_token: INTERNAL}
+            if settings.token_file is not None:
+                tokens |= read_token_file(settings.token_file)
+            self.api = ApiServer(
+                TokenAuthenticator(tokens, anonymous=settings.rbac),
+                rbac=settings.rbac,
+                audit=settings.audit,
+                rng=settings.rng,
+                journal=self._journal,
+                signing_key=self._identity.signing_key,
+            )
+        except BaseException:
+            self._close()
+            raise
         self.url = ""
         self.ca = ""
         self._socket: SocketServer | None = None
@@ -79,7 +97,7 @@ class Served:
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        certificates = make_certificates(_names(settings.bind))
+        certificates = self._identity.certificates
         self._context = certificates.context()
         self._socket = SocketServer(self.api, self._context)
         await self._socket.start(settings.bind, settings.port)
@@ -106,6 +124,11 @@ class Served:
     async def __aexit__(self, *exc: Any) -> None:
         if self._socket is not None:
             await self._socket.stop()
+        self._close()
+
+    def _close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
         if self._settings.audit is not None:
             self._settings.audit.close()
 

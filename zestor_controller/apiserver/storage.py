@@ -225,6 +225,11 @@ class Table:
                 for watcher in list(self._watchers.get(scope, ())):
                     watcher.offer(change)
 
+    def restore(self, version: Version) -> None:
+        """Take an object that was there before the history began."""
+        insort(self._keys, version.key)
+        self._live[version.key] = version
+
     def watch(self, namespace: str, signal: Signal) -> Watcher:
         """Open a channel; it tells every change from now on."""
         watcher = Watcher(self, namespace, signal)
@@ -283,6 +288,16 @@ class Storage:
         if found is None:
             found = self._tables[storage] = Table(storage, self.revision)
         return found
+
+    def restore(self, storage: tuple[str, str], version: Version) -> None:
+        """Take an object of an earlier life; for a storage that nobody uses yet."""
+        self.table(storage).restore(version)
+
+    def begin_at(self, revision: int) -> None:
+        """Count on from a revision; what was before it is forgotten."""
+        self.revision = self.compacted = revision
+        for table in self._tables.values():
+            table.since = revision
 
     def tables(self) -> Iterator[Table]:
         """Every table."""

@@ -39,12 +39,15 @@ class TokenIssuer:
     Args:
         storage: where accounts and bound objects are.
         wall: seconds since the epoch.
+        key: what it signs with; a new one unless given.
     """
 
-    def __init__(self, storage: Storage, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, storage: Storage, wall: Callable[[], float], key: ec.EllipticCurvePrivateKey | None = None
+    ) -> None:
         self._storage = storage
         self._wall = wall
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = key if key is not None else ec.generate_private_key(ec.SECP256R1())
         public = self._key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )

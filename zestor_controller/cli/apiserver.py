@@ -14,7 +14,7 @@ from zestor_controller.cli.apply import apply_manifests
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.cluster import Housekeeping
-from zestor_controller.errors import ConfigError, TransportError
+from zestor_controller.errors import TransportError
 
 __all__ = ["apiserver"]
 
@@ -38,7 +38,11 @@ __all__ = ["apiserver"]
 @click.option(
     "--audit-log", type=click.Path(dir_okay=False, path_type=Path), help="Write a JSON line for each request."
 )
-@click.option("--data", type=click.Path(file_okay=False, path_type=Path), help="Keep objects in this folder.")
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep objects, tokens and certificates in this folder.",
+)
 @click.option("--controllers", type=click.Choice(["none", "all"]), default="none", show_default=True)
 @click.option("--crds", multiple=True, metavar="PATH", help="Apply CRDs of a file or folder before it is ready.")
 @click.option("--apply", "applied", multiple=True, metavar="FILE", help="Apply objects of a file, a folder or -.")
@@ -55,8 +59,6 @@ def apiserver(
     applied: tuple[str, ...],
 ) -> None:
     """Run an embedded API server until SIGTERM; prints `ready URL` once it serves."""
-    if data is not None:
-        raise ConfigError("--data: this version keeps objects in memory only; leave the option out")
     settings = Settings(
         bind=bind,
         port=port,
@@ -64,6 +66,7 @@ def apiserver(
         rbac=rbac,
         token_file=token_file,
         audit=AuditLog(audit_log),
+        data=data,
     )
     asyncio.run(_serve(settings, controllers, read_manifests(crds), read_manifests(applied)))
 

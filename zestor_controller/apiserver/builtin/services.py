@@ -57,10 +57,8 @@ class _Allocator:
         del self._owners[value]
         return None
 
-    def claim(self, service: Json, writing: Writing) -> None:
+    def claim(self, service: Json) -> None:
         """Remember what a Service holds."""
-        if writing.dry_run:
-            return
         for value in _held(service):
             self._owners[value] = _owner(service)
 
@@ -99,6 +97,10 @@ class ServiceStrategy(BuiltinStrategy):
     def __init__(self, kind: str, version: str, message: str) -> None:
         super().__init__(kind, version, message)
         self._allocator = _Allocator()
+
+    def adopt(self, service: Json) -> None:
+        """Remember what a Service of an earlier life holds."""
+        self._allocator.claim(service)
 
     def default(self, obj: Json) -> None:
         """Fill the spec by its type."""
@@ -178,7 +180,8 @@ class ServiceStrategy(BuiltinStrategy):
         local = spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
         if local and not spec.get("healthCheckNodePort"):
             spec["healthCheckNodePort"] = self._allocator.port(writing, taken)
-        self._allocator.claim(service, writing)
+        if not writing.dry_run:
+            self._allocator.claim(service)
 
     def _allocate_address(self, service: Json, writing: Writing) -> None:
         spec = service["spec"]
