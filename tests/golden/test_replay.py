@@ -22,7 +22,7 @@ HOOK = (
 def server(tmp_path_factory: pytest.TempPathFactory) -> ApiServerProcess:
     folder = tmp_path_factory.mktemp("golden")
     tokens = folder / "tokens.csv"
-    tokens.write_text('golden-admin,admin,1,"system:masters"\ngolden-weak,weak-user,2,"devs"\n')
+    tokens.write_text('golden-admin,admin,1,"system:masters"\nweak,weak-user,2,"devs"\n')
     with ApiServerProcess("--rbac", "--token-file", str(tokens), folder=folder) as process:
         yield process
 
@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> ApiServerProcess:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
 def test_a1_every_recorded_answer_is_given(server: ApiServerProcess, scenario: Path) -> None:
     command = [sys.executable, str(HERE / "replay.py"), "--base-url", server.url, "--fresh", "--sleep-factor", "0.2"]
-    command += ["--token", "golden-admin", "--weak-token", "golden-weak"]
+    command += ["--token", "golden-admin", "--weak-token", "weak"]
     command += ["--compact-hook", f'{sys.executable} -c "{HOOK}" {server.url}', str(scenario)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -27,7 +27,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from zestor_controller.apiserver import builtin
 from zestor_controller.apiserver.audit import AuditLog, AuditRecord
-from zestor_controller.apiserver.authentication import AUTHENTICATED, TokenAuthenticator, impersonated
+from zestor_controller.apiserver.authentication import (
+    ACCOUNT,
+    ANONYMOUS,
+    AUTHENTICATED,
+    TokenAuthenticator,
+    impersonated,
+)
 from zestor_controller.apiserver.bodies import check_size
 from zestor_controller.apiserver.builtin.services import ServiceStrategy
 from zestor_controller.apiserver.context import Call, Reply
@@ -150,7 +156,7 @@ class ApiServer:
         came = datetime.fromtimestamp(self._wall(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         user = User("")
         try:
-            user = self._user(request)
+            user = self._user(request, info)
             response = await self._answer(request, info, user)
         except Failure as failure:
             response = failure_response(request, failure)
@@ -175,20 +181,19 @@ class ApiServer:
         self._audit.write(record)
         return response
 
-    def _user(self, request: HttpRequest) -> User:
+    def _user(self, request: HttpRequest, info: RequestInfo) -> User:
         user = self.authenticator.authenticate(request)
         wanted = impersonated(request)
         if wanted is None:
             return user
+        added = (AUTHENTICATED, *ANONYMOUS.groups) if wanted.name == ANONYMOUS.name else (AUTHENTICATED,)
+        if wanted.name.startswith(ACCOUNT) and "impersonate-group" not in request.headers:
+            added = wanted.groups
         asked = [Attributes("impersonate", "", "users", name=wanted.name)]
-        asked += [Attributes("impersonate", "", "groups", name=g) for g in wanted.groups if g != AUTHENTICATED]
-        for attributes in asked:
-            if self._rbac and not self.authorizer.allowed(user, attributes):
-                told = (
-                    f'User "{user.name}" cannot impersonate resource "{attributes.resource}" in API group "" at the '
-                    "cluster scope"
-                )
-                raise forbidden("", attributes.resource, attributes.name, told)
+        asked += [Attributes("impersonate", "", "groups", name=g) for g in wanted.groups if g not in added]
+        if self._rbac and not all(self.authorizer.allowed(user, attributes) for attributes in asked):
+            # The words are those of constrained impersonation (KEP-5284), which is asked for last.
+            raise refused(user, replace(_attributes(info), verb=f"impersonate-on:user-info:{info.verb}"))
         return wanted
 
     async def _answer(self, request: HttpRequest, info: RequestInfo, user: User) -> HttpResponse:
@@ -229,10 +234,7 @@ class ApiServer:
         """
         if not self._rbac:
             return
-        if not info.is_resource:
-            wanted = Attributes(info.verb, path=info.path)
-        else:
-            wanted = Attributes(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
+        wanted = _attributes(info)
         if self.authorizer.allowed(user, wanted):
             return
         raise refused(user, wanted)
@@ -364,6 +366,13 @@ def schema_of(resource: Resource) -> Json | None:
     """The schema of a custom resource's version, for its OpenAPI document; None for built-in kinds."""
     schema = getattr(resource.strategy, "schema", None)
     return dict(schema) if schema is not None else None
+
+
+def _attributes(info: RequestInfo) -> Attributes:
+    """What a request wants to do."""
+    if not info.is_resource:
+        return Attributes(info.verb, path=info.path)
+    return Attributes(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
 
 
 def _warned(call: Call) -> list[tuple[str, str]]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import csv
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from zestor_controller.apiserver.contract import User
 from zestor_controller.apiserver.status import Failure, bad_request, status_body
@@ -20,6 +20,8 @@ from zestor_controller.http import HttpRequest
 __all__ = ["ADMINISTRATOR", "ANONYMOUS", "AUTHENTICATED", "TokenAuthenticator", "read_token_file"]
 
 AUTHENTICATED: Final = "system:authenticated"
+AUDIENCE: Final = "https://kubernetes.default.svc"
+ACCOUNT: Final = "system:serviceaccount:"
 ANONYMOUS: Final = User("system:anonymous", groups=("system:unauthenticated",))
 ADMINISTRATOR: Final = User("kubernetes-admin", groups=("system:masters", AUTHENTICATED))
 
@@ -47,6 +49,14 @@ def read_token_file(path: Path) -> dict[str, User]:
     return tokens
 
 
+class Verify(Protocol):
+    """Judges tokens that stand in no list."""
+
+    def __call__(self, token: str, audiences: Sequence[str]) -> User | None:
+        """The user of a token; None for one that it does not know."""
+        ...
+
+
 @dataclass(slots=True)
 class TokenAuthenticator:
     """Knows users by their bearer tokens.
@@ -59,7 +69,7 @@ class TokenAuthenticator:
 
     tokens: Mapping[str, User]
     anonymous: bool = False
-    verify: Callable[[str], User | None] | None = None
+    verify: Verify | None = None
 
     def authenticate(self, request: HttpRequest) -> User:
         """The user of a request.
@@ -83,13 +93,20 @@ class TokenAuthenticator:
         Raises:
             Failure: 401 for an unknown one.
         """
+        found = self.review(token, (AUDIENCE,))
+        if found is None:
+            raise _unauthorized()
+        return found
+
+    def review(self, token: str, audiences: Sequence[str]) -> User | None:
+        """The user of a token that is meant for one of these audiences; None for another.
+
+        Tokens of the list are meant for the server.
+        """
         for known, user in self.tokens.items():
             if hmac.compare_digest(known.encode(), token.encode()):
-                return user
-        user_found = self.verify(token) if self.verify is not None else None
-        if user_found is None:
-            raise _unauthorized()
-        return user_found
+                return user if AUDIENCE in audiences else None
+        return self.verify(token, audiences) if self.verify is not None else None
 
 
 def _unauthorized() -> Failure:
@@ -104,12 +121,20 @@ def impersonated(request: HttpRequest) -> User | None:
     """
     headers = request.headers
     name = headers.get("impersonate-user", "")
-    groups = tuple(part.strip() for part in headers.get("impersonate-group", "").split(",") if part.strip())
+    # Header lines of one name arrive joined by newlines.
+    groups = tuple(part.strip() for part in headers.get("impersonate-group", "").split("\n") if part.strip())
     uid = headers.get("impersonate-uid", "")
     prefix = "impersonate-extra-"
-    extra = {key[len(prefix) :]: (value,) for key, value in headers.items() if key.startswith(prefix)}
+    extra = {key[len(prefix) :]: tuple(text.split("\n")) for key, text in headers.items() if key.startswith(prefix)}
     if not name:
         if groups or uid or extra:
-            raise bad_request("requested groups, uid or extra without impersonating a user")
+            listed = "".join(f'"{group}", ' for group in groups).removesuffix(", ")
+            shown = f"[]string{{{listed}}}" if groups else "[]string(nil)"
+            user = f'&user.DefaultInfo{{Name:"", UID:"{uid}", Groups:{shown}, Extra:map[string][]string(nil)}}'
+            raise bad_request(f"requested {user} without impersonating a user name")
         return None
-    return User(name, uid, (*groups, AUTHENTICATED), extra)
+    if name == ANONYMOUS.name:
+        return User(name, uid, (*groups, *(group for group in ANONYMOUS.groups if group not in groups)), extra)
+    if not groups and name.startswith(ACCOUNT) and name.count(":") == 3:
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}")
+    return User(name, uid, (*groups, *((AUTHENTICATED,) if AUTHENTICATED not in groups else ())), extra)

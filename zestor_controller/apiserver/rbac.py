@@ -18,6 +18,7 @@ __all__ = ["Attributes", "RbacAuthorizer", "bootstrap_roles", "covers"]
 
 GROUP: Final = "rbac.authorization.k8s.io"
 MASTERS: Final = "system:masters"
+ACCOUNT: Final = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,38 @@ class RbacAuthorizer:
             return True
         return any(_rule_allows(rule, wanted) for rule in self.rules(user, wanted.namespace))
 
+    def reason(self, user: User, wanted: Attributes) -> str:
+        """Which binding allows it, in the server's words; empty for a member of ``system:masters``, or if none does."""
+        if MASTERS in user.groups:
+            return ""
+        for binding, subject, rules in self._bound(user, wanted.namespace):
+            if any(_rule_allows(rule, wanted) for rule in rules):
+                meta, role = binding["metadata"], binding.get("roleRef") or {}
+                where = meta.get("namespace", "")
+                name = f"{meta['name']}/{where}" if where else meta["name"]
+                who = subject.get("name", "")
+                if subject.get("kind") == "ServiceAccount":
+                    who = f"{who}/{subject.get('namespace') or where}"
+                return (
+                    f'RBAC: allowed by {"RoleBinding" if where else "ClusterRoleBinding"} "{name}" of '
+                    f'{role.get("kind")} "{role.get("name")}" to {subject.get("kind")} "{who}"'
+                )
+        return ""
+
     def rules(self, user: User, namespace: str) -> Iterator[Json]:
         """Every rule that holds for a user in a namespace; cluster-wide ones first."""
-        for binding in self._objects("clusterrolebindings"):
-            if _binds(binding, user, ""):
-                yield from self._role_rules(binding, "")
-        if namespace:
-            for binding in self._objects("rolebindings", namespace):
-                if _binds(binding, user, namespace):
-                    yield from self._role_rules(binding, namespace)
+        for _, _, rules in self._bound(user, namespace):
+            yield from rules
+
+    def _bound(self, user: User, namespace: str) -> Iterator[tuple[Json, Json, Iterable[Json]]]:
+        """Every binding that holds for a user: it, the subject that the user is, and its rules."""
+        for plural, where in (("clusterrolebindings", ""), ("rolebindings", namespace)):
+            if plural == "rolebindings" and not namespace:
+                continue
+            for binding in self._objects(plural, where):
+                subject = _subject(binding, user, where)
+                if subject is not None:
+                    yield binding, subject, self._role_rules(binding, where)
 
     def role_rules(self, reference: Json, namespace: str) -> list[Json] | None:
         """The rules of the role that a binding names; None when there is no such role."""
@@ -84,18 +108,16 @@ class RbacAuthorizer:
             yield version.obj
 
 
-def _binds(binding: Json, user: User, namespace: str) -> bool:
+def _subject(binding: Json, user: User, namespace: str) -> Json | None:
+    """The subject of a binding that a user is; None when it is none."""
     for subject in binding.get("subjects") or ():
         kind, name = subject.get("kind"), subject.get("name")
-        if kind == "User" and name == user.name:
-            return True
-        if kind == "Group" and name in user.groups:
-            return True
-        if kind == "ServiceAccount":
-            where = subject.get("namespace") or namespace
-            if user.name == f"system:serviceaccount:{where}:{name}":
-                return True
-    return False
+        account = f"{ACCOUNT}{subject.get('namespace') or namespace}:{name}"
+        fits = {"User": name == user.name, "Group": name in user.groups, "ServiceAccount": user.name == account}
+        if fits.get(str(kind), False):
+            found: Json = subject
+            return found
+    return None
 
 
 def _rule_allows(rule: Json, wanted: Attributes) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from zestor_controller.apiserver import managedfields as managed
+from zestor_controller.apiserver.authentication import AUDIENCE
 from zestor_controller.apiserver.bodies import decode_object
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.apiserver.context import Call, Reply
@@ -16,7 +17,7 @@ from zestor_controller.apiserver.options import write_options
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.status import bad_request, conflict, invalid, not_found
 from zestor_controller.apiserver.storage import Storage
-from zestor_controller.apiserver.tokens import AUDIENCE, BOUND_KINDS, TokenIssuer
+from zestor_controller.apiserver.tokens import BOUND_KINDS, TokenIssuer
 from zestor_controller.apiserver.typedefs import builtin
 from zestor_controller.schema.fielderror import invalid as wrong
 

@@ -21,13 +21,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from zestor_controller.apiserver.authentication import AUTHENTICATED
+from zestor_controller.apiserver.authentication import AUDIENCE, AUTHENTICATED
 from zestor_controller.apiserver.contract import Json, User
 from zestor_controller.apiserver.storage import Storage
 
-__all__ = ["AUDIENCE", "BOUND_KINDS", "TokenIssuer"]
+__all__ = ["BOUND_KINDS", "TokenIssuer"]
 
-AUDIENCE: Final = "https://kubernetes.default.svc"
 BOUND_KINDS: Final = {"Pod": "pods", "Secret": "secrets", "Node": "nodes"}
 _CLAIMS: Final = "kubernetes.io"
 _SIZE: Final = 32  # bytes of each half of a P-256 signature
