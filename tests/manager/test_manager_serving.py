@@ -207,3 +207,14 @@ async def test_outcomes_count_the_runs_of_each_object_and_forget_those_that_have
         assert op.outcome(shops, "default/a").result == "terminal"
         op.server.take("shops", "a")
         await op.until(lambda: op.outcome(shops, "default/a") is None)
+
+
+def test_run_uses_the_faster_loop_where_it_is_installed() -> None:
+    loops: list[str] = []
+
+    class Telling(Manager):
+        async def serve(self, stop: asyncio.Event, *, client: Client | None = None) -> None:
+            loops.append(type(asyncio.get_running_loop()).__module__)
+
+    assert Telling(quiet()).run() == 0
+    assert loops == ["uvloop"]

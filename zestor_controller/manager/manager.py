@@ -348,7 +348,7 @@ def _described(status: InformerStatus) -> str:
 
 def _run_to_end(main: Coroutine[Any, Any, int]) -> int:
     """``asyncio.run``, but tasks that ignore their cancellation do not keep it from ending (L3)."""
-    loop = asyncio.new_event_loop()
+    loop = _new_loop()
     try:
         asyncio.set_event_loop(loop)
         try:
@@ -358,6 +358,16 @@ def _run_to_end(main: Coroutine[Any, Any, int]) -> int:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """A loop: that of uvloop where it is installed (the extra ``fast``)."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
 
 
 async def _leave() -> None:

@@ -45,6 +45,7 @@ class _Allocator:
 
     def __init__(self) -> None:
         self._owners: dict[str | int, Owner] = {}
+        self._next = 0
 
     def holder(self, value: str | int, lookup: Lookup) -> Owner | None:
         """The live Service that holds a value; None when it is free."""
@@ -64,10 +65,14 @@ class _Allocator:
 
     def address(self, writing: Writing) -> str:
         """A free cluster address."""
-        for host in _RANGE.hosts():
-            # The first address belongs to the API server itself.
-            if int(host) & 0xFF > 1 and self.holder(str(host), writing.lookup) is None:
-                return str(host)
+        hosts = list(_RANGE.hosts())[1:]  # the first address belongs to the API server itself
+        for step in range(len(hosts)):
+            # An address that was given back is not given out again at once: somebody may still talk to it.
+            at = (self._next + step) % len(hosts)
+            if self.holder(str(hosts[at]), writing.lookup) is None:
+                if not writing.dry_run:
+                    self._next = at + 1
+                return str(hosts[at])
         raise refuse("", "Service", "", [invalid("spec.clusterIPs", None, "failed to allocate IP: range is full")])
 
     def port(self, writing: Writing, taken: set[int]) -> int:
