@@ -41,13 +41,14 @@ from zestor_controller.apiserver.contract import Json, Resource, User
 from zestor_controller.apiserver.crdefinitions import DefinitionController, definition_resource
 from zestor_controller.apiserver.deleting import Deleter
 from zestor_controller.apiserver.discovery import Discovery, text_response
+from zestor_controller.apiserver.escalation import EscalationGuard
 from zestor_controller.apiserver.info import RequestInfo, request_info
 from zestor_controller.apiserver.journal import FileJournal
 from zestor_controller.apiserver.namespaces import INITIAL, NamespaceGuard
 from zestor_controller.apiserver.negotiation import failure_response, negotiate, respond, respond_bytes
 from zestor_controller.apiserver.openapi import OpenApi
 from zestor_controller.apiserver.podactions import add_pod_actions
-from zestor_controller.apiserver.rbac import Attributes, RbacAuthorizer, bootstrap_roles
+from zestor_controller.apiserver.rbac import MASTERS, Attributes, RbacAuthorizer, bootstrap_roles
 from zestor_controller.apiserver.reading import Reader
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.reviews import add_reviews
@@ -128,7 +129,8 @@ class ApiServer:
             services.strategy.adopt(version.obj)
         guard = NamespaceGuard(self.storage)
         self._reader = Reader(self.storage, self._rng, wall)
-        self._writer = Writer(self.storage, self._rng, guard, self.registry)
+        grants = EscalationGuard(self.authorizer, enforced=rbac)
+        self._writer = Writer(self.storage, self._rng, guard, self.registry, grants)
         self._deleter = Deleter(self.storage, self._reader, guard)
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
@@ -358,7 +360,8 @@ class ApiServer:
         meta = body["metadata"]
         if self.storage.table(resource.storage).get(meta.get("namespace", ""), meta["name"]) is not None:
             return  # of an earlier life
-        call = Call(request, request_info(request), {}, User("system:apiserver"), resource, None, self.now())
+        user = User("system:apiserver", groups=(MASTERS,))
+        call = Call(request, request_info(request), {}, user, resource, None, self.now())
         self._writer.create_object(call, body)
 
 

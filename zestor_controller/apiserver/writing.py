@@ -18,6 +18,7 @@ from zestor_controller.apiserver.bodies import decode_object, patch_type
 from zestor_controller.apiserver.builtin.codec import DecodeFailure
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import UNTYPED, Json, Resource, Writing
+from zestor_controller.apiserver.escalation import EscalationGuard
 from zestor_controller.apiserver.fieldset import FieldSet
 from zestor_controller.apiserver.gojson import DocumentError, duplicate_paths
 from zestor_controller.apiserver.gojson import load as load_json
@@ -54,10 +55,19 @@ class Writer:
         rng: uids and generated names.
         guard: whether a namespace takes new objects.
         registry: the other kinds that there are.
+        grants: whether a user may grant what a role or a binding grants.
     """
 
-    def __init__(self, storage: Storage, rng: random.Random, guard: NamespaceGuard, registry: Registry) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        rng: random.Random,
+        guard: NamespaceGuard,
+        registry: Registry,
+        grants: EscalationGuard,
+    ) -> None:
         self._storage = storage
+        self._grants = grants
         self._registry = registry
         self._rng = rng
         self._guard = guard
@@ -107,6 +117,7 @@ class Writer:
                 empty=empty_value(resource.protobuf) if resource.protobuf else None,
             )
         resource.strategy.prepare_create(obj, writing)
+        self._grants.admit(call.user, resource, obj, None)
         errors = metadata.validate_new(obj, resource) + metadata.bare_finalizers(obj, resource)
         errors += resource.strategy.validate_create(obj, writing)
         name = str(obj["metadata"].get("name", ""))
@@ -218,6 +229,7 @@ class Writer:
                 resets=_resets(resource, call.info.subresource),
             )
         resource.strategy.prepare_update(new, live, writing)
+        self._grants.admit(call.user, resource, new, live)
         new["metadata"]["resourceVersion"] = before["resourceVersion"]
         # The registry checks the metadata, and so does each strategy: a complaint is a cause twice.
         errors = metadata.validate_update(new, live)
