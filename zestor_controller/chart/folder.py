@@ -12,13 +12,14 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from zestor_controller.chart.marks import State, judge
+from zestor_controller.chart.marks import State, is_mark, judge
 from zestor_controller.chart.render import is_written_once
 from zestor_controller.chart.values import Values
 from zestor_controller.crd import drift_of
@@ -123,7 +124,8 @@ def check_chart(folder: Path, texts: Texts) -> list[Trouble]:
             troubles.append(_edited(folder / path, state, text))
         elif (drift := drift_of(folder / path, text)) is not None:
             what = "is missing" if state is State.MISSING else "is not what the operator says"
-            troubles.append(Trouble(drift.path, drift.line, f"{what}; run `zestor chart sync`", drift.diff))
+            line = _first_change(drift.path, text)
+            troubles.append(Trouble(drift.path, line, f"{what}; run `zestor chart sync`", drift.diff))
     for path, _ in _stale(folder, texts):
         troubles.append(Trouble(folder / path, 1, "is not part of the chart any more; run `zestor chart sync`"))
     return troubles + _values(folder / "values.yaml", {}, complete=True)
@@ -171,10 +173,18 @@ def _state(folder: Path, path: str) -> State:
 
 def _edited(path: Path, state: State, text: str) -> Trouble:
     drift = drift_of(path, text)
-    line = drift.line if drift is not None and text else 1
+    line = _first_change(path, text) if text else 1
     what = "was edited by hand" if state is State.EDITED else "was not written by `zestor chart`"
     way_out = "move the change to values.yaml or to a file of your own, then delete this one and sync"
     return Trouble(path, line, f"{what}; {way_out}", drift.diff if drift is not None else "")
+
+
+def _first_change(path: Path, text: str) -> int:
+    """The first line, from 1, that differs and is not the mark: a checksum always does."""
+    present = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = zip_longest(present, text.splitlines())
+    changed = (number for number, (old, new) in enumerate(lines, 1) if old != new and not is_mark(old or new or ""))
+    return next(changed, 1)
 
 
 def _stale(folder: Path, texts: Texts) -> list[tuple[str, State]]:
