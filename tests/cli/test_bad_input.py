@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,14 @@ def test_dev_refuses_a_condition_without_objects(tmp_path: Path) -> None:
     text = (ROOT / "examples" / "01_website" / "operator.py").read_text()
     (tmp_path / "operator.py").write_text(text)
     refused(zestor("dev", str(tmp_path), "--exit-when", "Ready", cwd=tmp_path), 2, "--apply")
+
+
+def test_the_server_says_in_json_where_it_serves(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "zestor_controller.cli.main", "apiserver", "--output", "json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        process.terminate()
+        assert process.wait(20) == 0
+    assert told["ready"].startswith("https://127.0.0.1:")
+    assert (tmp_path / told["kubeconfig"]).is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from pathlib import Path
 
@@ -46,6 +47,7 @@ __all__ = ["apiserver"]
 @click.option("--controllers", type=click.Choice(["none", "all"]), default="none", show_default=True)
 @click.option("--crds", multiple=True, metavar="PATH", help="Apply CRDs of a file or folder before it is ready.")
 @click.option("--apply", "applied", multiple=True, metavar="FILE", help="Apply objects of a file, a folder or -.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def apiserver(
     port: int,
     bind: str,
@@ -57,6 +59,7 @@ def apiserver(
     controllers: str,
     crds: tuple[str, ...],
     applied: tuple[str, ...],
+    output: str,
 ) -> None:
     """Run an embedded API server until SIGTERM; prints `ready URL` once it serves."""
     settings = Settings(
@@ -68,10 +71,12 @@ def apiserver(
         audit=AuditLog(audit_log),
         data=data,
     )
-    asyncio.run(_serve(settings, controllers, read_manifests(crds), read_manifests(applied)))
+    asyncio.run(_serve(settings, controllers, read_manifests(crds), read_manifests(applied), output))
 
 
-async def _serve(settings: Settings, controllers: str, crds: list[Manifest], objects: list[Manifest]) -> None:
+async def _serve(
+    settings: Settings, controllers: str, crds: list[Manifest], objects: list[Manifest], output: str
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -85,7 +90,8 @@ async def _serve(settings: Settings, controllers: str, crds: list[Manifest], obj
             client = Client(MemoryTransport(served.api, headers))
             try:
                 await apply_manifests(client, [*crds, *objects])
-                click.echo(f"ready {served.url}")
+                told = {"ready": served.url, "kubeconfig": str(settings.kubeconfig)}
+                click.echo(json.dumps(told) if output == "json" else f"ready {served.url}")
                 await stop.wait()
             finally:
                 stop.set()
