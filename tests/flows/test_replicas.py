@@ -79,3 +79,23 @@ def test_l2_another_replica_goes_on(tmp_path: Path, end: signal.Signals) -> None
             second.send_signal(signal.SIGTERM)
             assert second.wait(10) == 0
         assert "holderIdentity" not in cluster.client.get(LEASE, "settings", namespace="default")["spec"]
+
+
+def test_an_operator_with_a_checkpoint_comes_back_without_a_list(tmp_path: Path) -> None:
+    (tmp_path / "operator.py").write_text(OPERATOR)
+    with EmbeddedCluster() as cluster:
+        asked = []
+        for name in ("do-one", "do-two"):
+            cluster.client.create("v1/ConfigMap", {"metadata": {"name": name}}, namespace="default")
+            before = len(cluster.requests)
+            command = [sys.executable, "-m", "zestor_controller.cli.main", "run", str(tmp_path / "operator.py")]
+            command += ["--kubeconfig", str(cluster.kubeconfig), "--checkpoint", str(tmp_path / "kept")]
+            with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+                cluster.client.wait_for(
+                    "v1/ConfigMap", name, lambda found: bool(found and found.metadata.annotations), namespace="default"
+                )
+                lists = [r for r in cluster.requests[before:] if r.verb == "list" and r.resource == "configmaps"]
+                asked.append(len([record for record in lists if not record.name and not record.namespace]))
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(20) == 0
+        assert asked == [1, 0]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from os import PathLike
+from pathlib import Path
 from typing import Any, Self, TypeVar, cast, overload
 
 import msgspec
@@ -35,6 +36,7 @@ R = TypeVar("R")
 Indexes = Mapping[str, Callable[[Any], Iterable[Hashable]]]
 
 SYNC_TIMEOUT = timedelta(seconds=120)
+CHECKPOINT_S = 60.0
 
 
 class ClusterCache:
@@ -51,6 +53,8 @@ class ClusterCache:
         metrics: where to count; a registry of its own unless given.
         timing: the reflectors' clocks.
         rng: jitter; a simulation passes its seeded one.
+        checkpoints: a folder that keeps what is cached, so that the next start resumes the watches and lists nothing;
+            Secrets are never kept.
     """
 
     def __init__(
@@ -63,8 +67,10 @@ class ClusterCache:
         metrics: Metrics | None = None,
         timing: Timing | None = None,
         rng: random.Random | None = None,
+        checkpoints: Path | None = None,
     ) -> None:
         self._client = client
+        self._checkpoints = checkpoints
         self._kubeconfig = kubeconfig
         self._context = context
         self._namespaces = namespaces
@@ -89,9 +95,21 @@ class ClusterCache:
             )
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
+        if self._checkpoints is not None:
+            self._running.append(self._tasks.create_task(self._save(), name="checkpoints"))
         return self
 
+    async def _save(self) -> None:
+        """Write checkpoints now and then, for a process that is killed."""
+        while True:
+            await asyncio.sleep(CHECKPOINT_S)
+            for informer in self.informers():
+                informer.save()
+                await asyncio.sleep(0)
+
     async def __aexit__(self, *exc: Any) -> None:
+        for informer in self.informers():
+            informer.save()
         for task in self._running:
             task.cancel()
         try:
@@ -245,6 +263,7 @@ class ClusterCache:
             rng=self._rng,
             metadata_only=metadata_only,
             compact=compact,
+            checkpoints=self._checkpoints,
         )
         self._informers[key] = informer
         self._running.append(self._tasks.create_task(informer.run(), name=f"informer {kind.store_name}"))

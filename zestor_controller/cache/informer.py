@@ -10,9 +10,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from zestor_controller.backoff import Backoff
+from zestor_controller.cache.checkpoint import NEVER, Checkpoint
 from zestor_controller.cache.decode import Record, RecordCodec, decode_object
 from zestor_controller.cache.lister import Lister
 from zestor_controller.cache.overlay import Overlay
@@ -49,6 +51,7 @@ class Informer(Generic[T]):
         rng: jitter.
         metadata_only: read metadata and nothing else.
         compact: keep objects compressed.
+        checkpoints: a folder to begin from and to write to; Secrets never are.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Informer(Generic[T]):
         rng: random.Random,
         metadata_only: bool = False,
         compact: bool = False,
+        checkpoints: Path | None = None,
     ) -> None:
         self.kind = kind
         self._stored: StoreKind[T] = store.kind(name, codec=RecordCodec(kind), indexes=indexes, synced=False)
@@ -73,6 +77,9 @@ class Informer(Generic[T]):
         self._target = target
         self._rng = rng
         clock = asyncio.get_running_loop().time
+        if kind.plural in NEVER and not kind.group:
+            checkpoints = None
+        stream = (client.transport.server if checkpoints is not None else "", name)
         scopes: list[str | None] = list(dict.fromkeys(namespaces)) if namespaces and kind.namespaced else [None]
         self._reflectors = [
             Reflector(
@@ -88,6 +95,7 @@ class Informer(Generic[T]):
                 alone=len(scopes) == 1,
                 metadata_only=metadata_only,
                 compact=compact,
+                checkpoint=Checkpoint(checkpoints, (*stream, scope or "")) if checkpoints is not None else None,
             )
             for scope in scopes
         ]
@@ -153,6 +161,11 @@ class Informer(Generic[T]):
             if len(self._reflectors) > 1:
                 await self.wait_synced()
                 self._target.mark_synced()
+
+    def save(self) -> None:
+        """Write the checkpoints of what is live."""
+        for reflector in self._reflectors:
+            reflector.save()
 
     @property
     def bytes(self) -> int:

@@ -19,6 +19,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from zestor_controller.backoff import Backoff
+from zestor_controller.cache.checkpoint import Checkpoint
 from zestor_controller.cache.decode import (
     EPOCH,
     Record,
@@ -56,6 +57,7 @@ PAGE_BYTES: Final = 1 << 20
 MAX_PAGE: Final = 500
 RESTORE_CONFIRM_S: Final = 30.0
 SKIPPED_S: Final = 10.0
+ACCEPT_S: Final = 1.0  # a server that has not refused a version within this time goes on from it
 JSON: Final = "application/json"
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -103,6 +105,7 @@ class Reflector(Generic[T]):
         metadata_only: read metadata and nothing else of each object.
         compact: keep objects compressed: less memory, for some 10 us more at each event and each read.
         epoch: what is added to versions; it grows when the server has been restored (C2).
+        checkpoint: where to begin, and what to write at times; None begins with a list.
     """
 
     client: Client
@@ -121,13 +124,14 @@ class Reflector(Generic[T]):
     _restore: _Restore | None = None
     _asked_to_wait: float = 0.0
     epoch: int = 0
+    checkpoint: Checkpoint | None = None
     _restored: bool = False
 
     async def run(self) -> None:
         """List and watch for ever; ends only by cancellation. Every failure backs off and is told in the status."""
         loop = asyncio.get_running_loop()
         backoff = Backoff(rng=self.rng, clock=loop.time)
-        state = State()
+        state = await self._resumed() if self.checkpoint is not None and not self.status.synced else State()
         while True:
             if state.absent and self.status.synced and self.target.count():
                 await self._drop()
@@ -139,6 +143,36 @@ class Reflector(Generic[T]):
                 self._tell(state, outcome.error)
             state = step(state, outcome, loop.time())
             self.status.version = state.version
+
+    # Checkpoints
+
+    async def _resumed(self) -> State:
+        """Begin with the watch from a checkpoint, if there is one; nothing is served before it is accepted."""
+        found = self.checkpoint.load() if self.checkpoint is not None else None
+        if found is None:
+            return State()
+        version, records = found
+        stage = self._stage()
+        for name, record in records:
+            stage.put(name, record)
+        await stage.commit_async(SLICE_S)
+        self.status.version = version
+        return State(Phase.WATCH, version)
+
+    def _accept(self) -> None:
+        """The checkpoint that the stream began from is good: the server goes on from its version."""
+        if not self.status.synced:
+            if self.alone:
+                self.target.mark_synced()
+            self.status.listed()
+            self._live()
+
+    def save(self) -> None:
+        """Write the checkpoint, if the stream is live: only then do version and objects belong together."""
+        if self.checkpoint is None or not self.status.live or self.epoch:
+            return
+        prefix = f"{self.namespace}/" if self.namespace and not self.alone else ""
+        self.checkpoint.save(self.status.version, [item for item in self.target.items() if item[0].startswith(prefix)])
 
     # Listing
 
@@ -287,6 +321,7 @@ class Reflector(Generic[T]):
         reading = _Reading(self, state.version)
         end = "closed"
         opened = False
+        accepting: asyncio.TimerHandle | None = None
         try:
             async with (
                 asyncio.timeout(seconds + self.timing.margin) as deadline,
@@ -298,6 +333,8 @@ class Reflector(Generic[T]):
                 ) as batches,
             ):
                 opened = True
+                if not self.status.synced:
+                    accepting = loop.call_later(ACCEPT_S, self._accept)
                 self._live()
                 while True:
                     try:
@@ -307,6 +344,7 @@ class Reflector(Generic[T]):
                         break
                     self.status.last_line = loop.time()
                     await reading.take(lines)
+                    self._accept()
                     if reading.skipped and end != "skipped":
                         end = "skipped"
                         deadline.reschedule(min(started + seconds, loop.time() + SKIPPED_S))
@@ -323,6 +361,8 @@ class Reflector(Generic[T]):
             end = "reset"
             return Failed(error, reading.version, reading.lines, reading.skipped)
         finally:
+            if accepting is not None:
+                accepting.cancel()
             if end == "closed" and loop.time() - started >= seconds - 1:
                 end = "server_timeout"
             elif end == "closed" and not reading.lines and loop.time() - started < 1:

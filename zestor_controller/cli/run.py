@@ -25,6 +25,11 @@ __all__ = ["run"]
 @click.option("--workers", type=click.IntRange(min=1), help="How many objects each controller reconciles at once.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics here.")
 @click.option("--health-port", type=click.IntRange(0, 65535), help="Serve /healthz, /readyz and /statusz here.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep what the caches hold in this folder: a restart resumes the watches and lists nothing.",
+)
 @click.option("--leader-elect", is_flag=True, help="Work only while this replica has the lease.")
 @click.option("--lease-name", help="The Lease; named after the first controller unless given.")
 @click.option("--lease-namespace", help="Its namespace; POD_NAMESPACE or the context's own unless given.")
@@ -40,6 +45,7 @@ def run(
     workers: int | None,
     metrics_port: int | None,
     health_port: int | None,
+    checkpoint: Path | None,
     leader_elect: bool,
     lease_name: str | None,
     lease_namespace: str | None,
@@ -67,6 +73,8 @@ def run(
     if workers is not None:
         for controller in manager.controllers:
             controller.concurrency = workers
+    if checkpoint is not None:
+        manager.checkpoints = checkpoint
     if lease_name and not leader_elect:
         raise ConfigError("--lease-name has a meaning with --leader-elect only; give both")
     if leader_elect:

@@ -7,10 +7,12 @@ Invariant: this is the only module that imports aiohttp's client; its exceptions
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -55,6 +57,11 @@ class Transport(Protocol):
     @property
     def host(self) -> str:
         """``host:port``, for metrics and messages."""
+        ...
+
+    @property
+    def server(self) -> str:
+        """Which server it is: another one at the same address has another text."""
         ...
 
     async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
@@ -102,6 +109,13 @@ class AiohttpTransport:
         """``host:port`` of the server."""
         url = URL(self._base)
         return f"{url.host}:{url.port}"
+
+    @property
+    def server(self) -> str:
+        """See :meth:`Transport.server`: the address, and the authority that vouches for it."""
+        config = self.config
+        authority = config.ca_data or (Path(config.ca_file).read_text() if config.ca_file else "")
+        return f"{self._base} {hashlib.sha256(authority.encode()).hexdigest()}"
 
     async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
         """See :meth:`Transport.request`; a 401 refreshes the credentials once and tries again."""
@@ -271,6 +285,11 @@ class MemoryTransport:
     def host(self) -> str:
         """A name for messages."""
         return "in-memory"
+
+    @property
+    def server(self) -> str:
+        """See :meth:`Transport.server`."""
+        return f"in-memory {id(self._handler)}"
 
     async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
         """See :meth:`Transport.request`."""

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from zestor_controller.cache import ClusterCache
@@ -60,6 +61,7 @@ class Manager:
         host: the address of both; loopback outside a cluster, every address inside.
         grace: how long a stop waits for running reconciles.
         leader_election: work only while this replica leads; without it, it always works.
+        checkpoints: a folder that keeps what the caches hold, so that a restart lists nothing.
 
     Attributes:
         gate: refuses writes while this replica does not lead; the manager's own connections ask it.
@@ -79,6 +81,7 @@ class Manager:
         host: str | None = None,
         grace: timedelta = GRACE,
         leader_election: LeaderElection | None = None,
+        checkpoints: Path | None = None,
     ) -> None:
         names = [controller.name for controller in controllers]
         for name in names:
@@ -93,6 +96,7 @@ class Manager:
         self.host = host
         self.grace = grace
         self.leader_election = leader_election
+        self.checkpoints = checkpoints
         self.gate = WriteGate()
         self.metrics = Metrics()
         self.outcomes: StoreKind[Outcome] = MemoryStore().kind("outcomes", Outcome, compare=lambda old, new: False)
@@ -176,7 +180,7 @@ class Manager:
             self.ports = health.ports
             self._watchdog = stack.enter_context(LoopWatchdog(self.metrics))
             cache = self._cache = await stack.enter_async_context(
-                ClusterCache(client, namespaces=self.namespaces, metrics=self.metrics)
+                ClusterCache(client, namespaces=self.namespaces, metrics=self.metrics, checkpoints=self.checkpoints)
             )
             rng = random.Random()
             recorder = self._recorder = EventRecorder(
