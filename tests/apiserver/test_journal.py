@@ -156,6 +156,22 @@ def test_damage_in_the_middle_is_refused_and_the_byte_is_named(tmp_path: Path) -
         opened(tmp_path)
 
 
+def test_a4_a_snapshot_that_fails_loses_no_write(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, storage = opened(tmp_path)
+    (tmp_path / "snapshot.new").mkdir()  # nothing can be written in its place
+    large = "x" * (1 << 20)
+    for number in range(70):
+        name = f"n{number}"
+        obj = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": name}, "data": {"a": large}}
+        storage.write(KEY, "default", name, obj)
+    assert caplog.text.count("no snapshot could be written") == 1
+    before, revision = contents(storage), storage.revision
+    assert len(before) == 70
+    (tmp_path / "snapshot.new").rmdir()
+    _, storage = opened(tmp_path)
+    assert (contents(storage), storage.revision) == (before, revision)
+
+
 OPEN: list[FileJournal] = []
 
 

@@ -120,8 +120,13 @@ class FileJournal:
             raise
         self._size += len(framed)
         if self._size > max(LEAST_BEFORE_SNAPSHOT, 2 * self._snapshot_size):
-            # This change is in the old file and will be in the new one: a snapshot of the storage does not have it yet.
-            self._write_snapshot(framed)
+            try:
+                # The storage does not have this change yet, and so the snapshot has not: it begins the new journal.
+                self._write_snapshot(framed)
+            except OSError as error:
+                # The change is in the journal, so its write has succeeded; it must not fail for the snapshot's sake.
+                _log.warning("%s: no snapshot could be written, the journal goes on growing: %s", self._folder, error)
+                self._snapshot_size = self._size  # try again when it has doubled
 
     def close(self) -> None:
         """Give the folder back."""
