@@ -139,6 +139,12 @@ def test_a_checkpoint_is_written_while_it_runs_for_a_process_that_is_killed(tmp_
         async with ClusterCache(server.client(), checkpoints=tmp_path) as cache:
             await cache.add(KIND)
             await asyncio.sleep(61)
-            assert len(files(tmp_path)) == 1
+            (file,) = files(tmp_path)
+            written = file.stat().st_ino
+            await asyncio.sleep(300)
+            assert file.stat().st_ino == written  # nothing has changed, so nothing is written
+            await server.client().create(KIND, body("b", b="1"), namespace="default")
+            await asyncio.sleep(61)
+            assert file.stat().st_ino != written
 
     run_virtual(main())

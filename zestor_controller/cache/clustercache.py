@@ -83,6 +83,7 @@ class ClusterCache:
         self._stack = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
+        self._saving: asyncio.Task[None] | None = None
         self._blocking: BlockingClusterCache | None = None
 
     # Life
@@ -96,7 +97,7 @@ class ClusterCache:
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
         if self._checkpoints is not None:
-            self._running.append(self._tasks.create_task(self._save(), name="checkpoints"))
+            self._saving = self._tasks.create_task(self._save(), name="checkpoints")
         return self
 
     async def _save(self) -> None:
@@ -104,12 +105,14 @@ class ClusterCache:
         while True:
             await asyncio.sleep(CHECKPOINT_S)
             for informer in self.informers():
-                informer.save()
-                await asyncio.sleep(0)
+                await informer.save()
 
     async def __aexit__(self, *exc: Any) -> None:
+        if self._saving is not None:
+            self._saving.cancel()
+            await asyncio.wait({self._saving})  # it may be writing what is written anew below
         for informer in self.informers():
-            informer.save()
+            await informer.save()
         for task in self._running:
             task.cancel()
         try:

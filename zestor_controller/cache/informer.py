@@ -162,10 +162,10 @@ class Informer(Generic[T]):
                 await self.wait_synced()
                 self._target.mark_synced()
 
-    def save(self) -> None:
+    async def save(self) -> None:
         """Write the checkpoints of what is live."""
         for reflector in self._reflectors:
-            reflector.save()
+            await reflector.save()
 
     @property
     def bytes(self) -> int:

@@ -131,7 +131,7 @@ class Reflector(Generic[T]):
         """List and watch for ever; ends only by cancellation. Every failure backs off and is told in the status."""
         loop = asyncio.get_running_loop()
         backoff = Backoff(rng=self.rng, clock=loop.time)
-        state = await self._resumed() if self.checkpoint is not None and not self.status.synced else State()
+        state = await self._resumed()
         while True:
             if state.absent and self.status.synced and self.target.count():
                 await self._drop()
@@ -148,7 +148,7 @@ class Reflector(Generic[T]):
 
     async def _resumed(self) -> State:
         """Begin with the watch from a checkpoint, if there is one; nothing is served before it is accepted."""
-        found = self.checkpoint.load() if self.checkpoint is not None else None
+        found = self.checkpoint.load() if self.checkpoint is not None and not self.status.synced else None
         if found is None:
             return State()
         version, records = found
@@ -167,12 +167,13 @@ class Reflector(Generic[T]):
             self.status.listed()
             self._live()
 
-    def save(self) -> None:
+    async def save(self) -> None:
         """Write the checkpoint, if the stream is live: only then do version and objects belong together."""
         if self.checkpoint is None or not self.status.live or self.epoch:
             return
         prefix = f"{self.namespace}/" if self.namespace and not self.alone else ""
-        self.checkpoint.save(self.status.version, [item for item in self.target.items() if item[0].startswith(prefix)])
+        items = [item for item in self.target.items() if item[0].startswith(prefix)]
+        await self.checkpoint.save(self.status.version, items)
 
     # Listing
 
