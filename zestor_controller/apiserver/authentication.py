@@ -26,6 +26,11 @@ ANONYMOUS: Final = User("system:anonymous", groups=("system:unauthenticated",))
 ADMINISTRATOR: Final = User("kubernetes-admin", groups=("system:masters", AUTHENTICATED))
 
 
+def account_groups(namespace: str) -> tuple[str, str]:
+    """The groups of every service account of a namespace."""
+    return "system:serviceaccounts", f"system:serviceaccounts:{namespace}"
+
+
 def read_token_file(path: Path) -> dict[str, User]:
     """Tokens of a CSV file: ``token,user,uid,"group1,group2"``.
 
@@ -136,5 +141,5 @@ def impersonated(request: HttpRequest) -> User | None:
     if name == ANONYMOUS.name:
         return User(name, uid, (*groups, *(group for group in ANONYMOUS.groups if group not in groups)), extra)
     if not groups and name.startswith(ACCOUNT) and name.count(":") == 3:
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}")
+        groups = account_groups(name.split(":")[2])
     return User(name, uid, (*groups, *((AUTHENTICATED,) if AUTHENTICATED not in groups else ())), extra)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from zestor_controller.apiserver.authentication import ACCOUNT
 from zestor_controller.apiserver.contract import Json, User
 from zestor_controller.apiserver.storage import Storage
 
@@ -18,7 +19,6 @@ __all__ = ["Attributes", "RbacAuthorizer", "bootstrap_roles", "covers"]
 
 GROUP: Final = "rbac.authorization.k8s.io"
 MASTERS: Final = "system:masters"
-ACCOUNT: Final = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from zestor_controller.apiserver.authentication import AUDIENCE, AUTHENTICATED
+from zestor_controller.apiserver.authentication import ACCOUNT, AUDIENCE, AUTHENTICATED, account_groups
 from zestor_controller.apiserver.contract import Json, User
 from zestor_controller.apiserver.storage import Storage
 
@@ -78,7 +78,7 @@ class TokenIssuer:
             "jti": identity,
             _CLAIMS: about,
             "nbf": now,
-            "sub": f"system:serviceaccount:{meta['namespace']}:{meta['name']}",
+            "sub": f"{ACCOUNT}{meta['namespace']}:{meta['name']}",
         }
         signed = f"{self._header}.{_packed(claims)}"
         r, s = decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(SHA256())))
@@ -105,8 +105,7 @@ class TokenIssuer:
             if kind != "Secret":
                 extra[f"authentication.kubernetes.io/{kind.lower()}-name"] = (bound["name"],)
                 extra[f"authentication.kubernetes.io/{kind.lower()}-uid"] = (bound["uid"],)
-        groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
-        return User(claims["sub"], account["uid"], groups, extra)
+        return User(claims["sub"], account["uid"], (*account_groups(namespace), AUTHENTICATED), extra)
 
     def _lives(self, plural: str, namespace: str, wanted: Json) -> bool:
         found = self._storage.table(("", plural)).get(namespace, wanted["name"])

@@ -168,7 +168,7 @@ def _write(path: Path, text: str) -> Path:
 
 def _state(folder: Path, path: str) -> State:
     file = folder / path
-    return judge(path, file.read_text(encoding="utf-8") if file.exists() else None)
+    return judge(file.read_text(encoding="utf-8") if file.exists() else None)
 
 
 def _edited(path: Path, state: State, text: str) -> Trouble:
@@ -193,7 +193,7 @@ def _stale(folder: Path, texts: Texts) -> list[tuple[str, State]]:
     for file in sorted(folder.rglob("*")):
         path = file.relative_to(folder).as_posix()
         if path not in texts and file.suffix in (".yaml", ".tpl", ".txt") and not is_written_once(path):
-            state = judge(path, file.read_text(encoding="utf-8"))
+            state = judge(file.read_text(encoding="utf-8"))
             if state in (State.GENERATED, State.EDITED):
                 found.append((path, state))
     return found

@@ -53,7 +53,7 @@ def is_mark(line: str) -> bool:
     return _MARK.search(line) is not None
 
 
-def judge(path: str, text: str | None) -> State:
+def judge(text: str | None) -> State:
     """The state of a file's present text; None where there is no file."""
     if text is None:
         return State.MISSING

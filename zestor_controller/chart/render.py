@@ -19,7 +19,7 @@ from zestor_controller.crd import render_crd, yaml_text
 from zestor_controller.errors import ConfigError
 from zestor_controller.manager import Manager
 from zestor_controller.manager.rights import READ, VERBS, Rule, rules_for
-from zestor_controller.objects import CustomResource
+from zestor_controller.objects import CustomResource, kind_of
 
 __all__ = ["chart_name", "is_written_once", "render"]
 
@@ -61,7 +61,7 @@ def render(manager: Manager, *, target: str = "operator.py", models: Models | No
     if models is None:
         kinds = {controller.kind.kind: controller.kind.model for controller in manager.controllers}
         models = [model for model in kinds.values() if issubclass(model, CustomResource)]
-    models = sorted(models, key=lambda model: render_crd(model)[0])
+    models = sorted(models, key=lambda model: kind_of(model).store_name)
     rules = rules_for(manager.controllers)
     values = Values(image=Image(repository=name))
     names = {
@@ -116,20 +116,15 @@ def _description(name: str, models: list[type[CustomResource[Any, Any]]]) -> str
 def _people(models: list[type[CustomResource[Any, Any]]], verbs: Iterable[str]) -> str:
     rules = []
     for model in models:
-        group, plural = _names(model)
-        rules.append(Rule(group, (plural,), tuple(verbs)))
-        rules.append(Rule(group, (f"{plural}/status",), ("get",)))
+        kind = kind_of(model)
+        rules.append(Rule(kind.group, (kind.plural,), tuple(verbs)))
+        rules.append(Rule(kind.group, (f"{kind.plural}/status",), ("get",)))
     return _rules(rules)
 
 
 def _rules(rules: Iterable[Rule]) -> str:
     documents = [rule.document() for rule in rules]
     return yaml_text(documents).rstrip() if documents else ""
-
-
-def _names(model: type[CustomResource[Any, Any]]) -> tuple[str, str]:
-    plural, _, group = render_crd(model)[0].removesuffix(".yaml").partition(".")
-    return group, plural
 
 
 def _crd_template(text: str) -> str:
@@ -153,7 +148,7 @@ def _crd_template(text: str) -> str:
 
 
 def _readme(name: str, models: list[type[CustomResource[Any, Any]]], values: Values) -> str:
-    kinds = ", ".join(f"`{'.'.join(reversed(_names(model)))}`" for model in models)
+    kinds = ", ".join(f"`{kind_of(model).store_name}`" for model in models)
     table = "\n".join(f"| `{path}` | `{default}` | {told} |" for path, default, told in rows(values))
     crds = (
         f"The CRDs of {kinds} are installed and upgraded with the release (`crds.enabled`) and stay, with every object "

@@ -195,7 +195,7 @@ class Manager:
             self._elector = self._electing(client, rng)
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(recorder.run(), name="event recorder")
-                asking = tasks.create_task(self._ask_for_rights(client if told else None), name="rights")
+                asking = tasks.create_task(self._ask_for_rights(client), name="rights") if told else None
                 while not stop.is_set():
                     # Runners are made before the election: they start the caches, and those who stand by keep them.
                     self._runners = [Runner(controller, services) for controller in self.controllers]
@@ -203,13 +203,11 @@ class Manager:
                         await serve_term(self._runners, self._elector, stop, self.grace.total_seconds())
                 await self._leave(recorder)
                 writing.cancel()
-                asking.cancel()
+                if asking is not None:
+                    asking.cancel()
 
-    async def _ask_for_rights(self, client: Client | None) -> None:
+    async def _ask_for_rights(self, client: Client) -> None:
         """Find missing rights before a reconcile does; a server that does not tell is not asked again."""
-        if client is None:
-            return
-        self.gate.exempt += (REVIEW_PATH,)  # a question, though it is a POST
         rules = rules_for(self.controllers)
         while True:
             try:
@@ -228,7 +226,7 @@ class Manager:
         election = self.leader_election
         if election is None:
             return None
-        return LeaderElector(
+        elector = LeaderElector(
             client,
             election,
             namespace=election.namespace or os.environ.get("POD_NAMESPACE") or client.namespace,
@@ -237,6 +235,8 @@ class Manager:
             clock=election_clock(),
             rng=rng,
         )
+        self.gate.exempt += (REVIEW_PATH,)  # a question, though it is a POST
+        return elector
 
     async def _leave(self, recorder: EventRecorder) -> None:
         """Flush what cancelled reconciles had to tell, too, and hand the lease back last of all."""

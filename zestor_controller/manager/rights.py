@@ -34,20 +34,15 @@ class Rule:
         group: the API group; empty for the core.
         resources: plurals, with a subresource after a slash.
         verbs: what is allowed.
-        names: which objects only; all unless given.
     """
 
     group: str
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
-    names: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The rule as the API has it."""
-        rule: dict[str, Any] = {"apiGroups": [self.group], "resources": list(self.resources)}
-        if self.names:
-            rule["resourceNames"] = list(self.names)
-        return {**rule, "verbs": list(self.verbs)}
+        return {"apiGroups": [self.group], "resources": list(self.resources), "verbs": list(self.verbs)}
 
 
 @dataclass(frozen=True, slots=True)
