@@ -62,6 +62,7 @@ class Manager:
         grace: how long a stop waits for running reconciles.
         leader_election: work only while this replica leads; without it, it always works.
         checkpoints: a folder that keeps what the caches hold, so that a restart lists nothing.
+        rng: jitter and generated names; a simulation passes its seeded one.
 
     Attributes:
         gate: refuses writes while this replica does not lead; the manager's own connections ask it.
@@ -82,6 +83,7 @@ class Manager:
         grace: timedelta = GRACE,
         leader_election: LeaderElection | None = None,
         checkpoints: Path | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         names = [controller.name for controller in controllers]
         for name in names:
@@ -97,6 +99,7 @@ class Manager:
         self.grace = grace
         self.leader_election = leader_election
         self.checkpoints = checkpoints
+        self._rng = rng if rng is not None else random.Random()
         self.gate = WriteGate()
         self.metrics = Metrics()
         self.outcomes: StoreKind[Outcome] = MemoryStore().kind("outcomes", Outcome, compare=lambda old, new: False)
@@ -180,9 +183,15 @@ class Manager:
             self.ports = health.ports
             self._watchdog = stack.enter_context(LoopWatchdog(self.metrics))
             cache = self._cache = await stack.enter_async_context(
-                ClusterCache(client, namespaces=self.namespaces, metrics=self.metrics, checkpoints=self.checkpoints)
+                ClusterCache(
+                    client,
+                    namespaces=self.namespaces,
+                    metrics=self.metrics,
+                    rng=self._rng,
+                    checkpoints=self.checkpoints,
+                )
             )
-            rng = random.Random()
+            rng = self._rng
             recorder = self._recorder = EventRecorder(
                 client,
                 controller=self.controllers[0].name if len(self.controllers) == 1 else "zestor-controller",

@@ -1,0 +1,166 @@
+"""The simulated operator: Secrets owned by ConfigMaps, and a record of everything its functions were called with.
+
+It is an ordinary operator: level-triggered, stateless, reads from the cache, writes through ``ctx``. What it records
+serves the oracle; its functions never read it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from zestor_controller.cache import Lister
+from zestor_controller.client import Client
+from zestor_controller.controller import Context, Controller, Request
+from zestor_controller.manager import Manager
+from zestor_controller.objects import MergePatch, Unstructured
+
+__all__ = ["CHILD", "FINALIZER", "OWNER", "Process", "is_owner", "owned_by"]
+
+OWNER: Final = "v1/ConfigMap"
+CHILD: Final = "v1/Secret"
+FINALIZER: Final = "simulation.zestor.dev/cleanup"
+PAUSES: Final = (0.0, 0.0, 0.001, 0.05, 1.5)
+
+
+def is_owner(obj: Unstructured) -> bool:
+    """Whether a ConfigMap is one of the simulation's owners; the cluster has others."""
+    return "children" in (obj.get("data") or {})
+
+
+def owned_by(child: Unstructured) -> str:
+    """The uid of the owner of a child; empty when it has none."""
+    references = child["metadata"].get("ownerReferences") or []
+    return str(references[0]["uid"]) if references else ""
+
+
+@dataclass(slots=True)
+class Process:
+    """One life of the operator, from a start to a stop.
+
+    Attributes:
+        seen: the uid and text that the last completed reconcile of each key was called with.
+        reconciled: every uid that a reconcile was called with.
+        deleted: the uid that each call of the ``deleted`` function was told, None where it was told none.
+        cleaned: every uid whose cleanup succeeded, once for each success.
+        violations: what must never happen, noticed while it ran.
+        listers: what the operator reads from.
+        running: the keys that are being reconciled.
+    """
+
+    rng: random.Random
+    note: Callable[[str], None]
+    finalizer: bool
+    concurrency: int
+    checkpoints: Path | None
+    seen: dict[str, tuple[str, str]] = field(default_factory=dict)
+    reconciled: dict[str, str] = field(default_factory=dict)
+    deleted: list[str | None] = field(default_factory=list)
+    cleaned: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    listers: dict[str, Lister[Any]] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+
+    def start(self, client: Client) -> None:
+        """Serve until :meth:`stop` or :meth:`kill`."""
+        manager = Manager(self._controller(), checkpoints=self.checkpoints, rng=self.rng)
+        self._task = asyncio.get_running_loop().create_task(manager.serve(self._stop, client=client), name="operator")
+
+    async def stop(self) -> None:
+        """Stop in order."""
+        assert self._task is not None  # started
+        self._stop.set()
+        await self._task
+
+    async def kill(self) -> None:
+        """End at once, whatever runs."""
+        assert self._task is not None  # started
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended the operator that nobody stopped."""
+        task = self._task
+        return task.exception() if task is not None and task.done() and not task.cancelled() else None
+
+    def _controller(self) -> Controller[Unstructured]:
+        controller = Controller(OWNER, name="simulated", concurrency=self.concurrency).owns(CHILD)
+        controller.reconciler(self._reconcile)
+        controller.deleted(self._deleted)
+        if self.finalizer:
+            controller.finalizer(FINALIZER)(self._cleanup)
+        return controller
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self.rng.choice(PAUSES))
+
+    async def _reconcile(self, owner: Unstructured, ctx: Context) -> None:
+        if not is_owner(owner):
+            return
+        key, uid = str(ctx.request), owner["metadata"]["uid"]
+        self._enter(key)
+        try:
+            self.listers.update({OWNER: ctx.lister(OWNER), CHILD: ctx.lister(CHILD)})
+            self.reconciled[uid] = key
+            await self._pause()
+            await self._children(owner, ctx)
+            await self._pause()
+            text = owner["data"]["text"]
+            if (owner["metadata"].get("annotations") or {}).get("seen") != text:
+                patch = MergePatch({"metadata": {"annotations": {"seen": text}}})
+                await ctx.client.patch(OWNER, ctx.request.name, patch, namespace=ctx.request.namespace)
+            self.seen[key] = uid, text
+        finally:
+            self.running.remove(key)
+
+    async def _children(self, owner: Unstructured, ctx: Context) -> None:
+        meta, data = owner["metadata"], owner["data"]
+        wanted, uid = int(data["children"]), meta["uid"]
+        mine = sorted(c["metadata"]["name"] for c in ctx.list(CHILD) if owned_by(c) == uid)
+        self.note(f"  {ctx.request} wants {wanted}, sees {len(mine)} ({', '.join(ctx.causes)})")
+        if data["names"] == "generated":
+            for name in mine[wanted:]:
+                await ctx.delete(CHILD, name)
+            reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": meta["name"], "uid": uid}
+            body: dict[str, Any] = {"metadata": {"generateName": f"{meta['name']}-", "ownerReferences": [reference]}}
+            for _ in range(wanted - len(mine)):
+                await ctx.client.create(CHILD, body, namespace=meta["namespace"])
+            return
+        names = [f"{meta['name']}-{uid[:8]}-{number}" for number in range(wanted)]
+        for name in mine:
+            if name not in names:
+                await ctx.delete(CHILD, name)
+        for name in names:
+            child = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": name},
+                "stringData": {"text": data["text"]},
+            }
+            await ctx.apply(child)
+
+    async def _cleanup(self, owner: Unstructured, ctx: Context) -> None:
+        key = str(ctx.request)
+        self._enter(key)
+        try:
+            await self._pause()
+            self.cleaned.append(owner["metadata"]["uid"])
+        finally:
+            self.running.remove(key)
+
+    async def _deleted(self, request: Request, last: Unstructured | None, ctx: Context) -> None:
+        if last is None or is_owner(last):
+            self.note(f"  deleted {request}")
+            self.deleted.append(last["metadata"]["uid"] if last is not None else None)
+
+    def _enter(self, key: str) -> None:
+        if key in self.running:
+            self.violations.append(f"Q1: {key} is reconciled twice at once")
+        self.running.append(key)

@@ -1,0 +1,209 @@
+"""The simulated world: a server and its users, the network in front of it, and the operator behind that."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+from typing import Final
+
+from zestor_controller.apiserver import ApiServer
+from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.client import Client, MemoryTransport
+from zestor_controller.errors import AlreadyExists, Conflict
+from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.objects import MergePatch, Unstructured
+from zestor_controller.testing.backup import Backup
+from zestor_controller.testing.faults import FaultyNetwork
+from zestor_controller.testing.simulation.operator import CHILD, OWNER, Process, is_owner, owned_by
+
+__all__ = ["NAMESPACE", "World"]
+
+EPOCH_S: Final = 1_767_225_600.0  # 2026-01-01
+NAMESPACE: Final = "default"
+TOKEN: Final = "simulation"
+NAMES: Final = ("o0", "o1", "o2", "o3")
+
+
+class World:
+    """Everything that a run consists of.
+
+    Args:
+        seed: what the run is a function of.
+
+    Attributes:
+        rng: decides what users and the network do.
+        trace: one line for each thing that happened, with the virtual time in seconds.
+        restored: a backup was restored: what was acknowledged before may be lost or come back.
+        most: the largest number of children that each owner (by uid) has ever asked for.
+        overfull: owners that had more children than they ever asked for.
+        processes: the lives of the operator, the present one last.
+        checkpoints: a folder for the operator's checkpoints; None for none.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.trace: list[str] = []
+        self.restored = False
+        self.most: dict[str, int] = {}
+        self.overfull: list[str] = []
+        self.processes: list[Process] = []
+        self.checkpoints: Path | None = None
+        self.rng = random.Random(f"world {seed}")
+        self.api = ApiServer(self._authenticator(), rng=random.Random(f"server {seed}"), wall=self._wall)
+        self.network = FaultyNetwork(self.api)
+        self.users = self.client_of(self)
+        self.backup: Backup | None = None
+        self._texts = 0
+        # One answer for a whole run: a process that starts anew is the same program.
+        self.finalizer = self.rng.random() < 0.5
+        self._concurrency = self.rng.choice((1, 1, 4))
+
+    @staticmethod
+    def _authenticator() -> TokenAuthenticator:
+        return TokenAuthenticator({TOKEN: ADMINISTRATOR})
+
+    @staticmethod
+    def _wall() -> float:
+        try:
+            return EPOCH_S + asyncio.get_running_loop().time()
+        except RuntimeError:  # the server makes its first objects before the loop runs
+            return EPOCH_S
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """The server as its users reach it: no fault is between."""
+        return await self.api.handle(request)
+
+    @staticmethod
+    def client_of(handler: FaultyNetwork | World) -> Client:
+        """A client with an administrator's rights."""
+        return Client(MemoryTransport(handler, {"Authorization": f"Bearer {TOKEN}"}))
+
+    def note(self, text: str) -> None:
+        """Add a line to the trace."""
+        self.trace.append(f"{asyncio.get_running_loop().time():11.3f}  {text}")
+
+    # The operator
+
+    @property
+    def process(self) -> Process:
+        """The operator's present life."""
+        return self.processes[-1]
+
+    def start(self) -> None:
+        """Start the operator."""
+        self.note("the operator starts")
+        rng = random.Random(f"operator {self.seed} {len(self.processes)}")
+        process = Process(rng, self.note, self.finalizer, self._concurrency, self.checkpoints)
+        self.processes.append(process)
+        process.start(self.client_of(self.network))
+
+    async def restart(self, kill: bool) -> None:
+        """End the operator and start it again."""
+        self.note("the operator is killed" if kill else "the operator is stopped")
+        # Stopping waits for requests; one that a frozen network holds would last for its whole timeout.
+        await (self.process.kill() if kill else self.process.stop())
+        self.start()
+
+    # The server
+
+    def take_backup(self) -> None:
+        """Keep the server's present state; :meth:`restore` goes back to it."""
+        self.backup = Backup.of(self.api)
+
+    def restore(self, bump: int) -> None:
+        """Put the server back to the last backup."""
+        if self.backup is None:
+            return
+        self.note(f"the server is restored to version {self.backup.revision}, versions go on from +{bump}")
+        rng = random.Random(f"server {self.seed} {self.api.storage.revision}")
+        for table in self.api.storage.tables():
+            table.close()
+        self.api = self.backup.restore(self._authenticator(), bump=bump, rng=rng, wall=self._wall)
+        self.network.server = self.api
+        self.restored = True
+
+    # Users
+
+    async def owners(self) -> list[Unstructured]:
+        """The owners, as the server has them."""
+        return [one for one in await self.users.list(OWNER, namespace=NAMESPACE) if is_owner(one)]
+
+    async def children(self) -> list[Unstructured]:
+        """The children, as the server has them."""
+        return list(await self.users.list(CHILD, namespace=NAMESPACE))
+
+    async def count_children(self) -> None:
+        """Note owners that have more children than they ever asked for."""
+        counts: dict[str, int] = {}
+        for child in await self.children():
+            counts[owned_by(child)] = counts.get(owned_by(child), 0) + 1
+        for uid, count in counts.items():
+            if count > self.most.get(uid, count):
+                self.overfull.append(f"{uid} has {count} children and never asked for more than {self.most[uid]}")
+
+    async def set_owner(self) -> None:
+        """Create an owner, or change what it asks for."""
+        name, wanted = self.rng.choice(NAMES), self.rng.choice((0, 1, 1, 2, 3))
+        self._texts += 1
+        data = {"children": str(wanted), "text": f"t{self._texts}", "names": self.rng.choice(("generated", "fixed"))}
+        found = next((one for one in await self.owners() if one["metadata"]["name"] == name), None)
+        if found is None:
+            self.note(f"a user creates {name} with {wanted} {data['names']} children, text {data['text']}")
+            try:
+                made = await self.users.create(OWNER, {"metadata": {"name": name}, "data": data}, namespace=NAMESPACE)
+            except AlreadyExists:
+                return
+            self.most[made["metadata"]["uid"]] = wanted
+            return
+        if found["metadata"].get("deletionTimestamp"):
+            return
+        del data["names"]
+        self.note(f"a user changes {name} to {wanted} children, text {data['text']}")
+        uid = found["metadata"]["uid"]
+        self.most[uid] = max(wanted, self.most.get(uid, 0))
+        await self.users.patch(OWNER, name, MergePatch({"data": data}), namespace=NAMESPACE)
+
+    async def touch_owner(self) -> None:
+        """Change what the operator does not look at."""
+        for owner in self._one_of(await self.owners()):
+            self.note(f"a user touches {owner['metadata']['name']}")
+            self._texts += 1
+            patch = MergePatch({"metadata": {"labels": {"touched": f"t{self._texts}"}}})
+            await self.users.patch(OWNER, owner["metadata"]["name"], patch, namespace=NAMESPACE)
+
+    async def delete_owner(self) -> None:
+        """Delete an owner; its children stay behind, for the simulated cluster collects no garbage."""
+        for owner in self._one_of(await self.owners()):
+            self.note(f"a user deletes {owner['metadata']['name']}")
+            await self.users.delete(OWNER, owner["metadata"]["name"], namespace=NAMESPACE, missing_ok=True)
+
+    async def replace_owner(self) -> None:
+        """Delete an owner and create another one of its name at once."""
+        for owner in self._one_of(await self.owners()):
+            name = owner["metadata"]["name"]
+            await self.users.delete(OWNER, name, namespace=NAMESPACE, missing_ok=True)
+            self._texts += 1
+            data = {**owner["data"], "text": f"t{self._texts}"}
+            try:
+                made = await self.users.create(OWNER, {"metadata": {"name": name}, "data": data}, namespace=NAMESPACE)
+            except (AlreadyExists, Conflict):
+                continue  # the finalizer holds the old one
+            self.note(f"a user replaces {name}")
+            self.most[made["metadata"]["uid"]] = int(data["children"])
+
+    async def delete_child(self) -> None:
+        """Another client deletes a child."""
+        for child in self._one_of(await self.children()):
+            self.note(f"a user deletes the child {child['metadata']['name']}")
+            await self.users.delete(CHILD, child["metadata"]["name"], namespace=NAMESPACE, missing_ok=True)
+
+    async def change_child(self) -> None:
+        """Another client changes a child."""
+        for child in self._one_of(await self.children()):
+            self.note(f"a user changes the child {child['metadata']['name']}")
+            patch = MergePatch({"stringData": {"text": "changed"}})
+            await self.users.patch(CHILD, child["metadata"]["name"], patch, namespace=NAMESPACE)
+
+    def _one_of(self, objects: list[Unstructured]) -> list[Unstructured]:
+        return [self.rng.choice(objects)] if objects else []
