@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from zestor_controller.cache import Lister
-from zestor_controller.client import Client
+from zestor_controller.client import Client, WriteGate
 from zestor_controller.controller import Context, Controller, Request
-from zestor_controller.manager import Manager
+from zestor_controller.manager import LeaderElection, Manager
 from zestor_controller.objects import MergePatch, Unstructured
 
-__all__ = ["CHILD", "FINALIZER", "OWNER", "Process", "is_owner", "owned_by"]
+__all__ = ["CHILD", "FINALIZER", "OWNER", "Ledger", "Process", "Program", "is_owner", "owned_by"]
 
 OWNER: Final = "v1/ConfigMap"
 CHILD: Final = "v1/Secret"
@@ -38,39 +38,80 @@ def owned_by(child: Unstructured) -> str:
     return str(references[0]["uid"]) if references else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What every process of a run has in common: it is one operator.
+
+    Attributes:
+        finalizer: it holds its objects by a finalizer.
+        concurrency: how many objects it reconciles at once.
+        election: how its replicas agree on a leader; None when there is one only.
+        checkpoints: a folder for its caches' checkpoints; None for none.
+    """
+
+    finalizer: bool
+    concurrency: int
+    election: LeaderElection | None
+    checkpoints: Path | None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What all processes of a run did, for the oracle.
+
+    Attributes:
+        seen: the uid and text that the last completed reconcile of each key was called with.
+        running: the keys that are being reconciled.
+        cleaned: every uid whose cleanup has succeeded.
+        violations: what must never happen, noticed while it ran.
+        note: adds a line to the trace.
+    """
+
+    note: Callable[[str], None]
+    seen: dict[str, tuple[str, str]] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)
+    cleaned: set[str] = field(default_factory=set)
+    violations: list[str] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Process:
     """One life of the operator, from a start to a stop.
 
     Attributes:
-        seen: the uid and text that the last completed reconcile of each key was called with.
-        reconciled: every uid that a reconcile was called with.
-        deleted: the uid that each call of the ``deleted`` function was told, None where it was told none.
+        name: for the trace.
+        reconciled: the key of every uid that a reconcile was called with.
+        deleted: the uid that each call of the ``deleted`` function was given, None where it was given none.
         cleaned: every uid whose cleanup succeeded, once for each success.
-        violations: what must never happen, noticed while it ran.
         listers: what the operator reads from.
-        running: the keys that are being reconciled.
     """
 
+    name: str
     rng: random.Random
-    note: Callable[[str], None]
-    finalizer: bool
-    concurrency: int
-    checkpoints: Path | None
-    seen: dict[str, tuple[str, str]] = field(default_factory=dict)
+    program: Program
+    ledger: Ledger
     reconciled: dict[str, str] = field(default_factory=dict)
     deleted: list[str | None] = field(default_factory=list)
     cleaned: list[str] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
     listers: dict[str, Lister[Any]] = field(default_factory=dict)
-    running: list[str] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
-    def start(self, client: Client) -> None:
-        """Serve until :meth:`stop` or :meth:`kill`."""
-        manager = Manager(self._controller(), checkpoints=self.checkpoints, rng=self.rng)
-        self._task = asyncio.get_running_loop().create_task(manager.serve(self._stop, client=client), name="operator")
+    def start(self, connect: Callable[[WriteGate], Client]) -> None:
+        """Serve until :meth:`stop` or :meth:`kill`.
+
+        Args:
+            connect: a client whose transport asks the given gate before it writes.
+        """
+        program = self.program
+        manager = Manager(
+            self._controller(),
+            leader_election=program.election,
+            checkpoints=program.checkpoints,
+            rng=self.rng,
+        )
+        serving = manager.serve(self._stop, client=connect(manager.gate))
+        self._task = asyncio.get_running_loop().create_task(serving, name=f"operator {self.name}")
 
     async def stop(self) -> None:
         """Stop in order."""
@@ -91,10 +132,10 @@ class Process:
         return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
     def _controller(self) -> Controller[Unstructured]:
-        controller = Controller(OWNER, name="simulated", concurrency=self.concurrency).owns(CHILD)
+        controller = Controller(OWNER, name="simulated", concurrency=self.program.concurrency).owns(CHILD)
         controller.reconciler(self._reconcile)
         controller.deleted(self._deleted)
-        if self.finalizer:
+        if self.program.finalizer:
             controller.finalizer(FINALIZER)(self._cleanup)
         return controller
 
@@ -116,15 +157,15 @@ class Process:
             if (owner["metadata"].get("annotations") or {}).get("seen") != text:
                 patch = MergePatch({"metadata": {"annotations": {"seen": text}}})
                 await ctx.client.patch(OWNER, ctx.request.name, patch, namespace=ctx.request.namespace)
-            self.seen[key] = uid, text
+            self.ledger.seen[key] = uid, text
         finally:
-            self.running.remove(key)
+            self.ledger.running.remove(key)
 
     async def _children(self, owner: Unstructured, ctx: Context) -> None:
         meta, data = owner["metadata"], owner["data"]
         wanted, uid = int(data["children"]), meta["uid"]
         mine = sorted(c["metadata"]["name"] for c in ctx.list(CHILD) if owned_by(c) == uid)
-        self.note(f"  {ctx.request} wants {wanted}, sees {len(mine)} ({', '.join(ctx.causes)})")
+        self.ledger.note(f"  {self.name}: {ctx.request} wants {wanted}, sees {len(mine)} ({', '.join(ctx.causes)})")
         if data["names"] == "generated":
             for name in mine[wanted:]:
                 await ctx.delete(CHILD, name)
@@ -152,15 +193,16 @@ class Process:
         try:
             await self._pause()
             self.cleaned.append(owner["metadata"]["uid"])
+            self.ledger.cleaned.add(owner["metadata"]["uid"])
         finally:
-            self.running.remove(key)
+            self.ledger.running.remove(key)
 
     async def _deleted(self, request: Request, last: Unstructured | None, ctx: Context) -> None:
         if last is None or is_owner(last):
-            self.note(f"  deleted {request}")
+            self.ledger.note(f"  {self.name}: deleted {request}")
             self.deleted.append(last["metadata"]["uid"] if last is not None else None)
 
     def _enter(self, key: str) -> None:
-        if key in self.running:
-            self.violations.append(f"Q1: {key} is reconciled twice at once")
-        self.running.append(key)
+        if key in self.ledger.running:
+            self.ledger.violations.append(f"Q1: {key} is reconciled twice at once")
+        self.ledger.running.append(key)

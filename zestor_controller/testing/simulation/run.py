@@ -19,7 +19,7 @@ from zestor_controller.cache import Lister
 from zestor_controller.errors import TransportError
 from zestor_controller.objects import Unstructured
 from zestor_controller.testing.clock import run_virtual
-from zestor_controller.testing.faults import status_answer
+from zestor_controller.testing.faults import FaultyNetwork, status_answer
 from zestor_controller.testing.simulation.observer import Observer
 from zestor_controller.testing.simulation.operator import OWNER, owned_by
 from zestor_controller.testing.simulation.world import NAMESPACE, World
@@ -95,12 +95,10 @@ class _Simulation:
         self._violations: list[str] = []
 
     async def run(self) -> SimulationResult:
-        self._world = world = World(self._seed)
-        if world.rng.random() < 0.5:
-            world.checkpoints = self._folder
+        self._world = world = World(self._seed, self._folder)
         restores = world.rng.random() < 0.4
         observer = Observer(
-            world.client_of(world.network), random.Random(f"observer {self._seed}"), lambda: world.restored
+            world.client_of(world.networks[0]), random.Random(f"observer {self._seed}"), lambda: world.restored
         )
         plan = self._plan(restores)
         watching = asyncio.create_task(observer.run(self._present), name="observer")
@@ -113,11 +111,13 @@ class _Simulation:
             if not world.restored:
                 await world.count_children()
         world.note("peace")
-        world.network.heal()
+        for network in world.networks:
+            network.heal()
         await self._peace()
         await self._check(observer)
         self._violations += observer.check()
-        await world.process.stop()
+        for process in world.replicas:
+            await process.stop()
         watching.cancel()
         await asyncio.wait({watching})
         if not watching.cancelled() and watching.exception() is not None:
@@ -127,29 +127,32 @@ class _Simulation:
 
     async def _peace(self) -> None:
         """Wait until everything is delivered; in the second half nobody may be busy any more (C7)."""
-        network = self._world.network
         await asyncio.sleep(PEACE_S / 2)
-        before = len(network.requests)
+        before = self._requests()
         await asyncio.sleep(PEACE_S / 2)
-        busy = len(network.requests) - before
+        busy = self._requests() - before
         if busy > BUSY_REQUESTS_S * PEACE_S / 2:
             self._violations.append(f"C7: {busy} requests in {PEACE_S / 2:g} s of peace")
+
+    def _requests(self) -> int:
+        """How many requests there have been; those of the election are meant to go on."""
+        return sum(1 for network in self._world.networks for _, plural in network.requests if plural != "leases")
 
     # The plan
 
     def _plan(self, restores: bool) -> list[Step]:
         """What may happen; what is listed more often happens more often."""
-        world, network, rng = self._world, self._world.network, self._world.rng
+        world, rng = self._world, self._world.rng
         plan: list[Step] = [world.set_owner] * 8
         plan += [world.touch_owner] * 3 + [world.delete_owner] * 2 + [world.replace_owner] * 2
         plan += [world.delete_child] * 4 + [world.change_child]
         plan += [
-            *[lambda: self._fault("cut", lambda p: network.cut(plural=p, error=rng.random() < 0.5))] * 2,
-            lambda: self._fault("tear", lambda p: network.cut(plural=p, error=True, torn=True)),
-            lambda: self._fault("freeze", lambda p: network.freeze(plural=p)),
-            lambda: self._fault("repeat", lambda p: network.repeat(plural=p)),
-            lambda: self._fault("garbage", lambda p: network.inject(rng.choice(GARBAGE), plural=p)),
-            *[lambda: self._fault("lose a write", lambda p: network.lose("write", plural=p))] * 3,
+            *[lambda: self._fault("cut", lambda n, p: n.cut(plural=p, error=rng.random() < 0.5))] * 2,
+            lambda: self._fault("tear", lambda n, p: n.cut(plural=p, error=True, torn=True)),
+            lambda: self._fault("freeze", lambda n, p: n.freeze(plural=p)),
+            lambda: self._fault("repeat", lambda n, p: n.repeat(plural=p)),
+            lambda: self._fault("garbage", lambda n, p: n.inject(rng.choice(GARBAGE), plural=p)),
+            *[lambda: self._fault("lose a write", lambda n, p: n.lose("write", plural=p))] * 3,
             *[self._refuse] * 2,
             *[self._away] * 3,
             *[self._lag] * 2,
@@ -162,10 +165,14 @@ class _Simulation:
             plan += [self._back_up] * 2 + [self._restore] * 2
         return plan
 
-    def _fault(self, what: str, do: Callable[[str | None], None]) -> None:
+    def _network(self) -> FaultyNetwork:
+        """The network of any replica."""
+        return self._world.rng.choice(self._world.networks)
+
+    def _fault(self, what: str, do: Callable[[FaultyNetwork, str | None], None]) -> None:
         plural = self._world.rng.choice((None, "configmaps", "secrets"))
         self._world.note(f"fault: {what} of {plural or 'all'}")
-        do(plural)
+        do(self._network(), plural)
 
     def _refuse(self) -> None:
         rng = self._world.rng
@@ -173,11 +180,11 @@ class _Simulation:
         verb, times = rng.choice(("list", "watch", "write", "write", "*")), rng.choice((1, 1, 3, 20))
         self._world.note(f"fault: the next {times} {verb} requests fail with {code}")
         wait = rng.choice((1, 7)) if code == 429 else None
-        self._world.network.fail(verb, status_answer(code, reason, retry_after=wait), times=times)
+        self._network().fail(verb, status_answer(code, reason, retry_after=wait), times=times)
 
     def _away(self) -> None:
         """The streams of a resource end and cannot be opened again for a while; or nothing can be reached at all."""
-        rng, network = self._world.rng, self._world.network
+        rng, network = self._world.rng, self._network()
         if rng.random() < 0.3:
             network.down = not network.down
             self._world.note(f"fault: the server is {'out of reach' if network.down else 'back'}")
@@ -190,17 +197,17 @@ class _Simulation:
         network.cut(plural=plural)
 
     def _lag(self) -> None:
-        network = self._world.network
+        network = self._network()
         network.lag = self._world.rng.choice((0.0, 0.2, 5.0, 60.0))
         self._world.note(f"fault: watches lag by {network.lag:g} s")
 
     def _stale(self) -> None:
-        network = self._world.network
+        network = self._network()
         network.staleness = self._world.rng.choice((0, 1, 5, 30))
         self._world.note(f"fault: lists may be {network.staleness} versions behind")
 
     def _short(self) -> None:
-        network = self._world.network
+        network = self._network()
         network.short_watches = not network.short_watches
         self._world.note(f"fault: watches {'end after one piece' if network.short_watches else 'last'}")
 
@@ -224,11 +231,13 @@ class _Simulation:
         return {one.key: one.obj["metadata"]["resourceVersion"] for one in table.versions()}
 
     async def _check(self, observer: Observer) -> None:
-        world, process = self._world, self._world.process
-        if process.failure is not None:
-            self._violations.append(f"the operator ended: {process.failure!r}")
-            return
-        for whose, listers in (("the operator's", process.listers), ("the observer's", observer.listers)):
+        world = self._world
+        readers = [("the observer's", observer.listers)]
+        for process in world.replicas:
+            if process.failure is not None:
+                self._violations.append(f"operator {process.name} ended: {process.failure!r}")
+            readers.append((f"operator {process.name}'s", process.listers))
+        for whose, listers in readers:
             for kind, lister in listers.items():
                 await self._check_lister(f"{whose} cache of {kind}", kind, lister)
         owners = await world.owners()
@@ -250,14 +259,14 @@ class _Simulation:
                 self._violations.append(f"C1: {name}: {key} is {_shown(ours)}, on the server {_shown(theirs)}")
 
     def _check_owner(self, owner: Unstructured, children: list[Unstructured]) -> None:
-        process = self._world.process
+        ledger = self._world.ledger
         meta, data = owner["metadata"], owner["data"]
         key, text, wanted = f"{meta['namespace']}/{meta['name']}", data["text"], int(data["children"])
         if meta.get("deletionTimestamp"):
             self._violations.append(f"R4: {key} is still held by {meta.get('finalizers')}")
             return
-        if process.seen.get(key) != (meta["uid"], text):
-            self._violations.append(f"R1: {key} was last reconciled with {process.seen.get(key)}, it has {text}")
+        if ledger.seen.get(key) != (meta["uid"], text):
+            self._violations.append(f"R1: {key} was last reconciled with {ledger.seen.get(key)}, it has {text}")
         if len(children) != wanted:
             self._violations.append(f"R1: {key} wants {wanted} children and has {len(children)}")
         if (meta.get("annotations") or {}).get("seen") != text:
@@ -276,27 +285,25 @@ class _Simulation:
             for uid in dict.fromkeys(process.cleaned):
                 if process.cleaned.count(uid) > 1:
                     self._violations.append(f"R4: the cleanup of {uid} succeeded {process.cleaned.count(uid)} times")
-        last = self._world.process
-        for uid, key in last.reconciled.items():
-            if uid not in present and uid not in last.deleted:
+        for uid, key in [pair for process in self._world.replicas for pair in process.reconciled.items()]:
+            if uid in present:
+                continue
+            # With two replicas it may have been deleted while neither led.
+            if len(self._world.replicas) == 1 and uid not in self._world.replicas[0].deleted:
                 self._violations.append(f"R4: `deleted` was never called for {key} ({uid})")
-            if uid not in present and self._world.finalizer and not self._cleaned(uid):
-                self._violations.append(f"R4: {key} ({uid}) went without its cleanup")
-
-    def _cleaned(self, uid: str) -> bool:
-        return any(uid in process.cleaned for process in self._world.processes)
+            if self._world.program.finalizer and uid not in self._world.ledger.cleaned:
+                self._violations.append(f"R4: {key} ({uid}) was removed without its cleanup")
 
     async def _check_end(self, observer: Observer) -> None:
-        for process in self._world.processes:
-            self._violations += process.violations
+        self._violations += self._world.ledger.violations
         self._violations += observer.violations
         for _ in range(20):
             await asyncio.sleep(0.1)
         left = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         if left:
             self._violations.append(f"L3: tasks are left: {sorted(left)}")
-        if self._world.network.open_watches:
-            self._violations.append(f"L3: {self._world.network.open_watches} watches are left open")
+        if open_watches := sum(network.open_watches for network in self._world.networks):
+            self._violations.append(f"L3: {open_watches} watches are left open")
 
 
 def _shown(obj: dict[str, Any] | None) -> str:

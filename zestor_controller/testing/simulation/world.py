@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
-from zestor_controller.client import Client, MemoryTransport
+from zestor_controller.client import Client, MemoryTransport, WriteGate
 from zestor_controller.errors import AlreadyExists, Conflict
 from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.manager import LeaderElection
 from zestor_controller.objects import MergePatch, Unstructured
 from zestor_controller.testing.backup import Backup
 from zestor_controller.testing.faults import FaultyNetwork
-from zestor_controller.testing.simulation.operator import CHILD, OWNER, Process, is_owner, owned_by
+from zestor_controller.testing.simulation.operator import CHILD, OWNER, Ledger, Process, Program, is_owner, owned_by
 
 __all__ = ["NAMESPACE", "World"]
 
 EPOCH_S: Final = 1_767_225_600.0  # 2026-01-01
 NAMESPACE: Final = "default"
 TOKEN: Final = "simulation"
+ELECTION: Final = LeaderElection(
+    "operator",
+    namespace=NAMESPACE,
+    lease_duration=timedelta(seconds=60),
+    renew_deadline=timedelta(seconds=40),
+    retry_period=timedelta(seconds=10),
+)
 NAMES: Final = ("o0", "o1", "o2", "o3")
 
 
@@ -30,6 +39,7 @@ class World:
 
     Args:
         seed: what the run is a function of.
+        checkpoints: a folder for checkpoints, if this seed has any.
 
     Attributes:
         rng: decides what users and the network do.
@@ -37,27 +47,34 @@ class World:
         restored: a backup was restored: what was acknowledged before may be lost or come back.
         most: the largest number of children that each owner (by uid) has ever asked for.
         overfull: owners that had more children than they ever asked for.
-        processes: the lives of the operator, the present one last.
-        checkpoints: a folder for the operator's checkpoints; None for none.
+        networks: the way of each replica to the server, the first one also of the observer.
+        processes: every life of every replica.
+        replicas: the present life of each replica.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, checkpoints: Path) -> None:
         self.seed = seed
         self.trace: list[str] = []
         self.restored = False
         self.most: dict[str, int] = {}
         self.overfull: list[str] = []
-        self.processes: list[Process] = []
-        self.checkpoints: Path | None = None
         self.rng = random.Random(f"world {seed}")
         self.api = ApiServer(self._authenticator(), rng=random.Random(f"server {seed}"), wall=self._wall)
-        self.network = FaultyNetwork(self.api)
         self.users = self.client_of(self)
         self.backup: Backup | None = None
         self._texts = 0
-        # One answer for a whole run: a process that starts anew is the same program.
-        self.finalizer = self.rng.random() < 0.5
-        self._concurrency = self.rng.choice((1, 1, 4))
+        replicas = self.rng.choice((1, 1, 1, 2))
+        self.program = Program(
+            finalizer=self.rng.random() < 0.5,
+            concurrency=self.rng.choice((1, 1, 4)),
+            election=ELECTION if replicas > 1 else None,
+            # Two processes cannot share a folder.
+            checkpoints=checkpoints if replicas == 1 and self.rng.random() < 0.5 else None,
+        )
+        self.ledger = Ledger(self.note)
+        self.networks = [FaultyNetwork(self.api) for _ in range(replicas)]
+        self.processes: list[Process] = []
+        self.replicas: list[Process] = []
 
     @staticmethod
     def _authenticator() -> TokenAuthenticator:
@@ -75,9 +92,9 @@ class World:
         return await self.api.handle(request)
 
     @staticmethod
-    def client_of(handler: FaultyNetwork | World) -> Client:
+    def client_of(handler: FaultyNetwork | World, gate: WriteGate | None = None) -> Client:
         """A client with an administrator's rights."""
-        return Client(MemoryTransport(handler, {"Authorization": f"Bearer {TOKEN}"}))
+        return Client(MemoryTransport(handler, {"Authorization": f"Bearer {TOKEN}"}, gate=gate))
 
     def note(self, text: str) -> None:
         """Add a line to the trace."""
@@ -85,25 +102,26 @@ class World:
 
     # The operator
 
-    @property
-    def process(self) -> Process:
-        """The operator's present life."""
-        return self.processes[-1]
-
     def start(self) -> None:
-        """Start the operator."""
-        self.note("the operator starts")
+        """Start every replica of the operator."""
+        self.replicas = [self._started(number) for number in range(len(self.networks))]
+
+    def _started(self, number: int) -> Process:
+        name = f"r{number}.{len(self.processes)}"
+        self.note(f"operator {name} starts")
         rng = random.Random(f"operator {self.seed} {len(self.processes)}")
-        process = Process(rng, self.note, self.finalizer, self._concurrency, self.checkpoints)
+        process = Process(name, rng, self.program, self.ledger)
         self.processes.append(process)
-        process.start(self.client_of(self.network))
+        process.start(lambda gate: self.client_of(self.networks[number], gate))
+        return process
 
     async def restart(self, kill: bool) -> None:
-        """End the operator and start it again."""
-        self.note("the operator is killed" if kill else "the operator is stopped")
-        # Stopping waits for requests; one that a frozen network holds would last for its whole timeout.
-        await (self.process.kill() if kill else self.process.stop())
-        self.start()
+        """End one replica and start it again."""
+        number = self.rng.randrange(len(self.replicas))
+        process = self.replicas[number]
+        self.note(f"operator {process.name} is {'killed' if kill else 'stopped'}")
+        await (process.kill() if kill else process.stop())
+        self.replicas[number] = self._started(number)
 
     # The server
 
@@ -120,7 +138,8 @@ class World:
         for table in self.api.storage.tables():
             table.close()
         self.api = self.backup.restore(self._authenticator(), bump=bump, rng=rng, wall=self._wall)
-        self.network.server = self.api
+        for network in self.networks:
+            network.server = self.api
         self.restored = True
 
     # Users
