@@ -18,7 +18,7 @@ from zestor_controller.client import Client
 from zestor_controller.errors import WatchOverflow, ZestorError
 from zestor_controller.objects import Unstructured
 from zestor_controller.store import Event, EventType, Overflow
-from zestor_controller.testing.simulation.operator import CHILD, OWNER
+from zestor_controller.testing.simulation.operator import OWNER
 
 __all__ = ["Observer"]
 
@@ -83,12 +83,14 @@ class Observer:
 
     Args:
         client: through the faulty network.
+        child: the kind of the operator's children.
         rng: policies, buffers, pauses.
         backwards: whether versions may go back, because a backup was restored.
     """
 
-    def __init__(self, client: Client, rng: random.Random, backwards: Callable[[], bool]) -> None:
+    def __init__(self, client: Client, child: str, rng: random.Random, backwards: Callable[[], bool]) -> None:
         self._cache = ClusterCache(client, rng=rng)
+        self._child = child
         self._rng = rng
         self._backwards = backwards
         self._consumers: list[_Consumer] = []
@@ -102,7 +104,7 @@ class Observer:
             present: the server's objects of a kind now, name to version.
         """
         async with self._cache, asyncio.TaskGroup() as tasks:
-            for kind in (OWNER, CHILD):
+            for kind in (OWNER, self._child):
                 tasks.create_task(self._observe(kind, present, tasks))
 
     async def _observe(self, kind: str, present: Callable[[str], dict[str, str]], tasks: asyncio.TaskGroup) -> None:

@@ -1,4 +1,4 @@
-"""The simulated operator: Secrets owned by ConfigMaps, and a record of everything its functions were called with.
+"""The simulated operator: children owned by ConfigMaps, and a record of everything its functions were called with.
 
 It is an ordinary operator: level-triggered, stateless, reads from the cache, writes through ``ctx``. What it records
 serves the oracle; its functions never read it.
@@ -16,13 +16,15 @@ from typing import Any, Final
 from zestor_controller.cache import Lister
 from zestor_controller.client import Client, WriteGate
 from zestor_controller.controller import Context, Controller, Request
+from zestor_controller.errors import NotFound
 from zestor_controller.manager import LeaderElection, Manager
 from zestor_controller.objects import MergePatch, Unstructured, controller_reference, kind_of
 
-__all__ = ["CHILD", "FINALIZER", "OWNER", "Ledger", "Process", "Program", "is_owner", "owned_by"]
+__all__ = ["CHILDREN", "FINALIZER", "OWNER", "Ledger", "Process", "Program", "is_owner", "owned_by"]
 
 OWNER: Final = "v1/ConfigMap"
-CHILD: Final = "v1/Secret"
+# The server returns a Status when it deletes a Secret, and the object when it deletes a ServiceAccount.
+CHILDREN: Final = {"v1/Secret": "secrets", "v1/ServiceAccount": "serviceaccounts"}
 FINALIZER: Final = "simulation.zestor.dev/cleanup"
 PAUSES: Final = (0.0, 0.0, 0.001, 0.05, 1.5)
 
@@ -43,12 +45,14 @@ class Program:
     """What every process of a run has in common: it is one operator.
 
     Attributes:
+        child: the kind of the objects that it makes.
         finalizer: it holds its objects by a finalizer.
         concurrency: how many objects it reconciles at once.
         election: how its replicas agree on a leader; None when there is one only.
         checkpoints: a folder for its caches' checkpoints; None for none.
     """
 
+    child: str
     finalizer: bool
     concurrency: int
     election: LeaderElection | None
@@ -132,7 +136,7 @@ class Process:
         return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
     def _controller(self) -> Controller[Unstructured]:
-        controller = Controller(OWNER, name="simulated", concurrency=self.program.concurrency).owns(CHILD)
+        controller = Controller(OWNER, name="simulated", concurrency=self.program.concurrency).owns(self.program.child)
         controller.reconciler(self._reconcile)
         controller.deleted(self._deleted)
         if self.program.finalizer:
@@ -148,7 +152,7 @@ class Process:
         key, uid = str(ctx.request), owner["metadata"]["uid"]
         self._enter(key)
         try:
-            self.listers.update({OWNER: ctx.lister(OWNER), CHILD: ctx.lister(CHILD)})
+            self.listers.update({kind: ctx.lister(kind) for kind in (OWNER, self.program.child)})
             self.reconciled[uid] = key
             await self._pause()
             await self._children(owner, ctx)
@@ -162,30 +166,38 @@ class Process:
             self.ledger.running.remove(key)
 
     async def _children(self, owner: Unstructured, ctx: Context) -> None:
-        meta, data = owner["metadata"], owner["data"]
+        meta, data, kind = owner["metadata"], owner["data"], self.program.child
         wanted, uid = int(data["children"]), meta["uid"]
-        mine = sorted(c["metadata"]["name"] for c in ctx.list(CHILD) if owned_by(c) == uid)
+        mine = sorted(c["metadata"]["name"] for c in ctx.list(kind) if owned_by(c) == uid)
         self.ledger.note(f"  {self.name}: {ctx.request} wants {wanted}, sees {len(mine)} ({', '.join(ctx.causes)})")
         if data["names"] == "generated":
             for name in mine[wanted:]:
-                await ctx.delete(CHILD, name)
+                await self._delete(name, ctx)
             reference = controller_reference(kind_of(OWNER), meta["name"], uid)
             body: dict[str, Any] = {"metadata": {"generateName": f"{meta['name']}-", "ownerReferences": [reference]}}
             for _ in range(wanted - len(mine)):
-                await ctx.client.create(CHILD, body, namespace=meta["namespace"])
+                made = await ctx.client.create(kind, body, namespace=meta["namespace"])
+                if ctx.get(kind, made.metadata.name) is None:
+                    self.ledger.violations.append(f"C9: the own child {made.metadata.name} is not to be seen")
             return
         names = [f"{meta['name']}-{uid[:8]}-{number}" for number in range(wanted)]
         for name in mine:
             if name not in names:
-                await ctx.delete(CHILD, name)
+                await self._delete(name, ctx)
         for name in names:
-            child = {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "metadata": {"name": name},
-                "stringData": {"text": data["text"]},
-            }
-            await ctx.apply(child)
+            metadata = {"name": name, "annotations": {"text": data["text"]}}
+            await ctx.apply({"apiVersion": "v1", "kind": kind.removeprefix("v1/"), "metadata": metadata})
+
+    async def _delete(self, name: str, ctx: Context) -> None:
+        kind = self.program.child
+        before = ctx.get(kind, name)
+        try:
+            await ctx.client.delete(kind, name, namespace=ctx.request.namespace)
+        except NotFound:
+            return  # another client was quicker, and the watch has not said so yet
+        after = ctx.get(kind, name)
+        if before is not None and after is not None and before.metadata.uid == after.metadata.uid:
+            self.ledger.violations.append(f"C9: the child {name}, which was deleted here, is still to be seen")
 
     async def _cleanup(self, owner: Unstructured, ctx: Context) -> None:
         key = str(ctx.request)

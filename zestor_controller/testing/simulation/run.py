@@ -21,7 +21,7 @@ from zestor_controller.objects import Unstructured
 from zestor_controller.testing.clock import run_virtual
 from zestor_controller.testing.faults import FaultyNetwork, status_answer
 from zestor_controller.testing.simulation.observer import Observer
-from zestor_controller.testing.simulation.operator import OWNER, owned_by
+from zestor_controller.testing.simulation.operator import CHILDREN, OWNER, owned_by
 from zestor_controller.testing.simulation.world import NAMESPACE, World
 
 __all__ = ["SimulationResult", "simulate"]
@@ -98,7 +98,10 @@ class _Simulation:
         self._world = world = World(self._seed, self._folder)
         restores = world.rng.random() < 0.4
         observer = Observer(
-            world.client_of(world.networks[0]), random.Random(f"observer {self._seed}"), lambda: world.restored
+            world.client_of(world.networks[0]),
+            world.program.child,
+            random.Random(f"observer {self._seed}"),
+            lambda: world.restored,
         )
         plan = self._plan(restores)
         watching = asyncio.create_task(observer.run(self._present), name="observer")
@@ -165,12 +168,16 @@ class _Simulation:
             plan += [self._back_up] * 2 + [self._restore] * 2
         return plan
 
+    def _plurals(self) -> tuple[str, str]:
+        """The resources of owners and children."""
+        return "configmaps", CHILDREN[self._world.program.child]
+
     def _network(self) -> FaultyNetwork:
         """The network of any replica."""
         return self._world.rng.choice(self._world.networks)
 
     def _fault(self, what: str, do: Callable[[FaultyNetwork, str | None], None]) -> None:
-        plural = self._world.rng.choice((None, "configmaps", "secrets"))
+        plural = self._world.rng.choice((None, *self._plurals()))
         self._world.note(f"fault: {what} of {plural or 'all'}")
         do(self._network(), plural)
 
@@ -190,7 +197,7 @@ class _Simulation:
             self._world.note(f"fault: the server is {'out of reach' if network.down else 'back'}")
             network.cut(error=True)
             return
-        plural, times = rng.choice(("configmaps", "secrets")), rng.choice((1, 2, 4, 6))
+        plural, times = rng.choice(self._plurals()), rng.choice((1, 2, 4, 6))
         self._world.note(f"fault: {plural} cannot be read for {times} requests")
         for verb in ("list", "watch"):
             network.fail(verb, TransportError("connection refused"), plural=plural, times=times)
@@ -226,7 +233,7 @@ class _Simulation:
 
     def _present(self, kind: str) -> dict[str, str]:
         """The server's objects of a kind, name to version."""
-        plural = "configmaps" if kind == OWNER else "secrets"
+        plural = self._plurals()[kind != OWNER]
         table = self._world.api.storage.table(("", plural))
         return {one.key: one.obj["metadata"]["resourceVersion"] for one in table.versions()}
 
@@ -267,6 +274,9 @@ class _Simulation:
             return
         if ledger.seen.get(key) != (meta["uid"], text):
             self._violations.append(f"R1: {key} was last reconciled with {ledger.seen.get(key)}, it has {text}")
+        texts = [(child["metadata"].get("annotations") or {}).get("text") for child in children]
+        if data["names"] == "fixed" and any(found != text for found in texts):
+            self._violations.append(f"R1: the children of {key} have {texts}, not {text}")
         if len(children) != wanted:
             self._violations.append(f"R1: {key} wants {wanted} children and has {len(children)}")
         if (meta.get("annotations") or {}).get("seen") != text:

@@ -17,7 +17,7 @@ from zestor_controller.manager import LeaderElection
 from zestor_controller.objects import MergePatch, Unstructured
 from zestor_controller.testing.backup import Backup
 from zestor_controller.testing.faults import FaultyNetwork
-from zestor_controller.testing.simulation.operator import CHILD, OWNER, Ledger, Process, Program, is_owner, owned_by
+from zestor_controller.testing.simulation.operator import CHILDREN, OWNER, Ledger, Process, Program, is_owner, owned_by
 
 __all__ = ["NAMESPACE", "World"]
 
@@ -65,6 +65,7 @@ class World:
         self._texts = 0
         replicas = self.rng.choice((1, 1, 1, 2))
         self.program = Program(
+            child=self.rng.choice(list(CHILDREN)),
             finalizer=self.rng.random() < 0.5,
             concurrency=self.rng.choice((1, 1, 4)),
             election=ELECTION if replicas > 1 else None,
@@ -150,7 +151,7 @@ class World:
 
     async def children(self) -> list[Unstructured]:
         """The children, as the server has them."""
-        return list(await self.users.list(CHILD, namespace=NAMESPACE))
+        return list(await self.users.list(self.program.child, namespace=NAMESPACE))
 
     async def count_children(self) -> None:
         """Note owners that have more children than they ever asked for."""
@@ -215,14 +216,14 @@ class World:
         """Another client deletes a child."""
         for child in self._one_of(await self.children()):
             self.note(f"a user deletes the child {child['metadata']['name']}")
-            await self.users.delete(CHILD, child["metadata"]["name"], namespace=NAMESPACE, missing_ok=True)
+            await self.users.delete(self.program.child, child["metadata"]["name"], namespace=NAMESPACE, missing_ok=True)
 
     async def change_child(self) -> None:
         """Another client changes a child."""
         for child in self._one_of(await self.children()):
             self.note(f"a user changes the child {child['metadata']['name']}")
-            patch = MergePatch({"stringData": {"text": "changed"}})
-            await self.users.patch(CHILD, child["metadata"]["name"], patch, namespace=NAMESPACE)
+            patch = MergePatch({"metadata": {"annotations": {"text": "changed"}}})
+            await self.users.patch(self.program.child, child["metadata"]["name"], patch, namespace=NAMESPACE)
 
     def _one_of(self, objects: list[Unstructured]) -> list[Unstructured]:
         return [self.rng.choice(objects)] if objects else []
