@@ -165,15 +165,19 @@ def test_a_frozen_watch_stays_silent_until_the_network_heals():
     with_network(test)
 
 
-def test_a_short_watch_ends_after_its_first_piece():
+def test_a_short_watch_ends_after_its_first_piece_or_soon_without_one():
     async def test(network, client, beside):
         network.short_watches = True
         body = await watch_of(network)
         reading = asyncio.ensure_future(anext(body))
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.01)
         await beside.create(KIND, made("a"), namespace="default")
         assert b'"ADDED"' in await reading
         assert await anext(body, None) is None
+        silent = await watch_of(network)
+        began = asyncio.get_running_loop().time()
+        assert await anext(silent, None) is None
+        assert asyncio.get_running_loop().time() - began == pytest.approx(0.05)
 
     with_network(test)
 

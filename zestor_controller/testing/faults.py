@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from zestor_controller.testing.scripted import status_answer
 
 __all__ = ["FaultyNetwork", "status_answer", "verb_of"]
 
+SHORT_S: Final = 0.05
 READS: Final = ("get", "list", "watch")
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
@@ -73,6 +75,7 @@ class _Watch:
     async def pieces(self, short: bool) -> AsyncIterator[bytes]:
         """What the client gets: each piece when it is due, until the stream ends or is cut."""
         loop = asyncio.get_running_loop()
+        end = loop.time() + SHORT_S if short else math.inf
         while True:
             due = self.pending[0][0] if self.pending else None
             if not self.frozen and not self.cut and due is not None and due <= loop.time():
@@ -90,9 +93,12 @@ class _Watch:
                 return
             if self.exhausted and due is None and not self.frozen:
                 return
+            if loop.time() >= end:
+                return
             self.wake.clear()
+            until = end if self.frozen or self.cut or due is None else min(due, end)
             try:
-                async with asyncio.timeout_at(None if self.frozen or self.cut else due):
+                async with asyncio.timeout_at(until if until < math.inf else None):
                     await self.wake.wait()
             except TimeoutError:
                 continue
@@ -108,7 +114,7 @@ class FaultyNetwork:
         server: the Handler behind it; may be replaced, as when a server is restored from a backup.
         down: every request fails with :class:`TransportError`; open watches are not touched (see :meth:`cut`).
         lag: seconds by which events of watches are late; their order is kept.
-        short_watches: each new watch ends after the first piece that it brings.
+        short_watches: each new watch ends after the first piece that it brings, and after 50 ms without one.
         staleness: how many versions behind the present one are lists served from, where a request allows an older
             state (``resourceVersion=0`` or ``NotOlderThan``); a lagging replica does so.
         requests: verb and plural of each request so far.
