@@ -106,7 +106,7 @@ async def test_r4_other_controllers_finalizers_are_never_touched() -> None:
         await op.until(lambda: finalizers(op) == [OURS])
         op.server.take("shops", "a")
         await op.until(lambda: finalizers(op) == [THEIRS])
-        assert len(cleanups) == 2
+        assert len(cleanups) == 1  # the removal conflicted and was repeated alone
         op.server.put("shops", "a", metadata={"finalizers": []})
         await op.until(lambda: finalizers(op) is None)
 

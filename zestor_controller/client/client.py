@@ -20,7 +20,17 @@ from zestor_controller.client.reading import Reader
 from zestor_controller.client.request import delete_options, selector_query
 from zestor_controller.client.transport import AiohttpTransport, Transport
 from zestor_controller.errors import ConfigError, NotFound
-from zestor_controller.objects import ApplyPatch, Kind, Patch, Unstructured, kind_of, kind_of_object
+from zestor_controller.objects import (
+    ApplyPatch,
+    Kind,
+    Patch,
+    Unstructured,
+    changed_status,
+    kind_of,
+    kind_of_object,
+    note_applied,
+    set_fields,
+)
 
 __all__ = ["Client"]
 
@@ -309,7 +319,10 @@ class Client(Reader):
         subresource: str | None = None,
         dry_run: bool = False,
     ) -> Any:
-        """Server-side apply: what stands in `obj` is owned by us and made so; what we owned and left out is removed.
+        """Server-side apply: what is set in `obj` is owned by us and made so; what we owned and left out is removed.
+
+        Of a typed object the fields that were set are sent, at every depth: defaults of its model and None are not, so
+        that they stay whoever's they are. (``create`` and ``replace`` send an object with its defaults.)
 
         Args:
             kind: a class or ``group/version/Kind``; an object alone may be given, which says its kind itself.
@@ -324,6 +337,7 @@ class Client(Reader):
             Conflict: another manager owns a field, and `force` is false.
         """
         known, body = await self._written(kind, obj)
+        body = set_fields(kind if obj is None else obj, body)
         meta = {key: value for key, value in (body.get("metadata") or {}).items() if key != "managedFields"}
         query = self._query(dry_run, field_manager)
         if force:
@@ -362,16 +376,27 @@ class Client(Reader):
     ) -> Any:
         """Server-side apply an object's status and nothing else of it; what stays the same writes nothing (R5).
 
+        Of an object that was read, what this field manager owns and what was changed since is sent, list entries with
+        keys (``conditions``) one by one: fields and conditions of other writers stay theirs. To give up a field that
+        this manager owns, set it to None or remove it. Of a new object, and of the models of the ``kubernetes``
+        package, everything that is set is sent.
+
         Raises:
             ConfigError: the object has no status.
         """
+        given = kind if obj is None else obj
         known, body = await self._written(kind, obj)
-        if "status" not in body:
+        status = changed_status(given, body, field_manager or self.field_manager)
+        if status is None:
+            if "status" in body:
+                return given  # as it was read, and nothing of it is this manager's
             name = _meta(body, "name")
             raise ConfigError(f"{known.kind} {name}: there is no status to apply; set a field of it first")
         named = {key: value for key in ("name", "namespace") if (value := _meta(body, key))}
-        status = {"metadata": named, "status": body["status"]}
-        return await self.apply(known, status, field_manager=field_manager, force=force, subresource="status")
+        part = {"metadata": named, "status": status}
+        result = await self.apply(known, part, field_manager=field_manager, force=force, subresource="status")
+        note_applied(given, result)
+        return result
 
     async def get_scale(self, kind: Any, name: str, *, namespace: str | None = None) -> int:
         """The wanted number of replicas, by the scale subresource."""

@@ -18,10 +18,19 @@ from typing import Any, Protocol, TypeVar, overload
 from zestor_controller.cache import ClusterCache, Lister
 from zestor_controller.client import Client
 from zestor_controller.client.discovery import discover
+from zestor_controller.client.gate import Term
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError
-from zestor_controller.objects import Kind, Unstructured, controller_reference, kind_of, kind_of_object
+from zestor_controller.objects import (
+    Kind,
+    Unstructured,
+    changed_fields,
+    controller_reference,
+    kind_of,
+    kind_of_object,
+    note_applied,
+)
 
 __all__ = ["BlockingContext", "Context", "Owner"]
 
@@ -85,6 +94,7 @@ class Context:
         self,
         *,
         request: Request,
+        kind: Kind[Any],
         owner: Owner | None,
         client: Client,
         cache: ClusterCache,
@@ -103,7 +113,9 @@ class Context:
             logging.getLogger(f"zestor_controller.reconcile.{controller}"),
             {"controller": controller, "namespace": request.namespace, "object": request.name},
         )
+        self._kind = kind
         self._owner = owner
+        self._term = Term.current()
         self._cache = cache
         self._recorder = recorder
         self._controller = controller
@@ -131,12 +143,14 @@ class Context:
             namespace: the request's own unless given.
 
         Raises:
-            ConfigError: the kind is not cached by this manager.
+            ConfigError: the kind is not cached by this manager, or it lives in namespaces and none is given while the
+                reconciled object is cluster-scoped and has none.
             InvalidObject: its model refuses it.
         """
-        found: T | Unstructured | None = self.lister(kind).get(
-            name, namespace=namespace or self.request.namespace or None
-        )
+        lister = self.lister(kind)
+        complete = "/" in str(name)  # a lister takes namespace/name, too
+        where = None if complete else self._namespace(lister.kind, name, namespace)
+        found: T | Unstructured | None = lister.get(name, namespace=where)
         return found
 
     @overload
@@ -154,7 +168,8 @@ class Context:
 
         Args:
             kind: a class or ``group/version/Kind``.
-            namespace: the request's own unless given; ``"*"`` for all.
+            namespace: the request's own unless given, which means all of them while the reconciled object is
+                cluster-scoped; ``"*"`` for all.
             labels: a label selector, as text or as a mapping of equalities.
         """
         where = None if namespace == "*" else (namespace or self.request.namespace or None)
@@ -170,6 +185,10 @@ class Context:
     async def apply(self, child: Any) -> Any:
         """Server-side apply a child: an owner reference to the reconciled object is set, conflicts are forced.
 
+        What was set is sent: defaults of a model that were not set are left to others. Of an object that was read
+        (from the cache or the server), what was changed since and what this controller owns already is sent, so that
+        other writers' fields stay theirs. The reconciled object itself can be applied, too; it does not own itself.
+
         Args:
             child: an object with apiVersion, kind and name; its namespace defaults to the owner's.
 
@@ -177,21 +196,23 @@ class Context:
             The object as the server has it now.
 
         Raises:
-            ConfigError: the child cannot be owned: it lives in another namespace, or is cluster-scoped.
+            ConfigError: the child cannot be owned: it lives in another namespace, or is cluster-scoped; or it lives in
+                a namespace, names none, and the reconciled object is cluster-scoped.
             ApiError: the server's refusal.
         """
         if isinstance(child, Mapping):
-            text = f"{child.get('apiVersion')}/{child.get('kind')}"
-            try:
-                kind_of(text)
-            except ConfigError:
-                await discover(self.client, text)  # a kind that only the server knows
+            await self._discover(f"{child.get('apiVersion')}/{child.get('kind')}")
         kind, body = kind_of_object(child)
-        body = self._adopt(kind, body)
-        return await self.client.apply(kind, body, field_manager=self._controller, force=True)
+        body = self._adopt(kind, changed_fields(child, body, self._controller))
+        result = await self.client.apply(kind, body, field_manager=self._controller, force=True)
+        note_applied(child, result)
+        return result
 
     async def apply_status(self, obj: T) -> T:
         """Server-side apply the status of an object, and nothing else of it; an unchanged status writes nothing.
+
+        What this controller owns of it and what was changed since the object was read is sent, and nothing that was
+        only read: fields and conditions of other writers stay theirs. To give up a field, set it to None.
 
         Raises:
             ApiError: the server's refusal.
@@ -205,8 +226,14 @@ class Context:
             kind: a class or ``group/version/Kind``.
             name: its name.
             namespace: the request's own unless given.
+
+        Raises:
+            ConfigError: the kind lives in namespaces, and none is given while the reconciled object is cluster-scoped.
         """
-        await self.client.delete(kind, name, namespace=namespace or self.request.namespace or None, missing_ok=True)
+        if isinstance(kind, str):
+            await self._discover(kind)
+        where = self._namespace(kind_of(kind), name, namespace)
+        await self.client.delete(kind, name, namespace=where, missing_ok=True)
 
     def event(self, reason: str, message: str, *, type: str = "Normal", action: str = "Reconcile") -> None:
         """Write a Kubernetes Event about the reconciled object, in the background; repeats become a series.
@@ -227,17 +254,41 @@ class Context:
 
         Raises:
             ConfigError: the object has gone.
+            TransportError: the term in which this reconcile was started has ended.
         """
+        if self._term is not None:
+            self._term.check(f"an Event about {self.request}")
         if self._owner is None:
             raise ConfigError(f"{self.request}: the object has gone; an Event needs one to regard")
         return self._owner.reference()
+
+    async def _discover(self, text: str) -> None:
+        """Make a kind known that only the server knows yet."""
+        try:
+            kind_of(text)
+        except ConfigError:
+            await discover(self.client, text)
+
+    def _namespace(self, kind: Kind[Any], name: str, given: str | None) -> str | None:
+        """The namespace of an object that a verb names.
+
+        Raises:
+            ConfigError: it has to have one, and nothing says which.
+        """
+        where = given or self.request.namespace or None
+        if where is None and kind.namespaced:
+            raise ConfigError(
+                f"{kind.kind} {name} lives in a namespace, and {self._kind.kind} {self.request}, which is reconciled, "
+                "is cluster-scoped: give the namespace"
+            )
+        return where
 
     def _adopt(self, kind: Kind[Any], body: dict[str, Any]) -> dict[str, Any]:
         meta = dict(body.get("metadata") or {})
         owner = self._owner
         if kind.namespaced and not meta.get("namespace"):
-            meta["namespace"] = self.request.namespace or self.client.namespace
-        if owner is not None:
+            meta["namespace"] = self._namespace(kind, str(meta.get("name")), None)
+        if owner is not None and not self._is_reconciled(kind, meta):
             what = f"{kind.kind} {meta.get('name')}"
             if owner.namespace and not kind.namespaced:
                 raise ConfigError(
@@ -254,6 +305,12 @@ class Context:
             others = [r for r in meta.get("ownerReferences") or [] if r.get("uid") != owner.uid]
             meta["ownerReferences"] = [*others, reference]
         return {**body, "metadata": meta}
+
+    def _is_reconciled(self, kind: Kind[Any], meta: Mapping[str, Any]) -> bool:
+        """Whether an object is the reconciled one, which must not be its own owner."""
+        here, there = (self._kind.group, self._kind.kind), (kind.group, kind.kind)
+        namespace = (meta.get("namespace") or "") if kind.namespaced else ""
+        return here == there and (meta.get("name"), namespace) == (self.request.name, self.request.namespace)
 
 
 class BlockingContext:

@@ -25,8 +25,10 @@ from zestor_controller.cache import ClusterCache
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.client import Client, WriteGate
 from zestor_controller.controller import Controller, Outcome, Runner, Services
+from zestor_controller.controller.denial import describe_denial
+from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.recorder import EventRecorder
-from zestor_controller.errors import ConfigError, Forbidden, NotFound, ZestorError
+from zestor_controller.errors import ConfigError, Forbidden, NotFound, Unauthorized, ZestorError
 from zestor_controller.manager.election import LeaderElection, LeaderElector, election_clock
 from zestor_controller.manager.health import Check, HealthServer, check_to_dict
 from zestor_controller.manager.rights import REVIEW_PATH, missing_rights, rules_for
@@ -106,9 +108,11 @@ class Manager:
         self.ports: dict[str, int] = {}
         self._cache: ClusterCache | None = None
         self._runners: list[Runner[Any]] = []
+        self._memories: list[Memory[Any]] = [Memory() for _ in controllers]  # of this process, beyond a term
         self._recorder: EventRecorder | None = None
         self._elector: LeaderElector | None = None
         self._missing: list[str] = []
+        self._denied = ""
         self._fenced = 0
         self._watchdog: LoopWatchdog | None = None
         self._priorities: dict[str, set[int]] = {}
@@ -207,7 +211,8 @@ class Manager:
                 asking = tasks.create_task(self._ask_for_rights(client), name="rights") if told else None
                 while not stop.is_set():
                     # Runners are made before the election: they start the caches, and those who stand by keep them.
-                    self._runners = [Runner(controller, services) for controller in self.controllers]
+                    pairs = zip(self.controllers, self._memories, strict=True)
+                    self._runners = [Runner(controller, services, memory) for controller, memory in pairs]
                     if await elected(self._elector, stop):
                         await serve_term(self._runners, self._elector, stop, self.grace.total_seconds())
                 await self._leave(recorder)
@@ -221,15 +226,20 @@ class Manager:
         while True:
             try:
                 missing = await missing_rights(client, rules, namespaces=self.namespaces or ())
+                denied = ""
             except (Forbidden, NotFound) as error:
-                _log.debug("the server does not tell what is allowed: %s", error)
+                _log.debug("the server does not report what is allowed: %s", error)
                 return
+            except Unauthorized as error:  # no grant would help: the server does not know who this is
+                missing, denied = self._missing, describe_denial(error)
             except ZestorError:
-                missing = self._missing
+                missing, denied = self._missing, self._denied
             if missing and missing != self._missing:
                 _log.warning("missing rights: %s; grant them, or see `zestor rbac generate`", ", ".join(missing))
-            self._missing = missing
-            await asyncio.sleep(RIGHTS_S[0] if missing else RIGHTS_S[1])
+            if denied and not self._denied:
+                _log.warning("%s", denied)
+            self._missing, self._denied = missing, denied
+            await asyncio.sleep(RIGHTS_S[0] if missing or denied else RIGHTS_S[1])
 
     def _electing(self, client: Client, rng: random.Random) -> LeaderElector | None:
         election = self.leader_election
@@ -281,15 +291,17 @@ class Manager:
             elif elector is not None and not elector.leading:
                 ok, reason = True, "stands by"
             elif runner.refused:
-                ok, reason = False, f"missing right: {next(iter(runner.refused.values()))}"
+                ok, reason = False, next(iter(runner.refused.values()))
             else:
                 ok, reason = runner.ready, f"{len(runner.queue)} waiting"
             checks.append(Check(f"controller/{runner.name}", ok, reason))
-        if self._missing:  # what has to do without one is unready by itself
+        if self._denied:
+            checks.append(Check("credentials", False, self._denied))
+        if self._missing:  # what has to do without one is not ready by itself
             checks.append(Check("rights", True, f"missing: {', '.join(self._missing)}"))
         if self._recorder is not None and self._recorder.refused:
             # An operator without Events does its work, so it stays ready.
-            checks.append(Check("events", True, f"missing right: {self._recorder.refused}"))
+            checks.append(Check("events", True, self._recorder.refused))
         return checks
 
     def _health_server(self) -> HealthServer:

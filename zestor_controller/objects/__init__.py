@@ -8,6 +8,7 @@ from zestor_controller.objects.conditions import (
     is_true,
     set_condition,
 )
+from zestor_controller.objects.configuration import changed_fields, changed_status, note_applied, set_fields
 from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Presentation, Scale
 from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
 from zestor_controller.objects.ownership import controller_reference, is_controlled_by
@@ -15,7 +16,7 @@ from zestor_controller.objects.patches import ApplyPatch, JsonPatch, MergePatch,
 from zestor_controller.objects.registry import declare, kind_of, kind_of_object, register
 from zestor_controller.objects.resource import CustomResource, Spec, Status
 from zestor_controller.objects.selectors import LabelSelector, Requirement
-from zestor_controller.objects.unstructured import Unstructured
+from zestor_controller.objects.unstructured import Unstructured, unstructured_kind
 
 __all__ = [
     "ApplyPatch",
@@ -42,6 +43,8 @@ __all__ = [
     "StrategicPatch",
     "Unstructured",
     "WireModel",
+    "changed_fields",
+    "changed_status",
     "controller_reference",
     "declare",
     "get_condition",
@@ -49,6 +52,9 @@ __all__ = [
     "is_true",
     "kind_of",
     "kind_of_object",
+    "note_applied",
     "register",
     "set_condition",
+    "set_fields",
+    "unstructured_kind",
 ]

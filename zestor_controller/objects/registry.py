@@ -111,7 +111,7 @@ def _decode(gvk: GroupVersionKind) -> Callable[[bytes | Mapping[str, Any]], Unst
         # Items of a list carry neither; an object always tells what it is.
         body.setdefault("apiVersion", gvk.api_version)
         body.setdefault("kind", gvk.kind)
-        return Unstructured(body)
+        return Unstructured(body, reading=data if isinstance(data, bytes) else None)
 
     return decode
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 from pydantic_core import PydanticUndefined
 
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects.kind import Column, Kind, Presentation, Scale
 from zestor_controller.objects.meta import ObjectMeta, WireModel
+from zestor_controller.objects.reading import Reading
 from zestor_controller.objects.registry import register
 
 __all__ = ["CustomResource", "Spec", "Status"]
@@ -53,6 +54,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
     """
 
     __kind__: ClassVar[Kind[Any] | None] = None
+    _reading: Reading = PrivateAttr(default_factory=Reading)
 
     api_version: str = ""
     kind: str = ""
@@ -139,9 +141,11 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
 
     @classmethod
     def _decode(cls: type[C], data: bytes | Mapping[str, Any]) -> C:
-        if isinstance(data, bytes):
-            return cls.model_validate_json(data)
-        return cls.model_validate(data)
+        if not isinstance(data, bytes):
+            return cls.model_validate(data)
+        obj = cls.model_validate_json(data)
+        obj._reading.raw = data
+        return obj
 
     @classmethod
     def _encode(cls, obj: Any) -> dict[str, Any]:
