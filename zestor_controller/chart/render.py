@@ -43,7 +43,7 @@ def chart_name(manager: Manager) -> str:
     return f"{(own or kinds)[0].kind.lower()}-operator"
 
 
-def render(manager: Manager, *, target: str = "operator.py", models: Models | None = None) -> dict[str, str]:
+def render(manager: Manager, *, target: str = "main.py", models: Models | None = None) -> dict[str, str]:
     """The files of the operator's chart.
 
     Args:

@@ -66,10 +66,9 @@ class Console:
         if causes:
             text += f"  because: {causes[0]}" + (f" (+{len(causes) - 1})" if len(causes) > 1 else "")
         if error:
-            fields["error"] = error
-            text += f"\n{'':<10}{'':<12} {self._paint(error, 'error')}"
+            fields["error"] = error  # as text, the log record right before has it, with the traceback
             if retry_after is not None:
-                text += f" (again in {retry_after:.3g} s)"
+                text += f"  again in {retry_after:.3g} s"
         if retry_after is not None:
             fields["retryAfter"] = retry_after
         self._emit("reconcile", fields, text)

@@ -81,7 +81,7 @@ def dev(
 ) -> None:
     """Run the operator TARGET on an embedded cluster and show what happens.
 
-    TARGET is a file, a folder with operator.py, or module:attr.
+    TARGET is a file, a folder with main.py, or module:attr.
     """
     loaded = load_target(target)
     if loaded.manager is None:

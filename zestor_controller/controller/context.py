@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import logging
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from zestor_controller.cache import ClusterCache, Lister
 from zestor_controller.client import Client
 from zestor_controller.client.discovery import discover
+from zestor_controller.controller.logs import ObjectLogger
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError
@@ -27,22 +27,6 @@ __all__ = ["BlockingContext", "Context", "Owner"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Logger(Protocol):
-    """The part of a standard logger that reconciles use."""
-
-    def debug(self, msg: str, *args: Any) -> None:
-        """Log at DEBUG."""
-
-    def info(self, msg: str, *args: Any) -> None:
-        """Log at INFO."""
-
-    def warning(self, msg: str, *args: Any) -> None:
-        """Log at WARNING."""
-
-    def error(self, msg: str, *args: Any) -> None:
-        """Log at ERROR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +83,7 @@ class Context:
         self.causes = causes
         self.more_causes = more_causes
         self.attempt = attempt
-        self.log: Logger = logging.LoggerAdapter(
-            logging.getLogger(f"zestor_controller.reconcile.{controller}"),
-            {"controller": controller, "namespace": request.namespace, "object": request.name},
-        )
+        self.log = ObjectLogger(controller, request.namespace, request.name)
         self._owner = owner
         self._cache = cache
         self._recorder = recorder

@@ -270,7 +270,7 @@ class Runner(Generic[T]):
             self._tell(item, word, seconds, retry_after=after)
             return
         if isinstance(error, TerminalError):
-            _log.error("%s: %s failed for good, until it changes: %s", self.name, key, error)
+            _log.error("%s: %s failed for good, until it changes: %s", self.name, key, error, exc_info=error)
             self._metrics.terminal_errors.labels(self.name).inc()
             self._metrics.reconcile_total.labels(self.name, "error").inc()
             self._metrics.reconcile_errors.labels(self.name).inc()
