@@ -24,8 +24,9 @@ from zestor_controller.cli.apply import apply_crd, apply_manifests, condition_of
 from zestor_controller.cli.console import Console
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.cli.options import DURATION
-from zestor_controller.cli.target import Target, load_target
+from zestor_controller.cli.target import Target, find_target, forget_modules, load_target, source_files
 from zestor_controller.client import Client
+from zestor_controller.client.environment import cluster_environment
 from zestor_controller.cluster import EmbeddedCluster
 from zestor_controller.controller import Outcome
 from zestor_controller.crd import crd_for
@@ -81,22 +82,23 @@ def dev(
 ) -> None:
     """Run the operator TARGET on an embedded cluster and show what happens.
 
-    TARGET is a file, a folder with main.py, or module:attr.
+    TARGET is a file, a folder, or module:attr. KUBECONFIG names the embedded cluster before TARGET is imported, and
+    nothing in the process, or started by it, finds another one.
     """
-    loaded = load_target(target)
-    if loaded.manager is None:
-        raise ConfigError(f"{target}: there is no Manager and no Controller in it")
-    sources = applied
-    if not sources and loaded.folder is not None and (loaded.folder / "manifests").is_dir():
-        sources = (str(loaded.folder / "manifests"),)
-    manifests = read_manifests(sources)
-    if exit_when and not manifests:
-        raise ConfigError("--exit-when needs objects to wait for: give --apply FILE")
+    place = find_target(target)
+    manifests = read_manifests(applied)
     console = Console(json_lines=output == "json")
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
         # What the managers say of their start and stop is shown here in better words.
         logging.getLogger("zestor_controller.manager").setLevel(logging.WARNING)
-    with EmbeddedCluster(port=port, kubeconfig=kubeconfig) as cluster:
+    with EmbeddedCluster(port=port, kubeconfig=kubeconfig) as cluster, cluster_environment(cluster.kubeconfig):
+        loaded = load_target(place)
+        if loaded.manager is None:
+            raise ConfigError(f"{target}: there is no Manager and no Controller in it")
+        if not applied and loaded.folder is not None and (loaded.folder / "manifests").is_dir():
+            manifests = read_manifests([str(loaded.folder / "manifests")])
+        if exit_when and not manifests:
+            raise ConfigError("--exit-when needs objects to wait for: give --apply FILE")
         session = _Session(loaded, cluster, console, manifests, exit_when, timeout.total_seconds(), reload)
         code = asyncio.run(session.run())
     sys.exit(code)
@@ -193,6 +195,8 @@ class _Session:
 
     async def _reloaded(self) -> Target | None:
         self.console.note("a file changed: starting the operator again")
+        if self.target.folder is not None:
+            forget_modules(self.target.folder)
         try:
             target = load_target(self.target.name)
             await self._install(target)
@@ -205,7 +209,7 @@ class _Session:
         folder = self.target.folder
         if folder is None:
             return {}
-        return {str(path): path.stat().st_mtime for path in sorted(folder.rglob("*.py")) if path.is_file()}
+        return {str(path): path.stat().st_mtime for path in source_files(folder) if path.is_file()}
 
     # The cluster
 

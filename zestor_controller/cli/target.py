@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from zestor_controller.cli.logs import outside_frames
 from zestor_controller.cli.search import operator_file, warn_of_shadowing
@@ -21,7 +22,10 @@ from zestor_controller.errors import ConfigError, ZestorError
 from zestor_controller.manager import Manager
 from zestor_controller.objects import CustomResource
 
-__all__ = ["Place", "Target", "find_target", "forget_modules", "load_target"]
+__all__ = ["Place", "Target", "find_target", "forget_modules", "load_target", "source_files"]
+
+
+NOT_SOURCES: Final = ("site-packages", "node_modules", "__pycache__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,22 @@ def load_target(text: str | Place) -> Target:
     return _target(place.name, module, place.attribute, folder)
 
 
+def source_files(folder: Path) -> list[Path]:
+    """The Python files under a folder, without installed packages and hidden folders."""
+    found: list[Path] = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in NOT_SOURCES]
+        found += [Path(where) / name for name in files if name.endswith(".py")]
+    return sorted(found)
+
+
 def forget_modules(folder: Path) -> None:
-    """Let every module whose file is under a folder be imported anew."""
-    inside = folder.resolve()
+    """Let every module whose source is under a folder be imported anew."""
+    sources = {str(path.resolve()) for path in source_files(folder)}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if name != "__main__" and file and Path(file).resolve().is_relative_to(inside):
+        ours = name == "__main__" or name.partition(".")[0] == "zestor_controller"
+        if file and not ours and str(Path(file).resolve()) in sources:
             del sys.modules[name]
 
 

@@ -12,16 +12,20 @@ import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zestor_controller.cache import ClusterCache, Lister
 from zestor_controller.client import Client
 from zestor_controller.client.discovery import discover
+from zestor_controller.client.official import official_client
 from zestor_controller.controller.logs import ObjectLogger
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects import Kind, Unstructured, controller_reference, kind_of, kind_of_object
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 __all__ = ["BlockingContext", "Context", "Owner"]
 
@@ -88,6 +92,7 @@ class Context:
         self._cache = cache
         self._recorder = recorder
         self._controller = controller
+        self._loop = asyncio.get_running_loop()
 
     # Reading
 
@@ -203,6 +208,18 @@ class Context:
         """
         self._recorder.record(self.regarding(), type, reason, message, action=action)
 
+    def kubernetes_client(self) -> ApiClient:
+        """The official ``kubernetes`` client, for the cluster that this operator runs against.
+
+        For ``kubernetes.client.CoreV1Api(ctx.kubernetes_client())``. Its methods block: in an ``async def`` call them
+        by ``asyncio.to_thread``. Its writes are refused like others while this replica does not lead, and they are in
+        the cache once the watch has delivered them.
+
+        Raises:
+            ConfigError: the server is reached in memory, not over a socket.
+        """
+        return official_client(self.client.transport, self._loop)
+
     def regarding(self) -> dict[str, Any]:
         """A reference to the reconciled object.
 
@@ -256,6 +273,7 @@ class BlockingContext:
         self.get = context.get
         self.list = context.list
         self.lister = context.lister
+        self.kubernetes_client = context.kubernetes_client
         self._lock = threading.Lock()
         self._waiting: Future[Any] | None = None
         self._cancelled = False

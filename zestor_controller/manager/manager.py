@@ -16,7 +16,7 @@ import signal
 import socket
 import threading
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,11 +24,12 @@ from typing import Any, Final
 from zestor_controller.cache import ClusterCache
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.client import Client, WriteGate
+from zestor_controller.client.environment import cluster_environment
 from zestor_controller.controller import Controller, Outcome, Runner, Services
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError, Forbidden, NotFound, ZestorError
 from zestor_controller.manager.election import LeaderElection, LeaderElector, election_clock
-from zestor_controller.manager.health import Check, HealthServer, check_to_dict
+from zestor_controller.manager.health import Check, HealthServer, check_to_dict, default_host
 from zestor_controller.manager.rights import REVIEW_PATH, missing_rights, rules_for
 from zestor_controller.manager.term import elected, serve_term
 from zestor_controller.manager.watchdog import LoopWatchdog
@@ -116,13 +117,18 @@ class Manager:
     def run(self) -> int:
         """Block until SIGTERM or SIGINT; for the main thread of a process.
 
+        A `kubeconfig` or `context` of this manager is meanwhile that of the whole process: KUBECONFIG names it.
+
         Returns:
             An exit code: 0 after a clean stop, 2 for bad configuration, 3 when it cannot serve or connect.
         """
         try:
             if threading.current_thread() is not threading.main_thread():
                 raise ConfigError("run() owns the signals and so the main thread; elsewhere, await manager.serve(stop)")
-            return _run_to_end(self._run())
+            self.host = self.host or default_host()  # before the environment of a pod is hidden
+            named = self.kubeconfig is not None or self.context is not None
+            with cluster_environment(self.kubeconfig, self.context) if named else nullcontext():
+                return _run_to_end(self._run())
         except ConfigError as error:
             _log.error("%s", error)
             return 2
@@ -284,9 +290,8 @@ class Manager:
         return checks
 
     def _health_server(self) -> HealthServer:
-        inside = "KUBERNETES_SERVICE_HOST" in os.environ
         return HealthServer(
-            host=self.host or ("0.0.0.0" if inside else "127.0.0.1"),
+            host=self.host or default_host(),
             health_port=self.health_port,
             metrics_port=self.metrics_port,
             metrics=self.metrics,
