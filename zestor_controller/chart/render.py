@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from zestor_controller.chart.marks import sign
 from zestor_controller.chart.values import Image, Values, rows, values_schema, values_yaml
+from zestor_controller.controller import Rule
 from zestor_controller.crd import render_crd, yaml_text
 from zestor_controller.errors import ConfigError
 from zestor_controller.manager import Manager
-from zestor_controller.manager.rights import READ, VERBS, Rule, rules_for
+from zestor_controller.manager.rights import READ, VERBS, rules_for
 from zestor_controller.objects import CustomResource, kind_of
 
 __all__ = ["chart_name", "is_written_once", "render"]

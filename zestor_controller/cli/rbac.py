@@ -15,7 +15,7 @@ from zestor_controller.cli.target import load_target
 from zestor_controller.client import Client
 from zestor_controller.crd import yaml_text
 from zestor_controller.errors import ConfigError
-from zestor_controller.manager import Manager, Rule, missing_rights, rules_for
+from zestor_controller.manager import LEASES, Manager, Rule, missing_rights, rules_for
 
 __all__ = ["rbac"]
 
@@ -35,7 +35,7 @@ def generate(target: str, output: str) -> None:
     rules = rules_for(manager.controllers)
     documents = [
         _role("ClusterRole", name, (*rules.namespaced, *rules.cluster)),
-        _role("Role", f"{name}-leader-election", _lease()),
+        _role("Role", f"{name}-leader-election", (LEASES,)),
     ]
     if output == "json":
         click.echo(json.dumps(documents))
@@ -86,7 +86,3 @@ def _role(kind: str, name: str, rules: tuple[Rule, ...]) -> dict[str, Any]:
         "metadata": {"name": name},
         "rules": [rule.document() for rule in rules],
     }
-
-
-def _lease() -> tuple[Rule, ...]:
-    return (Rule("coordination.k8s.io", ("leases",), ("get", "create", "update")),)
