@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from zestor_controller.chart import chart_name
+from zestor_controller.cli.options import watched_namespaces
 from zestor_controller.cli.target import load_target
 from zestor_controller.client import Client
 from zestor_controller.crd import yaml_text
@@ -55,11 +56,12 @@ def verify(
     target: str, kubeconfig: Path | None, context: str | None, namespace: str | None, user: str | None, output: str
 ) -> None:
     """Ask a cluster whether TARGET's rights are granted; exits 1 and names what is missing."""
+    namespaces = watched_namespaces(namespace, None)
     rules = rules_for(_manager(target).controllers)
 
     async def ask() -> list[str]:
         async with Client.connect(kubeconfig=kubeconfig, context=context) as client:
-            return await missing_rights(client, rules, namespaces=[namespace] if namespace else (), user=user)
+            return await missing_rights(client, rules, namespaces=namespaces, user=user)
 
     missing = asyncio.run(ask())
     if output == "json":

@@ -24,6 +24,7 @@ from yarl import URL
 
 from zestor_controller.client.credentials import ClusterConfig
 from zestor_controller.client.gate import WriteGate
+from zestor_controller.client.reasons import connection_failure
 from zestor_controller.errors import TransportError
 from zestor_controller.http import Handler, HttpRequest, HttpResponse
 
@@ -238,8 +239,7 @@ class AiohttpTransport:
         return self._session
 
     def _broken(self, request: HttpRequest, error: BaseException) -> TransportError:
-        why = str(error) or type(error).__name__
-        return TransportError(f"{request.method} {self._base}{request.path}: {why}")
+        return TransportError(f"{request.method} {self._base}{request.path}: {connection_failure(error)}")
 
 
 def _abandon(answer: aiohttp.ClientResponse) -> None:

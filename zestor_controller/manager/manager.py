@@ -30,7 +30,9 @@ from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError, Forbidden, NotFound, ZestorError
 from zestor_controller.manager.election import LeaderElection, LeaderElector, election_clock
 from zestor_controller.manager.health import Check, HealthServer, check_to_dict, default_host
+from zestor_controller.manager.reports import report_cluster, report_informers, report_namespaces
 from zestor_controller.manager.rights import REVIEW_PATH, missing_rights, rules_for
+from zestor_controller.manager.sampling import Sampler
 from zestor_controller.manager.term import elected, serve_term
 from zestor_controller.manager.watchdog import LoopWatchdog
 from zestor_controller.metrics import Metrics
@@ -107,9 +109,8 @@ class Manager:
         self._recorder: EventRecorder | None = None
         self._elector: LeaderElector | None = None
         self._missing: list[str] = []
-        self._fenced = 0
         self._watchdog: LoopWatchdog | None = None
-        self._priorities: dict[str, set[int]] = {}
+        self._sampler = Sampler(self.metrics)
         self._collecting = False
 
     # Running
@@ -174,7 +175,8 @@ class Manager:
         """
         for controller in self.controllers:
             controller.check()
-        told = client is None or self.health_port is not None  # whether anybody looks at what this manager says
+        own = client is None  # the connection, and so the process
+        told = own or self.health_port is not None  # whether anybody looks at what this manager says
         async with AsyncExitStack() as stack:
             if client is None:
                 client = await stack.enter_async_context(
@@ -201,7 +203,9 @@ class Manager:
             self._elector = self._electing(client, rng)
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(recorder.run(), name="event recorder")
-                asking = tasks.create_task(self._ask_for_rights(client), name="rights") if told else None
+                asides = [tasks.create_task(self._ask_for_rights(client), name="rights")] if told else []
+                if own:
+                    asides += self._report(tasks, client, cache)
                 while not stop.is_set():
                     # Runners are made before the election: they start the caches, and those who stand by keep them.
                     self._runners = [Runner(controller, services) for controller in self.controllers]
@@ -209,8 +213,18 @@ class Manager:
                         await serve_term(self._runners, self._elector, stop, self.grace.total_seconds())
                 await self._leave(recorder)
                 writing.cancel()
-                if asking is not None:
-                    asking.cancel()
+                for aside in asides:
+                    aside.cancel()
+
+    def _report(self, tasks: asyncio.TaskGroup, client: Client, cache: ClusterCache) -> list[asyncio.Task[None]]:
+        """Log what this manager works with, and from then on whether it is in sync."""
+        where = f"http://{self.host or default_host()}"
+        paths = {"health": "/readyz?verbose", "metrics": "/metrics"}
+        addresses = {what: f"{where}:{port}{paths[what]}" for what, port in self.ports.items()}
+        report_cluster(client, self.kubeconfig, self.context, self.namespaces, addresses)
+        statuses = report_informers(lambda: [informer.status for informer in cache.informers()])
+        namespaces = report_namespaces(client, self.namespaces or ())
+        return [tasks.create_task(statuses, name="reports"), tasks.create_task(namespaces, name="namespaces")]
 
     async def _ask_for_rights(self, client: Client) -> None:
         """Find missing rights before a reconcile does; a server that does not tell is not asked again."""
@@ -326,29 +340,14 @@ class Manager:
 
     def _refresh(self) -> None:
         """Bring the series that are computed at scrape time up to date."""
-        metrics = self.metrics
         if self._elector is not None and self.leader_election is not None:
             name = self.leader_election.lease_name
-            metrics.leader.labels(name).set(self._elector.leading and not self.gate.closed)
-            metrics.fenced_writes.labels(name).inc(self.gate.refused - self._fenced)
-            self._fenced = self.gate.refused
+            self.metrics.leader.labels(name).set(self._elector.leading and not self.gate.closed)
+            self._sampler.count(self.metrics.fenced_writes, (name,), self.gate.refused)
         if self._cache is not None:
-            self._cache.refresh_metrics()
-        for runner in self._runners:
-            name, queue = runner.name, runner.queue
-            now = queue.now()
-            # Every priority that has ever waited is set, or its last depth would stay when its line is empty.
-            seen = self._priorities.setdefault(name, {0})
-            by_priority: dict[int, list[float]] = {priority: [] for priority in seen}
-            for _, priority, since in queue.waiting():
-                by_priority.setdefault(priority, []).append(now - since)
-            seen.update(by_priority)
-            for priority, ages in by_priority.items():
-                metrics.queue_depth.labels(name, name, str(priority)).set(len(ages))
-                metrics.queue_oldest.labels(name, str(priority)).set(max(ages, default=0.0))
-            running = [now - since for since in queue.processing().values()]
-            metrics.unfinished_seconds.labels(name, name).set(sum(running))
-            metrics.longest_running_seconds.labels(name, name).set(max(running, default=0.0))
+            self._sampler.sample_cache(self._cache)
+            self._sampler.sample_client(self._cache.client)
+        self._sampler.sample_queues(self._runners)
 
 
 def _described(status: InformerStatus) -> str:
