@@ -17,7 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 __all__ = ["CONTENT_TYPE", "RESULTS", "Metrics"]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-RESULTS: Final = ("success", "error", "requeue", "requeue_after")
+RESULTS: Final = ("success", "error", "requeue_after")
 
 # Source: controller-runtime pkg/internal/controller/metrics/metrics.go
 _RECONCILE_BUCKETS: Final = (

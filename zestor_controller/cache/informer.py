@@ -24,7 +24,7 @@ from zestor_controller.cache.writing import decode_deleted
 from zestor_controller.client import Client
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
-from zestor_controller.store import EncodedKind, MemoryStore, StoreKind
+from zestor_controller.store import EncodedKind, MemoryStore, Overflow, StoreKind
 
 __all__ = ["Informer"]
 
@@ -171,6 +171,10 @@ class Informer(Generic[T]):
     def bytes(self) -> int:
         """How many encoded bytes are kept."""
         return sum(len(record.raw) for _, record in self._target.items())
+
+    def lost(self) -> dict[Overflow, int]:
+        """How many events the watches of the lister have dropped or folded so far, by policy."""
+        return self._target.lost()
 
     async def _supervise(self, reflector: Reflector[T]) -> None:
         backoff = Backoff(rng=self._rng, clock=asyncio.get_running_loop().time)

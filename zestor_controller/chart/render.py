@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from zestor_controller.chart.marks import sign
 from zestor_controller.chart.values import Image, Values, rows, values_schema, values_yaml
+from zestor_controller.controller import Rule
 from zestor_controller.crd import render_crd, yaml_text
 from zestor_controller.errors import ConfigError
 from zestor_controller.manager import Manager
-from zestor_controller.manager.rights import READ, VERBS, Rule, rules_for
+from zestor_controller.manager.rights import READ, VERBS, rules_for
 from zestor_controller.objects import CustomResource, kind_of
 
 __all__ = ["chart_name", "is_written_once", "render"]
@@ -43,7 +44,7 @@ def chart_name(manager: Manager) -> str:
     return f"{(own or kinds)[0].kind.lower()}-operator"
 
 
-def render(manager: Manager, *, target: str = "operator.py", models: Models | None = None) -> dict[str, str]:
+def render(manager: Manager, *, target: str = "main.py", models: Models | None = None) -> dict[str, str]:
     """The files of the operator's chart.
 
     Args:

@@ -14,7 +14,10 @@ from typing import Any, TextIO
 
 import click
 
-__all__ = ["Console"]
+from zestor_controller.cli.apply import condition_of
+from zestor_controller.store import Event, EventType
+
+__all__ = ["Console", "summary_of"]
 
 _COLOURS = {
     "created": "green",
@@ -66,10 +69,9 @@ class Console:
         if causes:
             text += f"  because: {causes[0]}" + (f" (+{len(causes) - 1})" if len(causes) > 1 else "")
         if error:
-            fields["error"] = error
-            text += f"\n{'':<10}{'':<12} {self._paint(error, 'error')}"
+            fields["error"] = error  # as text, the log record right before has it, with the traceback
             if retry_after is not None:
-                text += f" (again in {retry_after:.3g} s)"
+                text += f"  again in {retry_after:.3g} s"
         if retry_after is not None:
             fields["retryAfter"] = retry_after
         self._emit("reconcile", fields, text)
@@ -105,3 +107,23 @@ class Console:
         if what == "time":
             return click.style(text, dim=True)
         return click.style(text, fg=_COLOURS.get(what))
+
+
+def summary_of(event: Event[Any]) -> str:
+    """A few words about an object: how far it is."""
+    if event.type is EventType.DELETE:
+        return ""
+    obj = event.object
+    status = obj.get("status") or {}
+    parts = []
+    if obj.metadata.deletion_timestamp:
+        parts.append("terminating")
+    if status.get("phase"):
+        parts.append(str(status["phase"]))
+    replicas = (obj.get("spec") or {}).get("replicas")
+    if replicas is not None:
+        parts.append(f"{status.get('readyReplicas', 0)}/{replicas} ready")
+    ready = condition_of(obj, "Ready")
+    if ready and "phase" not in status:
+        parts.append(f"Ready={ready['status']}" + (f" ({ready['reason']})" if ready["status"] != "True" else ""))
+    return ", ".join(parts)

@@ -8,8 +8,11 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["DURATION"]
+from zestor_controller.errors import ConfigError
 
+__all__ = ["DURATION", "watched_namespaces"]
+
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -36,3 +39,35 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic from clic
 
 
 DURATION: Final = _Duration()
+
+
+def watched_namespaces(namespace: str | None, namespaces: str | None) -> list[str]:
+    """The namespaces that the two options name; empty if neither is given.
+
+    Raises:
+        ConfigError: both are given, one of the names is empty or no namespace's name, or a name is there twice.
+    """
+    if namespace is not None and namespaces is not None:
+        raise ConfigError("give --namespace or --namespaces, not both")
+    if namespace is None and namespaces is None:
+        return []
+    option = "--namespace" if namespace is not None else "--namespaces"
+    text = namespace if namespace is not None else namespaces or ""
+    advice = "leave the option out to watch all namespaces"
+    if not text.strip():
+        raise ConfigError(f"{option} {text!r} names no namespace; {advice}")
+    names = [text] if namespace is not None else [part.strip() for part in text.split(",")]
+    for name in names:
+        if not name:
+            raise ConfigError(f"{option} {text!r}: there is an empty name between the commas")
+        if len(name) > 63 or not _NAMESPACE.fullmatch(name):
+            hint = f"patterns are not supported; {advice}" if set("*?[") & set(name) else "separate names by commas"
+            if option == "--namespace" and "," in name:
+                hint = "use --namespaces for several"
+            raise ConfigError(
+                f"{option} {text!r}: {name!r} is no name of a namespace (lower-case letters, digits and dashes, at "
+                f"most 63 characters); {hint}"
+            )
+        if names.count(name) > 1:
+            raise ConfigError(f"{option} {text!r}: {name!r} is named twice")
+    return names

@@ -39,7 +39,7 @@ from zestor_controller.client.plugins import (
 )
 from zestor_controller.errors import ConfigError
 
-__all__ = ["in_cluster_config", "load_config", "static_config"]
+__all__ = ["in_cluster_config", "kubeconfig_documents", "load_config", "static_config"]
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -97,6 +97,19 @@ async def load_config(kubeconfig: str | os.PathLike[str] | None = None, context:
     if files:
         return await _from_files(files, context)
     return in_cluster_config(os.environ, SERVICE_ACCOUNT)
+
+
+def kubeconfig_documents(kubeconfig: str | os.PathLike[str] | None = None) -> list[tuple[Path, dict[str, Any]]]:
+    """The kubeconfig files that :func:`load_config` reads, in their order; none means the pod's own account.
+
+    Raises:
+        ConfigError: no file exists, one cannot be read, or nothing names a cluster.
+    """
+    paths = _files(kubeconfig)
+    present = [path for path in paths if path.exists()]
+    if paths and not present:
+        raise ConfigError(f"kubeconfig {paths[0]} does not exist; check --kubeconfig and KUBECONFIG")
+    return [(path, _read(path)) for path in present]
 
 
 def _files(kubeconfig: str | os.PathLike[str] | None) -> list[Path]:

@@ -24,6 +24,7 @@ from yarl import URL
 
 from zestor_controller.client.credentials import ClusterConfig
 from zestor_controller.client.gate import WriteGate
+from zestor_controller.client.reasons import connection_failure
 from zestor_controller.errors import TransportError
 from zestor_controller.http import Handler, HttpRequest, HttpResponse
 
@@ -95,6 +96,10 @@ class AiohttpTransport:
     Args:
         config: the server's address and the credentials, which are asked for at each request.
         gate: asked right before a request is sent; none lets every write pass.
+
+    Attributes:
+        last_credentials: the headers with credentials that the last request was sent with.
+        official: the official client for the same server, once :mod:`~zestor_controller.client.official` has made it.
     """
 
     def __init__(self, config: ClusterConfig, *, gate: WriteGate | None = None) -> None:
@@ -103,6 +108,22 @@ class AiohttpTransport:
         self._base = config.server.rstrip("/")
         self._proxy = config.proxy or _environment_proxy(self._base)
         self._session: aiohttp.ClientSession | None = None
+        self.last_credentials: list[tuple[str, str]] = []
+        self.official: Any = None
+
+    @property
+    def proxy(self) -> str | None:
+        """The URL of the proxy that requests go through."""
+        return self._proxy
+
+    def check_gate(self, method: str, path: str) -> None:
+        """Let a request pass that another client sends to the same server, or refuse it.
+
+        Raises:
+            TransportError: it is a write, and the gate is closed.
+        """
+        if self._gate is not None:
+            self._gate.check(method, path)
 
     @property
     def host(self) -> str:
@@ -138,6 +159,8 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """See :meth:`Transport.close`."""
+        if self.official is not None:
+            self.official.rest_client.close()
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
@@ -147,7 +170,7 @@ class AiohttpTransport:
         self, request: HttpRequest, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request, or to its repetition after a 401 when other credentials could be had."""
-        credentials = await self.config.headers()
+        credentials = self.last_credentials = await self.config.headers()
         answer = await self._send(request, credentials, timeout)
         if answer.status == 401 and await self._refreshed(answer, credentials):
             answer = await self._send(request, await self.config.headers(), timeout)
@@ -216,8 +239,7 @@ class AiohttpTransport:
         return self._session
 
     def _broken(self, request: HttpRequest, error: BaseException) -> TransportError:
-        why = str(error) or type(error).__name__
-        return TransportError(f"{request.method} {self._base}{request.path}: {why}")
+        return TransportError(f"{request.method} {self._base}{request.path}: {connection_failure(error)}")
 
 
 def _abandon(answer: aiohttp.ClientResponse) -> None:

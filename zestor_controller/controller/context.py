@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import logging
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zestor_controller.cache import ClusterCache, Lister
 from zestor_controller.client import Client
 from zestor_controller.client.discovery import discover
 from zestor_controller.client.gate import Term
+from zestor_controller.client.official import official_client
+from zestor_controller.controller.logs import ObjectLogger
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError
@@ -32,26 +33,13 @@ from zestor_controller.objects import (
     note_applied,
 )
 
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+
 __all__ = ["BlockingContext", "Context", "Owner"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Logger(Protocol):
-    """The part of a standard logger that reconciles use."""
-
-    def debug(self, msg: str, *args: Any) -> None:
-        """Log at DEBUG."""
-
-    def info(self, msg: str, *args: Any) -> None:
-        """Log at INFO."""
-
-    def warning(self, msg: str, *args: Any) -> None:
-        """Log at WARNING."""
-
-    def error(self, msg: str, *args: Any) -> None:
-        """Log at ERROR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +97,14 @@ class Context:
         self.causes = causes
         self.more_causes = more_causes
         self.attempt = attempt
-        self.log: Logger = logging.LoggerAdapter(
-            logging.getLogger(f"zestor_controller.reconcile.{controller}"),
-            {"controller": controller, "namespace": request.namespace, "object": request.name},
-        )
+        self.log = ObjectLogger(controller, request.namespace, request.name)
         self._kind = kind
         self._owner = owner
         self._term = Term.current()
         self._cache = cache
         self._recorder = recorder
         self._controller = controller
+        self._loop = asyncio.get_running_loop()
 
     # Reading
 
@@ -249,6 +235,18 @@ class Context:
         """
         self._recorder.record(self.regarding(), type, reason, message, action=action)
 
+    def kubernetes_client(self) -> ApiClient:
+        """The official ``kubernetes`` client, for the cluster that this operator runs against.
+
+        For ``kubernetes.client.CoreV1Api(ctx.kubernetes_client())``. Its methods block: in an ``async def`` call them
+        by ``asyncio.to_thread``. Its writes are refused like others while this replica does not lead, and they are in
+        the cache once the watch has delivered them.
+
+        Raises:
+            ConfigError: the server is reached in memory, not over a socket.
+        """
+        return official_client(self.client.transport, self._loop)
+
     def regarding(self) -> dict[str, Any]:
         """A reference to the reconciled object.
 
@@ -332,6 +330,7 @@ class BlockingContext:
         self.get = context.get
         self.list = context.list
         self.lister = context.lister
+        self.kubernetes_client = context.kubernetes_client
         self._lock = threading.Lock()
         self._waiting: Future[Any] | None = None
         self._cancelled = False

@@ -7,13 +7,14 @@ one after the other or side by side; what runs is a :class:`~zestor_controller.c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 
 from zestor_controller.controller.context import BlockingContext, Context
 from zestor_controller.controller.reconcile import Request, Result
+from zestor_controller.controller.rules import Rule, declared_rules
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects import CustomResource, Kind, NamespacedName, Unstructured, kind_of
 
@@ -60,9 +61,12 @@ class Controller(Generic[T]):
         name: for logs, metrics and the field manager; ``plural.group`` of the kind unless given.
         concurrency: how many objects are reconciled at once.
         timeout: how long one reconcile may take before it is cancelled and retried.
+        rules: rights that the functions need beside those that follow from the kind and from what is owned and watched,
+            as in a Role: ``{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}``, or a ``Rule``. They are in
+            the chart, in ``zestor rbac`` and in what ``zestor dev --rbac`` grants.
 
     Raises:
-        ConfigError: the kind is unknown, `concurrency` is below 1, or `timeout` is no length of time.
+        ConfigError: the kind is unknown, `concurrency` is below 1, `timeout` is no length of time, or a rule is none.
         SchemaError: the class cannot become a structural CRD.
     """
 
@@ -74,6 +78,7 @@ class Controller(Generic[T]):
         name: str | None = None,
         concurrency: int = 1,
         timeout: timedelta = DEFAULT_TIMEOUT,
+        rules: Iterable[Rule | Mapping[str, Any]] = (),
     ) -> None: ...
     @overload
     def __init__(
@@ -83,6 +88,7 @@ class Controller(Generic[T]):
         name: str | None = None,
         concurrency: int = 1,
         timeout: timedelta = DEFAULT_TIMEOUT,
+        rules: Iterable[Rule | Mapping[str, Any]] = (),
     ) -> None: ...
     def __init__(
         self,
@@ -91,6 +97,7 @@ class Controller(Generic[T]):
         name: str | None = None,
         concurrency: int = 1,
         timeout: timedelta = DEFAULT_TIMEOUT,
+        rules: Iterable[Rule | Mapping[str, Any]] = (),
     ) -> None:
         if concurrency < 1:
             raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
@@ -104,6 +111,7 @@ class Controller(Generic[T]):
         self.name = name or self.kind.store_name
         self.concurrency = concurrency
         self.timeout = timeout
+        self.rules = declared_rules(rules, self.name)
         self.sources: list[Source] = []
         self.functions: Declaration[T] = Declaration()
 
