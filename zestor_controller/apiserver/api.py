@@ -62,7 +62,7 @@ from zestor_controller.apiserver.status import (
     not_implemented,
     status_body,
 )
-from zestor_controller.apiserver.storage import Storage
+from zestor_controller.apiserver.storage import Storage, WriteFailed
 from zestor_controller.apiserver.tokenrequests import add_token_requests
 from zestor_controller.apiserver.tokens import TokenIssuer
 from zestor_controller.apiserver.writing import Writer
@@ -164,6 +164,10 @@ class ApiServer:
             response = await self._answer(request, info, user)
         except Failure as failure:
             response = failure_response(request, failure)
+        except WriteFailed as failed:
+            _log.error("%s %s: the write could not be stored: %s", request.method, request.path, failed)
+            message = f"Internal error occurred: the write could not be stored, and nothing has changed: {failed}"
+            response = failure_response(request, Failure(status_body(500, message, "InternalError", {})))
         except asyncio.CancelledError:
             raise
         except Exception:  # A3: whatever happens inside, the client gets a Status and the log gets the reason
@@ -331,10 +335,14 @@ class ApiServer:
 
     def _bootstrap(self) -> None:
         """The objects that every cluster has."""
-        for name in INITIAL:
-            self._make("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        for plural, body in bootstrap_roles():
-            self._make("rbac.authorization.k8s.io", plural, body)
+        try:
+            for name in INITIAL:
+                self._make("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            for plural, body in bootstrap_roles():
+                self._make("rbac.authorization.k8s.io", plural, body)
+        except WriteFailed as failed:
+            # What an earlier run stored is served all the same; the next start makes what is missing.
+            _log.error("the initial objects could not all be stored: %s", failed)
 
     def _make(self, group: str, plural: str, body: Json) -> None:
         path = f"/apis/{group}/v1/{plural}" if group else f"/api/v1/{plural}"

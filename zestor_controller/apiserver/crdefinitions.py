@@ -10,6 +10,7 @@ Source: ``k8s.io/apiextensions-apiserver/pkg/controller`` (status, establish, fi
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,12 +22,15 @@ from zestor_controller.apiserver.crdstrategy import GROUP, PLURAL, definition_re
 from zestor_controller.apiserver.customresources import resources_of
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.status import conflict, not_found
-from zestor_controller.apiserver.storage import DELETED, Change, Storage
+from zestor_controller.apiserver.storage import DELETED, Change, Storage, WriteFailed
 from zestor_controller.schema.definition import definition_approval
 from zestor_controller.schema.expressions import Rules
 
 __all__ = ["DefinitionController", "definition_resource"]
 
+_log = logging.getLogger(__name__)
+
+RETRY_S: Final = 5.0
 CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _MANAGER: Final = "kube-apiserver"
 _CONFORMANT: Final = "KubernetesAPIApprovalPolicyConformant"
@@ -93,13 +97,26 @@ class DefinitionController:
         if self._settling:
             return
         self._settling = True
+        name = ""
         try:
             while self._pending:
                 name = next(iter(self._pending))
-                del self._pending[name]
+                del self._pending[name]  # before its sync, whose own writes make it pending again
                 self._sync(name)
+        except WriteFailed as failed:
+            _log.error("CustomResourceDefinition %s: its status could not be stored: %s", name, failed)
+            self._pending[name] = None
+            self._retry()
         finally:
             self._settling = False
+
+    def _retry(self) -> None:
+        """Go on later with what is pending."""
+        try:
+            asyncio.get_running_loop().call_later(RETRY_S, self.settle)
+        except RuntimeError:
+            return  # without a loop the next change goes on
+        self._scheduled = True
 
     def _sync(self, name: str) -> None:
         found = self._storage.table(_KEY).get("", name)
