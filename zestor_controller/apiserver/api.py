@@ -136,12 +136,13 @@ class ApiServer:
         self._deleter = Deleter(self.storage, self._reader, guard)
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
-        self._definitions = DefinitionController(self.storage, self.registry, self.now)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
         add_pod_actions(self.registry, self.storage, self.now)
         issuer = TokenIssuer(self.storage, wall, signing_key)
         authenticator.verify = issuer.verify
         add_token_requests(self.registry, self.storage, issuer, self._rng)
+        # After everything that is built in, which a definition must not take the place of.
+        self._definitions = DefinitionController(self.storage, self.registry, self.now)
         self._bootstrap()
 
     def now(self) -> str:

@@ -438,7 +438,7 @@ class Writer:
 
     def _invalid(self, resource: Resource, obj: Json, name: str, errors: list[FieldError]) -> Failure:
         kind = str(obj.get("kind") or resource.kind) if resource.custom else resource.kind
-        return invalid(resource.storage[0], kind, name, errors)
+        return invalid(resource.group if resource.custom else resource.storage[0], kind, name, errors)
 
 
 _META_ORDER: Final = (
