@@ -63,3 +63,17 @@ async def test_a_plain_server_is_asked_for_each_group_and_a_dead_group_hides_no_
         return failure(503, "ServiceUnavailable")
 
     assert await Client(MemoryTransport(Script(answer))).served_resources() == [PODS, DEPLOYMENTS]
+
+
+async def test_a_resource_that_its_groups_preferred_version_lacks_is_found_in_another() -> None:
+    deployments = version("v1", "Deployment", "deployments", ["get"], freshness="Current")
+    older = version("v1beta1", "Gadget", "gadgets", ["get"], freshness="Current")
+    older["resources"] += version("v1beta1", "Deployment", "deployments", [])["resources"]
+    script = Script(
+        ok({"kind": "APIGroupDiscoveryList", "items": []}),
+        ok({"kind": "APIGroupDiscoveryList", "items": [aggregated("apps", deployments, older)]}),
+    )
+
+    found = await Client(MemoryTransport(script)).served_resources()
+
+    assert found == [DEPLOYMENTS, ServedResource("apps/v1beta1", "Gadget", "gadgets", True, ("get",))]

@@ -27,13 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from zestor_controller.apiserver import builtin
 from zestor_controller.apiserver.audit import AuditLog, AuditRecord
-from zestor_controller.apiserver.authentication import (
-    ACCOUNT,
-    ANONYMOUS,
-    AUTHENTICATED,
-    TokenAuthenticator,
-    impersonated,
-)
+from zestor_controller.apiserver.authentication import TokenAuthenticator
 from zestor_controller.apiserver.bodies import check_size
 from zestor_controller.apiserver.builtin.services import ServiceStrategy
 from zestor_controller.apiserver.context import Call, Reply
@@ -42,26 +36,33 @@ from zestor_controller.apiserver.crdefinitions import DefinitionController, defi
 from zestor_controller.apiserver.deleting import Deleter
 from zestor_controller.apiserver.discovery import Discovery, text_response
 from zestor_controller.apiserver.escalation import EscalationGuard
+from zestor_controller.apiserver.impersonation import Impersonation
 from zestor_controller.apiserver.info import RequestInfo, request_info
 from zestor_controller.apiserver.journal import FileJournal
 from zestor_controller.apiserver.namespaces import INITIAL, NamespaceGuard
 from zestor_controller.apiserver.negotiation import failure_response, negotiate, respond, respond_bytes
 from zestor_controller.apiserver.openapi import OpenApi
 from zestor_controller.apiserver.podactions import add_pod_actions
-from zestor_controller.apiserver.rbac import MASTERS, Attributes, RbacAuthorizer, bootstrap_roles
+from zestor_controller.apiserver.rbac import (
+    MASTERS,
+    Attributes,
+    RbacAuthorizer,
+    attributes_of,
+    bootstrap_roles,
+    refused,
+)
 from zestor_controller.apiserver.reading import Reader
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.reviews import add_reviews
 from zestor_controller.apiserver.scale import scale_of, with_replicas
 from zestor_controller.apiserver.status import (
     Failure,
-    forbidden,
     method_not_supported,
     not_found,
     not_implemented,
     status_body,
 )
-from zestor_controller.apiserver.storage import Storage
+from zestor_controller.apiserver.storage import Storage, WriteFailed
 from zestor_controller.apiserver.tokenrequests import add_token_requests
 from zestor_controller.apiserver.tokens import TokenIssuer
 from zestor_controller.apiserver.writing import Writer
@@ -119,6 +120,7 @@ class ApiServer:
         self.authenticator = authenticator
         self.authorizer = RbacAuthorizer(self.storage)
         self._rbac = rbac
+        self._impersonation = Impersonation(self.authorizer if rbac else None)
         self._audit = audit if audit is not None else AuditLog()
         self._rng = rng if rng is not None else random.SystemRandom()
         self._wall = wall
@@ -134,12 +136,13 @@ class ApiServer:
         self._deleter = Deleter(self.storage, self._reader, guard)
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
-        self._definitions = DefinitionController(self.storage, self.registry, self.now)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
         add_pod_actions(self.registry, self.storage, self.now)
         issuer = TokenIssuer(self.storage, wall, signing_key)
         authenticator.verify = issuer.verify
         add_token_requests(self.registry, self.storage, issuer, self._rng)
+        # After everything that is built in, which a definition must not take the place of.
+        self._definitions = DefinitionController(self.storage, self.registry, self.now)
         self._bootstrap()
 
     def now(self) -> str:
@@ -158,10 +161,14 @@ class ApiServer:
         came = datetime.fromtimestamp(self._wall(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         user = User("")
         try:
-            user = self._user(request, info)
+            user = self._impersonation.user(request, info, self.authenticator.authenticate(request))
             response = await self._answer(request, info, user)
         except Failure as failure:
             response = failure_response(request, failure)
+        except WriteFailed as failed:
+            _log.error("%s %s: the write could not be stored: %s", request.method, request.path, failed)
+            message = f"Internal error occurred: the write could not be stored, and nothing has changed: {failed}"
+            response = failure_response(request, Failure(status_body(500, message, "InternalError", {})))
         except asyncio.CancelledError:
             raise
         except Exception:  # A3: whatever happens inside, the client gets a Status and the log gets the reason
@@ -183,21 +190,6 @@ class ApiServer:
         self._audit.write(record)
         return response
 
-    def _user(self, request: HttpRequest, info: RequestInfo) -> User:
-        user = self.authenticator.authenticate(request)
-        wanted = impersonated(request)
-        if wanted is None:
-            return user
-        added = (AUTHENTICATED, *ANONYMOUS.groups) if wanted.name == ANONYMOUS.name else (AUTHENTICATED,)
-        if wanted.name.startswith(ACCOUNT) and "impersonate-group" not in request.headers:
-            added = wanted.groups
-        asked = [Attributes("impersonate", "", "users", name=wanted.name)]
-        asked += [Attributes("impersonate", "", "groups", name=g) for g in wanted.groups if g not in added]
-        if self._rbac and not all(self.authorizer.allowed(user, attributes) for attributes in asked):
-            # The words are those of constrained impersonation (KEP-5284), which is asked for last.
-            raise refused(user, replace(_attributes(info), verb=f"impersonate-on:user-info:{info.verb}"))
-        return wanted
-
     async def _answer(self, request: HttpRequest, info: RequestInfo, user: User) -> HttpResponse:
         if not info.is_resource:
             self._authorize(info, user)
@@ -209,16 +201,13 @@ class ApiServer:
             return answer if answer is not None else self._nothing(info)
         if "//" in request.path:
             raise _unknown()
-        query: dict[str, str] = {}
-        for name, value in request.query:
-            query.setdefault(name, value)
         if resource.namespaced is False and info.resource == "namespaces" and info.namespace:
             info = _of_cluster(info)
         sub = resource.subresources.get(info.subresource) if info.subresource else None
         if info.subresource and sub is None:
             raise _unknown()
         check_size(len(request.body))
-        call = Call(request, info, query, user, resource, sub, self.now())
+        call = Call(request, info, info.query, user, resource, sub, self.now())
         if resource.deprecation:
             call.warnings.append(resource.deprecation)
         try:
@@ -236,7 +225,7 @@ class ApiServer:
         """
         if not self._rbac:
             return
-        wanted = _attributes(info)
+        wanted = attributes_of(info)
         if self.authorizer.allowed(user, wanted):
             return
         raise refused(user, wanted)
@@ -347,10 +336,14 @@ class ApiServer:
 
     def _bootstrap(self) -> None:
         """The objects that every cluster has."""
-        for name in INITIAL:
-            self._make("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        for plural, body in bootstrap_roles():
-            self._make("rbac.authorization.k8s.io", plural, body)
+        try:
+            for name in INITIAL:
+                self._make("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            for plural, body in bootstrap_roles():
+                self._make("rbac.authorization.k8s.io", plural, body)
+        except WriteFailed as failed:
+            # What an earlier run stored is served all the same; the next start makes what is missing.
+            _log.error("the initial objects could not all be stored: %s", failed)
 
     def _make(self, group: str, plural: str, body: Json) -> None:
         path = f"/apis/{group}/v1/{plural}" if group else f"/api/v1/{plural}"
@@ -369,13 +362,6 @@ def schema_of(resource: Resource) -> Json | None:
     """The schema of a custom resource's version, for its OpenAPI document; None for built-in kinds."""
     schema = getattr(resource.strategy, "schema", None)
     return dict(schema) if schema is not None else None
-
-
-def _attributes(info: RequestInfo) -> Attributes:
-    """What a request wants to do."""
-    if not info.is_resource:
-        return Attributes(info.verb, path=info.path)
-    return Attributes(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
 
 
 def _warned(call: Call) -> list[tuple[str, str]]:
@@ -410,14 +396,3 @@ def _not_allowed(call: Call) -> Failure:
         told = "the server does not allow this method on the requested resource"
         return Failure(status_body(405, told, "MethodNotAllowed", {}))
     return method_not_supported(call.resource.group, call.resource.plural, call.info.verb)
-
-
-def refused(user: User, wanted: Attributes) -> Failure:
-    """403, with who may not do what."""
-    if not wanted.resource:
-        told = f'forbidden: User "{user.name}" cannot {wanted.verb} path "{wanted.path}"'
-        return Failure(status_body(403, told, "Forbidden", {}))
-    resource = f"{wanted.resource}/{wanted.subresource}" if wanted.subresource else wanted.resource
-    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
-    told = f'User "{user.name}" cannot {wanted.verb} resource "{resource}" in API group "{wanted.group}" {where}'
-    return forbidden(wanted.group, wanted.resource, wanted.name, told)

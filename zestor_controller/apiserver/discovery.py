@@ -134,7 +134,8 @@ def _view(resources: Iterable[Resource]) -> _View:
     ordered = {
         group: {
             version: sorted(versions[version], key=lambda resource: resource.plural)
-            for version in sorted(versions, key=version_order)
+            # A custom version never becomes the preferred one of a built-in group: clients would find it in its place.
+            for version in sorted(versions, key=lambda one: (all(r.custom for r in versions[one]), version_order(one)))
         }
         for group, versions in groups.items()
     }

@@ -15,6 +15,7 @@ from typing import Final
 
 from zestor_controller.apiserver.builtin.checks import bad_label_value, bad_qualified_name
 from zestor_controller.apiserver.contract import Json, Resource
+from zestor_controller.apiserver.fieldselector import FieldSelectorError, exact_value, parse_field_selector
 from zestor_controller.apiserver.status import Failure, bad_request
 from zestor_controller.schema.fielderror import show
 
@@ -217,22 +218,14 @@ def _labels(text: str) -> Test | None:
 
 
 def _fields(text: str, resource: Resource) -> tuple[Test | None, str]:
-    tests: list[Test] = []
-    name = ""
-    for term in re.split(r"(?<!\\),", text):
-        if not term:
-            continue
-        match = re.match(r"(.*?)(!=|==|=)(.*)$", term, re.S)
-        if match is None:
-            raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
-        field, operator, value = match.groups()
-        value = re.sub(r"\\(.)", r"\1", value)
-        tests.append(_field_test(_getter(field, resource), value, operator == "!="))
-        if field == "metadata.name" and operator != "!=":
-            name = value
+    try:
+        terms = parse_field_selector(text)
+    except FieldSelectorError as error:
+        raise bad_request(str(error)) from None
+    tests = [_field_test(_getter(term.field, resource), term.value, term.differs) for term in terms]
     if not tests:
-        return None, name
-    return (lambda obj: all(test(obj) for test in tests)), name
+        return None, ""
+    return (lambda obj: all(test(obj) for test in tests)), exact_value(terms, "metadata.name") or ""
 
 
 def _field_test(get: Callable[[Json], str], value: str, differs: bool) -> Test:

@@ -31,6 +31,7 @@ __all__ = [
     "Table",
     "Version",
     "Watcher",
+    "WriteFailed",
     "encode_object",
     "object_key",
 ]
@@ -46,6 +47,10 @@ _LINES_KEPT = 1000
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _revision = attrgetter("revision")
+
+
+class WriteFailed(Exception):
+    """A write could not be made to last, as on a full disk. Nothing has changed; it may be tried again."""
 
 
 def object_key(namespace: str, name: str) -> str:
@@ -113,7 +118,11 @@ class Journal(Protocol):
     """Makes writes last: told of each one before it is visible."""
 
     def append(self, storage: tuple[str, str], change: Change) -> None:
-        """Write a change down; returns when it cannot be lost any more."""
+        """Write a change down; returns when it cannot be lost any more.
+
+        Raises:
+            OSError: it could not be written.
+        """
         ...
 
 
@@ -310,7 +319,11 @@ class Storage:
             found.close()
 
     def write(self, storage: tuple[str, str], namespace: str, name: str, obj: Json) -> Version:
-        """Commit an object, new or changed; sets ``metadata.resourceVersion`` in it."""
+        """Commit an object, new or changed; sets ``metadata.resourceVersion`` in it.
+
+        Raises:
+            WriteFailed: the journal could not take it.
+        """
         table = self.table(storage)
         previous = table.get(namespace, name)
         revision = self.revision + 1
@@ -330,6 +343,7 @@ class Storage:
 
         Raises:
             KeyError: there is no such object.
+            WriteFailed: the journal could not take it.
         """
         table = self.table(storage)
         previous = table.get(namespace, name)
@@ -344,7 +358,10 @@ class Storage:
 
     def _commit(self, table: Table, change: Change) -> None:
         if self._journal is not None:
-            self._journal.append(table.storage, change)
+            try:
+                self._journal.append(table.storage, change)
+            except OSError as error:
+                raise WriteFailed(error.strerror or str(error)) from error
         self.revision = change.revision
         if change.previous is not None:
             # History is read as bytes; the tree of a superseded object is not worth its memory.

@@ -117,7 +117,7 @@ class Writer:
                 empty=empty_value(resource.protobuf) if resource.protobuf else None,
             )
         resource.strategy.prepare_create(obj, writing)
-        self._grants.admit(call.user, resource, obj, None)
+        self._grants.admit(call, obj, None)
         errors = metadata.validate_new(obj, resource) + metadata.bare_finalizers(obj, resource)
         errors += resource.strategy.validate_create(obj, writing)
         name = str(obj["metadata"].get("name", ""))
@@ -229,7 +229,7 @@ class Writer:
                 resets=_resets(resource, call.info.subresource),
             )
         resource.strategy.prepare_update(new, live, writing)
-        self._grants.admit(call.user, resource, new, live)
+        self._grants.admit(call, new, live)
         new["metadata"]["resourceVersion"] = before["resourceVersion"]
         # The registry checks the metadata, and so does each strategy: a complaint is a cause twice.
         errors = metadata.validate_update(new, live)
@@ -438,7 +438,7 @@ class Writer:
 
     def _invalid(self, resource: Resource, obj: Json, name: str, errors: list[FieldError]) -> Failure:
         kind = str(obj.get("kind") or resource.kind) if resource.custom else resource.kind
-        return invalid(resource.storage[0], kind, name, errors)
+        return invalid(resource.group if resource.custom else resource.storage[0], kind, name, errors)
 
 
 _META_ORDER: Final = (

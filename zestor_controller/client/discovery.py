@@ -58,7 +58,7 @@ async def discover(caller: Caller, text: str) -> Kind[Unstructured]:
 
 
 async def served_resources(caller: Caller) -> list[ServedResource]:
-    """Every resource in its group's preferred version, subresources left out.
+    """Every resource in one version, its group's preferred one where that has it; subresources are left out.
 
     A group whose own server does not answer (an aggregated API that is down) is left out; it hides no other.
     """
@@ -78,23 +78,23 @@ async def served_resources(caller: Caller) -> list[ServedResource]:
 
 
 def _aggregated(group: Mapping[str, Any]) -> list[ServedResource]:
-    """The resources of a group's first version that is up to date; the preferred one stands first."""
+    """Each resource of a group in the first version that has it and is up to date; the preferred version is first."""
     name = (group.get("metadata") or {}).get("name") or ""
+    found: dict[str, ServedResource] = {}
     for version in group.get("versions") or []:
-        if version.get("freshness") != "Stale":
-            api_version = f"{name}/{version['version']}" if name else str(version["version"])
-            return [
-                ServedResource(
+        if version.get("freshness") == "Stale":
+            continue
+        api_version = f"{name}/{version['version']}" if name else str(version["version"])
+        for item in version.get("resources") or []:
+            if item.get("responseKind") and item["resource"] not in found:
+                found[item["resource"]] = ServedResource(
                     api_version,
                     item["responseKind"]["kind"],
                     item["resource"],
                     item.get("scope") == "Namespaced",
                     tuple(item.get("verbs") or ()),
                 )
-                for item in version.get("resources") or []
-                if item.get("responseKind")
-            ]
-    return []
+    return list(found.values())
 
 
 async def _answering(caller: Caller, api_version: str) -> list[ServedResource]:

@@ -138,7 +138,7 @@ def _hostname(text: str) -> bool:
     if text.isascii() and not _ASCII_SIGNS.intersection(text):
         fits = _ASCII_HOSTNAME.fullmatch(text) is not None
     else:
-        fits = compile_pattern(_HOSTNAME).search(text) is not None
+        fits = compile_pattern(_HOSTNAME).search(text)
     return fits and len(text.encode()) <= 255 and all(len(part.encode()) <= 63 for part in text.split("."))
 
 
