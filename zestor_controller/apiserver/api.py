@@ -54,9 +54,10 @@ from zestor_controller.apiserver.rbac import (
 from zestor_controller.apiserver.reading import Reader
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.reviews import add_reviews
-from zestor_controller.apiserver.scale import scale_of, with_replicas
+from zestor_controller.apiserver.scaling import Scaler
 from zestor_controller.apiserver.status import (
     Failure,
+    bad_request,
     method_not_supported,
     not_found,
     not_implemented,
@@ -134,6 +135,7 @@ class ApiServer:
         grants = EscalationGuard(self.authorizer, enforced=rbac)
         self._writer = Writer(self.storage, self._rng, guard, self.registry, grants)
         self._deleter = Deleter(self.storage, self._reader, guard)
+        self._scaler = Scaler(self.storage, self._reader, self._writer, self.registry)
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
@@ -143,6 +145,7 @@ class ApiServer:
         add_token_requests(self.registry, self.storage, issuer, self._rng)
         # After everything that is built in, which a definition must not take the place of.
         self._definitions = DefinitionController(self.storage, self.registry, self.now)
+        self._deleter.add_marker(definition_resource().storage, self._definitions.mark)
         self._bootstrap()
 
     def now(self) -> str:
@@ -199,13 +202,19 @@ class ApiServer:
         if resource is None or (info.namespace and not resource.namespaced and info.resource != "namespaces"):
             answer = self._discovery.answer(request)
             return answer if answer is not None else self._nothing(info)
-        if "//" in request.path:
+        if "//" in request.path or (info.rest and info.subresource != "proxy" and not resource.custom):
             raise _unknown()
+        if resource.namespaced and not info.namespace and (info.single or resource.custom):
+            # No such path: an object of a namespaced kind without its namespace. Custom resources have lists here only.
+            if not resource.custom:
+                raise _unknown()
+            if info.single or info.verb not in ("list", "watch"):
+                return text_response(404, "404 page not found\n")
         if resource.namespaced is False and info.resource == "namespaces" and info.namespace:
             info = _of_cluster(info)
         sub = resource.subresources.get(info.subresource) if info.subresource else None
         if info.subresource and sub is None:
-            raise _unknown()
+            raise not_found(info.group, info.resource, info.name) if resource.custom else _unknown()
         check_size(len(request.body))
         call = Call(request, info, info.query, user, resource, sub, self.now())
         if resource.deprecation:
@@ -266,19 +275,21 @@ class ApiServer:
             result = await answered if inspect.isawaitable(answered) else answered
             return result if isinstance(result, Reply) else Reply(201 if info.verb == "create" else 200, result)
         verbs = call.subresource.verbs if call.subresource is not None else resource.verbs
+        if resource.custom and info.verb in ("update", "patch") and not info.single:
+            raise bad_request("name must be provided")
         if info.verb not in verbs or _misplaced(call):
             raise _not_allowed(call)
         if info.subresource and info.subresource not in STORED_SUBRESOURCES:
             raise not_implemented(info.group, f"{info.resource}/{info.subresource}", info.name)
         if info.subresource == "scale":
-            return await self._scale(call)
+            return self._scaler.handle(call)
         if info.verb == "get":
             return await self._reader.get(call)
         if info.verb == "list":
             return await self._reader.collection(call)
         if info.verb == "watch":
             return self._reader.watch(call)
-        reply = self._write(call)
+        reply = await self._deleter.collection(call) if info.verb == "deletecollection" else self._write(call)
         if reply.value is not None and not reply.shaped:
             output = negotiate(call.request, custom=resource.custom)
             if output.transform and info.verb != "deletecollection":
@@ -301,26 +312,7 @@ class ApiServer:
             return self._writer.patch(call)
         if verb == "delete":
             return self._deleter.delete(call)
-        if verb == "deletecollection":
-            return self._deleter.collection(call)
         raise _not_allowed(call)
-
-    async def _scale(self, call: Call) -> Reply:
-        """GET, PUT and PATCH of the scale subresource: a write of the object with another number."""
-        resource = call.resource
-        present = self.storage.table(resource.storage).get(call.info.namespace, call.info.name)
-        if present is None:
-            raise not_found(resource.group, resource.plural, call.info.name)
-        obj = self._reader.object(resource, present)
-        if call.info.verb == "get":
-            return Reply(200, scale_of(resource, obj), shaped=True)
-        scale = self._writer.scale_body(call, scale_of(resource, obj))
-        with_replicas(resource, obj, scale)
-        version = (scale.get("metadata") or {}).get("resourceVersion")
-        if version:
-            obj["metadata"]["resourceVersion"] = version
-        changed = self._writer.write_scaled(call, present, obj)
-        return Reply(200, scale_of(resource, changed), shaped=True)
 
     def _respond(self, request: HttpRequest, call: Call, reply: Reply) -> HttpResponse:
         warnings = _warned(call)

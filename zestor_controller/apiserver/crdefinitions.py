@@ -16,13 +16,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from zestor_controller.apiserver import managedfields
-from zestor_controller.apiserver.bodies import decode_object
-from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, custom_storage
 from zestor_controller.apiserver.crdstrategy import GROUP, PLURAL, definition_resource, definition_types
 from zestor_controller.apiserver.customresources import resources_of
 from zestor_controller.apiserver.registry import Registry
-from zestor_controller.apiserver.status import conflict, not_found
 from zestor_controller.apiserver.storage import DELETED, Change, Storage, WriteFailed
 from zestor_controller.schema.definition import definition_approval
 from zestor_controller.schema.expressions import Rules
@@ -67,7 +64,6 @@ class DefinitionController:
         self._served: dict[str, tuple[Any, list[tuple[str, str, str]]]] = {}
         self._owners: dict[tuple[str, str], str] = {}
         storage.hooks.append(self._observe)
-        registry.add_endpoint(GROUP, "v1", PLURAL, "", "delete", self.delete)
         for version in storage.table(_KEY).versions():
             self._pending[version.obj["metadata"]["name"]] = None
         self.settle()
@@ -254,32 +250,14 @@ class DefinitionController:
             self._storage.drop(key)
         self._requeue_group(name, group)
 
-    # The end
+    # Deletion
 
-    def delete(self, call: Call) -> Reply:
-        """DELETE of a definition: it is marked, and goes when its objects have gone.
-
-        Raises:
-            Failure: 404, or 409 for a precondition that does not hold.
-        """
-        name = call.info.name
-        found = self._storage.table(_KEY).get("", name)
-        if found is None:
-            raise not_found(GROUP, PLURAL, name)
-        body: Json = {}
-        if call.request.body:
-            body = decode_object(call.request.headers.get("content-type"), call.request.body, "DeleteOptions").value
-        crd = found.copy()
+    def mark(self, crd: Json) -> None:
+        """Mark a definition for deletion, in place: it goes when its objects have been deleted."""
         metadata = crd["metadata"]
-        conditions = body.get("preconditions") or {}
-        for field, label, told in (("uid", "UID", "UID"), ("resourceVersion", "ResourceVersion", "ResourceVersion")):
-            if conditions.get(field) is not None and conditions[field] != metadata[field]:
-                why = f"Precondition failed: {label} in precondition: {conditions[field]}, "
-                raise conflict(GROUP, PLURAL, name, f"{why}{told} in object meta: {metadata[field]}")
-        if metadata.get("deletionTimestamp"):
-            return Reply(200, crd)
-        metadata["deletionTimestamp"] = call.now
-        metadata["finalizers"] = [*(metadata.get("finalizers") or ()), CLEANUP]
+        metadata["deletionTimestamp"] = self._now()
+        finalizers = metadata.get("finalizers") or []
+        metadata["finalizers"] = finalizers if CLEANUP in finalizers else [*finalizers, CLEANUP]
         self._set_condition(
             crd,
             "Terminating",
@@ -287,10 +265,6 @@ class DefinitionController:
             "InstanceDeletionPending",
             "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
         )
-        dry = body.get("dryRun") or ([call.query["dryRun"]] if call.query.get("dryRun") else [])
-        if not dry:
-            crd = self._storage.write(_KEY, "", name, crd).copy()
-        return Reply(200, crd)
 
     def _terminate(self, name: str, crd: Json) -> None:
         """Delete the objects of a definition; let it go when none is left."""

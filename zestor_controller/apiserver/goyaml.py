@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from zestor_controller.apiserver.gojson import DocumentError, go_number
+from zestor_controller.apiserver.nesting import TOO_DEEP, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,38 +39,52 @@ _TIMESTAMP = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([Tt ]\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?( ?Z|[-+]\d{2}(:\d{2})?)?|)|"
     r"\d{4}-\d{1,2}-\d{1,2}[Tt]\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?Z"
 )
+_LONGEST = 20  # digits of the largest 64-bit number
+_NUMERIC_START = frozenset("+-.0123456789")
 _STRING_TAG = "tag:yaml.org,2002:str"
 _MAX_NODES = 1_000_000
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
+def _looks_numeric(text: str) -> bool:
+    plain = text.replace("_", "")
+    return _INT.fullmatch(plain) is not None or _FLOAT.fullmatch(plain) is not None
+
+
 def _number(text: str) -> int | float | None:
+    """An unquoted number; None for one that is out of Go's range, which stays a text."""
     plain = text.replace("_", "")
     if _INT.fullmatch(plain):
-        sign = -1 if plain.startswith("-") else 1
         digits = plain.lstrip("+-").lower()
-        if digits.startswith("0x"):
-            value = int(digits, 16)
-        elif digits.startswith("0b"):
-            value = int(digits, 2)
+        base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2])
+        if base is not None:
+            value = int(digits[2:], base)
         elif digits.startswith("0") and len(digits) > 1:
-            value = int(digits.replace("o", ""), 8)
+            value = int(digits, 8)
+        elif len(digits) <= _LONGEST:
+            value = int(digits)
         else:
-            value = int(digits[:400])
-        value *= sign
-        return value if -(2**63) <= value < 2**63 else go_number(float(value))
-    if _FLOAT.fullmatch(plain):
-        number = float(plain)
-        return number if math.isinf(number) else go_number(number)
-    return None
+            return _float(plain)
+        value = -value if plain.startswith("-") else value
+        if -(2**63) <= value < 2**63:
+            return value
+        return go_number(float(value)) if 0 < value < 2**64 else _float(plain)
+    return _float(plain)
+
+
+def _float(plain: str) -> int | float | None:
+    if not _FLOAT.fullmatch(plain):
+        return None
+    number = float(plain)
+    return None if math.isinf(number) else go_number(number)
 
 
 def resolve(text: str) -> Any:
     """What an unquoted scalar means."""
     if text in _WORDS:
         return _WORDS[text]
-    if text and (text[0] in "+-." or text[0].isdigit()):
+    if text[:1] in _NUMERIC_START:
         number = _number(text)
         if number is not None:
             return number
@@ -221,7 +236,9 @@ def load(data: bytes) -> tuple[Any, list[str]]:
     except (yaml.YAMLError, UnicodeDecodeError):
         raise DocumentError("yaml: control characters are not allowed") from None
     except RecursionError:
-        raise DocumentError("yaml: exceeded max depth of 10000") from None
+        raise DocumentError(f"yaml: {TOO_DEEP}") from None
+    if too_deep(value):
+        raise DocumentError(f"yaml: {TOO_DEEP}")
     if not _finite(value):
         raise DocumentError("json: unsupported value: +Inf")
     return value, list(composer.duplicates)
@@ -237,8 +254,11 @@ def _before(first: str, second: str) -> int:
         if left.isalpha() or right.isalpha():
             return -1 if right.isalpha() else 1
         one, two = _DIGITS.match(first, at), _DIGITS.match(second, at)
-        if one and two and one.group() and two.group() and int(one.group()) != int(two.group()):
-            return -1 if int(one.group()) < int(two.group()) else 1
+        if one and two and one.group() and two.group():
+            # Compared as text: a run may have more digits than Python converts.
+            low, high = (found.group().lstrip("0") for found in (one, two))
+            if low != high:
+                return -1 if (len(low), low) < (len(high), high) else 1
         return -1 if left < right else 1
     return len(first) - len(second)
 
@@ -268,7 +288,8 @@ def _events(value: Any) -> Iterator[Any]:
 
 def _text(value: str) -> Any:
     style = None
-    if not isinstance(resolve(value), str) or _BASE60.fullmatch(value) or _TIMESTAMP.fullmatch(value) or value == "<<":
+    numeric = value[:1] in _NUMERIC_START and _looks_numeric(value)
+    if numeric or value in _WORDS or _BASE60.fullmatch(value) or _TIMESTAMP.fullmatch(value) or value == "<<":
         style = '"'
     elif "\n" in value:
         style = "|"

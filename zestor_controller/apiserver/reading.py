@@ -77,9 +77,7 @@ class Reader:
         served = self.served
         if resource.custom:
             return [served(resource, version) for version in versions]
-        head = b'{"kind":%b,"apiVersion":%b,' % (to_json(resource.kind), to_json(resource.api_version))
-        cut = len(head)
-        return [b"{" + served(resource, version)[cut:] for version in versions]
+        return [_item(resource, served(resource, version)) for version in versions]
 
     def item(self, resource: Resource, version: Version) -> Json:
         """A private copy of an object as it stands in a list."""
@@ -129,11 +127,7 @@ class Reader:
         """A list, or a page of one."""
         resource = call.resource
         output = negotiate(call.request, custom=resource.custom, listing=True)
-        options = list_options(call.query, watching=False)
-        selection = parse_selection(call.query, resource)
-        table = self._storage.table(resource.storage)
-        versions, revision = await self._versions(table, call.info.namespace, options)
-        chosen, metadata = self._page(resource, versions, revision, options, selection, call.info.namespace)
+        chosen, metadata = await self.chosen(call)
         if resource.custom and not output.transform:
             metadata.setdefault("continue", "")  # lists without a Go type have it always
         if output.plain:
@@ -142,6 +136,15 @@ class Reader:
             return Reply(raw=raw)
         items = [self.item(resource, version) for version in chosen]
         return Reply(value=shape_list(resource, metadata, items, output, include_object(call.request), self._wall()))
+
+    async def chosen(self, call: Call) -> tuple[list[Version], Json]:
+        """The objects that the query of a request chooses, or one page of them, and the metadata of their list."""
+        resource = call.resource
+        options = list_options(call.query, watching=False)
+        selection = parse_selection(call.query, resource)
+        table = self._storage.table(resource.storage)
+        versions, revision = await self._versions(table, call.info.namespace, options)
+        return self._page(resource, versions, revision, options, selection, call.info.namespace)
 
     async def _versions(self, table: Table, namespace: str, options: ListOptions) -> tuple[list[Version], int]:
         """The objects to choose from, and the version that they show."""
