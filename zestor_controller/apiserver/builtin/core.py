@@ -12,9 +12,9 @@ from zestor_controller.apiserver.builtin.checks import (
     check_immutable,
     check_ip,
     check_label_name,
-    check_selector,
     check_text,
 )
+from zestor_controller.apiserver.builtin.claims import check_access_modes, check_claim_spec
 from zestor_controller.apiserver.builtin.podchecks import check_quantities
 from zestor_controller.apiserver.builtin.poddefaults import default_claim_spec
 from zestor_controller.apiserver.builtin.quantity import canonical, value_of
@@ -49,7 +49,6 @@ __all__ = [
 
 _MAX_DATA = 1024 * 1024
 _NAME_LABEL = "kubernetes.io/metadata.name"
-_ACCESS_MODES = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
 _FROZEN = "field is immutable when `immutable` is set"
 _SECRET_KEYS = {
     "kubernetes.io/dockercfg": (".dockercfg",),
@@ -214,13 +213,6 @@ class EndpointsStrategy(BuiltinStrategy):
         return errors
 
 
-def _check_modes(field: str, spec: Json) -> list[FieldError]:
-    modes = spec.get("accessModes") or []
-    if not modes:
-        return [required(field, "at least 1 access mode is required")]
-    return [not_supported(field, mode, _ACCESS_MODES) for mode in modes if mode not in _ACCESS_MODES]
-
-
 class ClaimStrategy(BuiltinStrategy):
     """PersistentVolumeClaims."""
 
@@ -244,18 +236,7 @@ class ClaimStrategy(BuiltinStrategy):
 
     def validate(self, obj: Json) -> list[FieldError]:
         """Modes, and a size."""
-        spec = obj.get("spec") or {}
-        errors = _check_modes("spec.accessModes", spec)
-        requests = (spec.get("resources") or {}).get("requests") or {}
-        if "storage" not in requests:
-            errors.append(required("spec.resources[storage]"))
-        elif value_of(requests["storage"]) <= 0:
-            errors.append(invalid("spec.resources[storage]", requests["storage"], "must be greater than zero"))
-        errors += check_selector("spec.selector", spec.get("selector"))
-        mode = spec.get("volumeMode")
-        if mode not in ("Block", "Filesystem"):
-            errors.append(not_supported("spec.volumeMode", mode, ["Block", "Filesystem"]))
-        return errors
+        return check_claim_spec("spec", obj.get("spec") or {})
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
         """Only the volume may be bound, and a bound claim may ask for more."""
@@ -305,7 +286,7 @@ class VolumeStrategy(BuiltinStrategy):
     def validate(self, obj: Json) -> list[FieldError]:
         """Modes, a capacity and a policy."""
         spec = obj.get("spec") or {}
-        errors = _check_modes("spec.accessModes", spec)
+        errors = check_access_modes("spec.accessModes", spec)
         capacity = spec.get("capacity") or {}
         if not capacity:
             errors.append(required("spec.capacity"))

@@ -43,13 +43,13 @@ from zestor_controller.apiserver.builtin.rbac import (
     RoleStrategy,
 )
 from zestor_controller.apiserver.builtin.services import ServiceStrategy
+from zestor_controller.apiserver.builtin.statefulsets import StatefulSetStrategy
 from zestor_controller.apiserver.builtin.workloads import (
     ControllerRevisionStrategy,
     DaemonSetStrategy,
     DeploymentStrategy,
     ReplicaSetStrategy,
     ReplicationControllerStrategy,
-    StatefulSetStrategy,
 )
 from zestor_controller.apiserver.contract import Json, Resource, Subresource, TypeDef
 from zestor_controller.apiserver.typedefs import builtin
