@@ -1,4 +1,4 @@
-"""The small kinds of the core group: Namespace, ConfigMap, Secret, ServiceAccount, Endpoints, volumes and nodes."""
+"""The small kinds of the core group: Namespace, ConfigMap, Secret, ServiceAccount, volumes and nodes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.checks import (
     bad_config_key,
-    bad_port,
     check_immutable,
-    check_ip,
     check_label_name,
     check_text,
 )
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ClaimStrategy",
     "ConfigMapStrategy",
-    "EndpointsStrategy",
     "LimitRangeStrategy",
     "NamespaceStrategy",
     "NodeStrategy",
@@ -178,39 +175,6 @@ class ServiceAccountStrategy(BuiltinStrategy):
     """ServiceAccounts."""
 
     has_status = False
-
-
-class EndpointsStrategy(BuiltinStrategy):
-    """Endpoints."""
-
-    has_status = False
-
-    def default(self, obj: Json) -> None:
-        """Ports speak TCP."""
-        for subset in obj.get("subsets", ()):
-            for port in subset.get("ports", ()):
-                port.setdefault("protocol", "TCP")
-
-    def validate(self, obj: Json) -> list[FieldError]:
-        """Addresses and ports."""
-        errors: list[FieldError] = []
-        for index, subset in enumerate(obj.get("subsets", ())):
-            where = f"subsets[{index}]"
-            if not subset.get("addresses") and not subset.get("notReadyAddresses"):
-                errors.append(required(where, "must specify `addresses` or `notReadyAddresses`"))
-            for part in ("addresses", "notReadyAddresses"):
-                for at, address in enumerate(subset.get(part, ())):
-                    errors += check_ip(f"{where}.{part}[{at}].ip", address.get("ip", ""))
-            ports = subset.get("ports", ())
-            for at, port in enumerate(ports):
-                field = f"{where}.ports[{at}]"
-                if len(ports) > 1 and not port.get("name"):
-                    errors.append(required(f"{field}.name"))
-                number = port.get("port", 0)
-                errors += [invalid(f"{field}.port", number, text) for text in bad_port(number)]
-                if port.get("protocol") not in ("SCTP", "TCP", "UDP"):
-                    errors.append(not_supported(f"{field}.protocol", port.get("protocol"), ["SCTP", "TCP", "UDP"]))
-        return errors
 
 
 class ClaimStrategy(BuiltinStrategy):

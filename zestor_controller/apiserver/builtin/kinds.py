@@ -13,7 +13,6 @@ from zestor_controller.apiserver.builtin.columns import columns_of
 from zestor_controller.apiserver.builtin.core import (
     ClaimStrategy,
     ConfigMapStrategy,
-    EndpointsStrategy,
     LimitRangeStrategy,
     NamespaceStrategy,
     NodeStrategy,
@@ -22,10 +21,10 @@ from zestor_controller.apiserver.builtin.core import (
     ServiceAccountStrategy,
     VolumeStrategy,
 )
+from zestor_controller.apiserver.builtin.endpoints import EndpointSliceStrategy, EndpointsStrategy
 from zestor_controller.apiserver.builtin.events import CoreEventStrategy, EventStrategy
 from zestor_controller.apiserver.builtin.leases import LeaseStrategy
 from zestor_controller.apiserver.builtin.network import (
-    EndpointSliceStrategy,
     IngressClassStrategy,
     IngressStrategy,
     NetworkPolicyStrategy,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin.addresses import check_ip
 from zestor_controller.apiserver.builtin.checks import (
     bad_config_key,
     bad_env_name,
@@ -16,7 +17,6 @@ from zestor_controller.apiserver.builtin.checks import (
     bad_port_name,
     bad_subdomain,
     check_enum,
-    check_ip,
     check_label_name,
     check_labels,
     check_not_negative,
