@@ -138,7 +138,7 @@ class ApiServer:
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
         self._definitions = DefinitionController(self.storage, self.registry, self.now)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
-        add_pod_actions(self.registry, self.storage, self.now)
+        add_pod_actions(self.registry, self.storage, self._deleter, self.now)
         issuer = TokenIssuer(self.storage, wall, signing_key)
         authenticator.verify = issuer.verify
         add_token_requests(self.registry, self.storage, issuer, self._rng)
