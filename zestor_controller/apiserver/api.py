@@ -33,12 +33,14 @@ from zestor_controller.apiserver.builtin.services import ServiceStrategy
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, Resource, User
 from zestor_controller.apiserver.crdefinitions import DefinitionController, definition_resource
+from zestor_controller.apiserver.defaultroles import aggregated_roles
 from zestor_controller.apiserver.deleting import Deleter
 from zestor_controller.apiserver.discovery import Discovery, text_response
 from zestor_controller.apiserver.escalation import EscalationGuard
 from zestor_controller.apiserver.impersonation import Impersonation
 from zestor_controller.apiserver.info import RequestInfo, request_info
 from zestor_controller.apiserver.journal import FileJournal
+from zestor_controller.apiserver.kubernetesservice import publish_service
 from zestor_controller.apiserver.namespaces import INITIAL, NamespaceGuard
 from zestor_controller.apiserver.negotiation import failure_response, negotiate, respond, respond_bytes
 from zestor_controller.apiserver.openapi import OpenApi
@@ -139,7 +141,7 @@ class ApiServer:
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
-        add_pod_actions(self.registry, self.storage, self.now)
+        add_pod_actions(self.registry, self.storage, self._deleter, self.now)
         issuer = TokenIssuer(self.storage, wall, signing_key)
         authenticator.verify = issuer.verify
         add_token_requests(self.registry, self.storage, issuer, self._rng)
@@ -331,14 +333,20 @@ class ApiServer:
         try:
             for name in INITIAL:
                 self._make("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-            for plural, body in bootstrap_roles():
+            for plural, body in [*bootstrap_roles(), *aggregated_roles()]:
                 self._make("rbac.authorization.k8s.io", plural, body)
         except WriteFailed as failed:
             # What an earlier run stored is served all the same; the next start makes what is missing.
             _log.error("the initial objects could not all be stored: %s", failed)
 
+    def publish(self, address: str, port: int) -> None:
+        """Make the Service default/kubernetes and its endpoints name the address on which the server listens."""
+        publish_service(self.storage, self._make, address, port)
+
     def _make(self, group: str, plural: str, body: Json) -> None:
-        path = f"/apis/{group}/v1/{plural}" if group else f"/api/v1/{plural}"
+        namespace = body["metadata"].get("namespace", "")
+        root = f"/apis/{group}/v1" if group else "/api/v1"
+        path = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
         request = HttpRequest("POST", path, headers={"user-agent": "kube-apiserver"})
         resource = self.registry.find(group, "v1", plural)
         assert resource is not None  # built in

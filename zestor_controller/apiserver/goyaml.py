@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from zestor_controller.apiserver.gobase64 import canonical_base64
 from zestor_controller.apiserver.gojson import DocumentError, go_number
 from zestor_controller.apiserver.nesting import TOO_DEEP, too_deep
 
@@ -164,7 +165,7 @@ class _Composer:
             return event.value
         if event.tag == "tag:yaml.org,2002:binary":
             try:
-                return base64.b64decode(event.value, validate=True).decode("utf-8", "replace")
+                return base64.b64decode(canonical_base64(event.value)).decode("utf-8", "replace")
             except ValueError:
                 raise DocumentError("yaml: !!binary value contains invalid base64 data") from None
         found = resolve(event.value)

@@ -7,8 +7,6 @@ The complaints are worded as Go words them, since clients and their users match 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zestor_controller.apiserver.builtin.gotime import micro_time, plain_time
 from zestor_controller.apiserver.builtin.quantity import canonical
+from zestor_controller.apiserver.gobase64 import canonical_base64
 from zestor_controller.apiserver.status import Failure, bad_request
 from zestor_controller.apiserver.typedefs import tables
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["DecodeFailure", "Decoded", "decode", "shape", "zero"]
 
 _INT_BOUNDS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)}
-_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 Path = tuple["Path | None", "str | int"]
 
@@ -217,16 +215,9 @@ def _read_bytes(value: Any, path: Path | None, decoded: Decoded, place: _Place) 
     if type(value) is not str:
         raise _mismatch(value, path, place)
     try:
-        return base64.b64encode(base64.b64decode(value, validate=True)).decode()
-    except (binascii.Error, ValueError):
-        raise _Mismatch(f"illegal base64 data at input byte {_bad_base64(value)}") from None
-
-
-def _bad_base64(text: str) -> int:
-    for index, char in enumerate(text):
-        if char not in _BASE64 and not (char == "=" and index >= len(text) - 2 and index % 4 >= 2):
-            return index
-    return max(len(text) - len(text) % 4, 0) if len(text) % 4 else len(text)
+        return canonical_base64(value)
+    except ValueError as error:
+        raise _Mismatch(str(error)) from None
 
 
 def _text_of(value: Any, path: Path | None, place: _Place) -> str:
@@ -367,6 +358,11 @@ def _reader_of(type_name: str) -> tuple[Reader, str, str]:
     return _lazy(type_name), _go_name(type_name), "message"
 
 
+@cache
+def _kind_messages() -> frozenset[str]:
+    return frozenset(tables()["kinds"].values()) | {"k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions"}
+
+
 def _zero_factory(type_name: str, family: str, label: str) -> Callable[[], Any]:
     if label or family in ("list", "raw", "time", "microtime", "bytes"):
         return lambda: None
@@ -385,6 +381,10 @@ def shape(message: str) -> _Shape:
     """
     go_name = message.rsplit(".", 1)[-1]
     compiled = _Shape(go_name, {}, [])
+    if message in _kind_messages():
+        # A kind inside another object (a claim template, the options of an eviction) may name its type too.
+        for name in ("apiVersion", "kind"):
+            compiled.fields[name] = _Field(name, _read_string, _Place(go_name, "string"), False, False)
     for name, type_name, label, zero_rule in tables()["messages"][message].values():
         if label == "inline":
             inner = shape(type_name)

@@ -13,7 +13,6 @@ from zestor_controller.apiserver.builtin.columns import columns_of
 from zestor_controller.apiserver.builtin.core import (
     ClaimStrategy,
     ConfigMapStrategy,
-    EndpointsStrategy,
     LimitRangeStrategy,
     NamespaceStrategy,
     NodeStrategy,
@@ -22,10 +21,10 @@ from zestor_controller.apiserver.builtin.core import (
     ServiceAccountStrategy,
     VolumeStrategy,
 )
+from zestor_controller.apiserver.builtin.endpoints import EndpointSliceStrategy, EndpointsStrategy
 from zestor_controller.apiserver.builtin.events import CoreEventStrategy, EventStrategy
 from zestor_controller.apiserver.builtin.leases import LeaseStrategy
 from zestor_controller.apiserver.builtin.network import (
-    EndpointSliceStrategy,
     IngressClassStrategy,
     IngressStrategy,
     NetworkPolicyStrategy,
@@ -43,13 +42,13 @@ from zestor_controller.apiserver.builtin.rbac import (
     RoleStrategy,
 )
 from zestor_controller.apiserver.builtin.services import ServiceStrategy
+from zestor_controller.apiserver.builtin.statefulsets import StatefulSetStrategy
 from zestor_controller.apiserver.builtin.workloads import (
     ControllerRevisionStrategy,
     DaemonSetStrategy,
     DeploymentStrategy,
     ReplicaSetStrategy,
     ReplicationControllerStrategy,
-    StatefulSetStrategy,
 )
 from zestor_controller.apiserver.contract import Json, Resource, Subresource, TypeDef
 from zestor_controller.apiserver.typedefs import builtin

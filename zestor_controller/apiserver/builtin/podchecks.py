@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin.addresses import check_ip
 from zestor_controller.apiserver.builtin.checks import (
     bad_config_key,
     bad_env_name,
@@ -16,13 +17,13 @@ from zestor_controller.apiserver.builtin.checks import (
     bad_port_name,
     bad_subdomain,
     check_enum,
-    check_ip,
     check_label_name,
     check_labels,
     check_not_negative,
     check_selector,
     check_text,
 )
+from zestor_controller.apiserver.builtin.claims import check_claim_template
 from zestor_controller.apiserver.builtin.quantity import value_of
 from zestor_controller.schema.fielderror import (
     FieldError,
@@ -182,6 +183,10 @@ _REQUIRED_IN_SOURCE = {
 
 def _check_source(field: str, kind: str, source: Json) -> list[FieldError]:
     errors = [required(f"{field}.{name}") for name in _REQUIRED_IN_SOURCE.get(kind, ()) if not source.get(name)]
+    if kind == "ephemeral":
+        template = source.get("volumeClaimTemplate")
+        where = f"{field}.volumeClaimTemplate"
+        errors += [required(where)] if template is None else check_claim_template(where, template)
     mode = source.get("defaultMode") if kind in ("secret", "configMap", "downwardAPI", "projected") else None
     if mode is not None and not 0 <= mode <= 0o777:
         words = "must be a number between 0 and 0777 (octal), both inclusive"

@@ -10,12 +10,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
+from zestor_controller.apiserver.builtin.addresses import check_ip
 from zestor_controller.apiserver.builtin.checks import (
     bad_name_label,
     bad_port,
     bad_port_name,
     bad_subdomain,
-    check_ip,
     check_labels,
     check_text,
 )

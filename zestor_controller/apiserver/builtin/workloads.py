@@ -1,4 +1,6 @@
-"""The kinds that keep copies of a pod template: Deployment, ReplicaSet, StatefulSet, DaemonSet, ReplicationController.
+"""The kinds that keep copies of a pod template: Deployment, ReplicaSet, DaemonSet, ReplicationController.
+
+StatefulSets, which build on the same class, have a module of their own.
 
 They share the rules of the template: its labels must be selected by the selector, its pods restart always, and the
 selector of an ``apps/v1`` object never changes.
@@ -18,7 +20,7 @@ from zestor_controller.apiserver.builtin.checks import (
     shown_fields,
 )
 from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
-from zestor_controller.apiserver.builtin.poddefaults import default_claim_spec, default_pod_template
+from zestor_controller.apiserver.builtin.poddefaults import default_pod_template
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
@@ -31,25 +33,14 @@ __all__ = [
     "DeploymentStrategy",
     "ReplicaSetStrategy",
     "ReplicationControllerStrategy",
-    "StatefulSetStrategy",
+    "Templated",
 ]
 
 _ALWAYS = ["Always"]
 _TEMPLATE_COUNT = "deprecated.daemonset.template.generation"
-_STATEFUL_CHANGEABLE = frozenset(
-    {
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    }
-)
 
 
-class _Templated(BuiltinStrategy):
+class Templated(BuiltinStrategy):
     """What the kinds with a pod template have in common."""
 
     generation = True
@@ -88,7 +79,7 @@ class _Templated(BuiltinStrategy):
 
     def check_template(self, spec: Json) -> list[FieldError]:
         """The selector, and the template that it must select."""
-        selector, template = spec.get("selector"), spec.get("template") or {}
+        selector, template = spec.get("selector"), self.validated_template(spec)
         errors: list[FieldError] = []
         if selector is None:
             errors.append(required("spec.selector"))
@@ -103,6 +94,11 @@ class _Templated(BuiltinStrategy):
                 invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
             )
         return errors + _check_template("spec.template", template)
+
+    def validated_template(self, spec: Json) -> Json:
+        """The pod template as it is validated; a kind whose controller adds to it overrides this."""
+        template: Json = spec.get("template") or {}
+        return template
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
         """The selector stays."""
@@ -167,7 +163,7 @@ def _annotate(obj: Json, name: str, value: str) -> None:
     obj["metadata"]["annotations"] = {**(obj["metadata"].get("annotations") or {}), name: value}
 
 
-class DeploymentStrategy(_Templated):
+class DeploymentStrategy(Templated):
     """Deployments."""
 
     counts = ("updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas")
@@ -229,7 +225,7 @@ class DeploymentStrategy(_Templated):
         return [e for e in whole if e.field != hidden or "greater than or equal" in e.detail]
 
 
-class ReplicaSetStrategy(_Templated):
+class ReplicaSetStrategy(Templated):
     """ReplicaSets."""
 
     counts = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
@@ -239,7 +235,7 @@ class ReplicaSetStrategy(_Templated):
         spec.setdefault("replicas", 1)
 
 
-class ReplicationControllerStrategy(_Templated):
+class ReplicationControllerStrategy(Templated):
     """ReplicationControllers: their selector is a plain map that the template's labels fill."""
 
     counts = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
@@ -272,68 +268,7 @@ class ReplicationControllerStrategy(_Templated):
         return []
 
 
-class StatefulSetStrategy(_Templated):
-    """StatefulSets."""
-
-    counts = ("readyReplicas", "currentReplicas", "updatedReplicas")
-
-    def default_spec(self, obj: Json, spec: Json) -> None:
-        """One replica at a time, in order; claims are kept."""
-        spec.setdefault("replicas", 1)
-        spec.setdefault("podManagementPolicy", "OrderedReady")
-        update = spec.get("updateStrategy")
-        if not update:
-            update = spec["updateStrategy"] = {}
-        update.setdefault("type", "RollingUpdate")
-        if update["type"] == "RollingUpdate":
-            update.setdefault("rollingUpdate", {}).setdefault("partition", 0)
-        spec.setdefault("revisionHistoryLimit", 10)
-        policy = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
-        policy.setdefault("whenDeleted", "Retain")
-        policy.setdefault("whenScaled", "Retain")
-        for claim in spec.get("volumeClaimTemplates", ()):
-            claim.setdefault("apiVersion", "v1")
-            claim.setdefault("kind", "PersistentVolumeClaim")
-            default_claim_spec(claim.setdefault("spec", {}))
-            claim.setdefault("status", {})
-            claim["status"].setdefault("phase", "Pending")
-
-    def check_own(self, spec: Json) -> list[FieldError]:
-        """The policies."""
-        errors: list[FieldError] = []
-        policy = spec.get("podManagementPolicy", "")
-        if policy not in ("OrderedReady", "Parallel"):
-            words = "must be 'OrderedReady' or 'Parallel'"
-            errors.append(invalid("spec.podManagementPolicy", policy, words))
-        update = spec.get("updateStrategy") or {}
-        kind = update.get("type", "")
-        if kind == "OnDelete":
-            if update.get("rollingUpdate") is not None:
-                words = "only allowed for updateStrategy 'RollingUpdate'"
-                errors.append(invalid("spec.updateStrategy.rollingUpdate", update["rollingUpdate"], words))
-        elif kind == "RollingUpdate":
-            partition = (update.get("rollingUpdate") or {}).get("partition", 0)
-            errors += check_not_negative("spec.updateStrategy.rollingUpdate.partition", partition)
-        else:
-            words = "must be 'RollingUpdate' or 'OnDelete'"
-            refused = invalid("spec.updateStrategy", update, words)
-            errors.append(replace(refused, shown=shown_fields(update, "type", "rollingUpdate")))
-        return errors
-
-    def validate_change(self, new: Json, old: Json) -> list[FieldError]:
-        """Only the named fields may change."""
-        now, was = new["spec"], old["spec"]
-        changed = {name for name in {*now, *was} if now.get(name) != was.get(name)}
-        if changed <= _STATEFUL_CHANGEABLE:
-            return []
-        words = (
-            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-            "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
-        )
-        return [forbidden("spec", words)]
-
-
-class DaemonSetStrategy(_Templated):
+class DaemonSetStrategy(Templated):
     """DaemonSets. An annotation counts the changes of the template, since old clients read it."""
 
     def prepare_create(self, obj: Json, writing: Writing) -> None:
