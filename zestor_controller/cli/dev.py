@@ -30,7 +30,7 @@ from zestor_controller.client import Client
 from zestor_controller.client.environment import cluster_environment
 from zestor_controller.cluster import EmbeddedCluster
 from zestor_controller.controller import Outcome
-from zestor_controller.crd import crd_for
+from zestor_controller.crd import crd_for, own_models
 from zestor_controller.errors import ConfigError, ZestorError
 from zestor_controller.manager import Manager
 from zestor_controller.objects import Kind, kind_of
@@ -234,8 +234,13 @@ class _Session:
     # The cluster
 
     async def _install(self, target: Target) -> None:
-        """Apply the CRDs of the operator's models and wait until they are served."""
+        """Apply the CRDs of the operator's own models and wait until they are served."""
+        own = own_models(target.models)
         for model in target.models:
+            if model not in own:
+                kind = kind_of(model)
+                self.console.note(f"{kind.store_name} is external: apply its CRD with --apply where it is needed")
+        for model in own:
             definition = crd_for(model)
             await apply_crd(self.client, definition, field_manager="zestor-dev")
             self.console.note(f"installed {definition['metadata']['name']}")

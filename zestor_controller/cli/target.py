@@ -178,7 +178,7 @@ def _target(name: str, module: ModuleType, attribute: str, folder: Path | None) 
     found = getattr(module, attribute or "manager", None)
     controllers = [value for value in vars(module).values() if isinstance(value, Controller)]
     models = {
-        value.__name__: value
+        value: None
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, CustomResource) and value.__dict__.get("__kind__") is not None
     }
@@ -197,7 +197,8 @@ def _target(name: str, module: ModuleType, attribute: str, folder: Path | None) 
         for controller in manager.controllers:
             model = controller.kind.model
             if issubclass(model, CustomResource):
-                models.setdefault(model.__name__, model)
+                models.setdefault(model)
     if manager is None and not models:
         raise ConfigError(f"{name}: there is no Manager, no Controller and no CustomResource class in it")
-    return Target(name, manager, [models[key] for key in sorted(models)], folder)
+    # By the class and not by its name: a module may import two versions of a kind under one name each.
+    return Target(name, manager, sorted(models, key=lambda model: (model.__name__, model.__module__)), folder)

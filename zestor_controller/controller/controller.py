@@ -104,7 +104,7 @@ class Controller(Generic[T]):
         if not isinstance(timeout, timedelta) or timeout <= timedelta(0):
             raise ConfigError(f"timeout takes a timedelta above zero, not {timeout!r}")
         self.kind: Kind[Any] = kind_of(kind)
-        if isinstance(kind, type) and issubclass(kind, CustomResource):
+        if isinstance(kind, type) and issubclass(kind, CustomResource) and not self.kind.external:
             from zestor_controller.crd import crd_for  # here, so that Unstructured controllers import no compiler
 
             crd_for(kind)

@@ -30,6 +30,11 @@ def _built(model: type[CustomResource[Any, Any]]) -> Json:
     kind = model.__kind__
     if kind is None:
         raise ConfigError(f"class {model.__name__} is no kind: give group=, version= and plural= as class arguments")
+    if kind.external:
+        raise ConfigError(
+            f"class {model.__name__} is external: the CRD {kind.store_name} is its owner's; install that one, and do "
+            "not generate one from this class"
+        )
     schema = _schema(model)
     version: Json = {
         "name": kind.version,
@@ -70,7 +75,7 @@ def crd_for(model: type[CustomResource[Any, Any]]) -> Json:
 
     Raises:
         SchemaError: a field has no structural form, or a column or scale path leads nowhere; ``path`` names it.
-        ConfigError: the class is no kind.
+        ConfigError: the class is no kind, or external.
     """
     copied: Json = _copy(_built(model))
     return copied

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
+import msgspec
 from pydantic import Field, PrivateAttr
 from pydantic_core import PydanticUndefined
 
 from zestor_controller.errors import ConfigError
+from zestor_controller.objects.encoding import as_read, wire_form
 from zestor_controller.objects.kind import Column, Kind, Presentation, Scale
 from zestor_controller.objects.meta import ObjectMeta, WireModel
+from zestor_controller.objects.naming import check_names
 from zestor_controller.objects.reading import Reading
 from zestor_controller.objects.registry import register
 
@@ -48,9 +51,16 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         categories: such as ``("all",)``.
         columns: what ``kubectl get`` prints.
         scale: where the scale subresource finds its numbers; None for no such subresource.
+        external: the kind belongs to another operator. The class is for reading, owning, watching and writing its
+            objects; its CRD is never generated, put into a chart or installed.
+
+    What is sent is the same in every process: sets are sorted, None is sent as null unless it is the field's default,
+    and what was read and not changed keeps its notation. A validator is not in the CRD: an object that the server
+    stores and a validator rejects is reported as invalid and not reconciled.
 
     Raises:
-        ConfigError: an argument is missing, or the Status does not construct without arguments.
+        ConfigError: an argument is missing, a name is none that an API server takes, or the Status does not construct
+            without arguments.
     """
 
     __kind__: ClassVar[Kind[Any] | None] = None
@@ -74,6 +84,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         categories: tuple[str, ...] = (),
         columns: tuple[Column, ...] = (),
         scale: Scale | None = None,
+        external: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
@@ -91,6 +102,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         categories: tuple[str, ...] = (),
         columns: tuple[Column, ...] = (),
         scale: Scale | None = None,
+        external: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -101,9 +113,10 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             raise ConfigError(
                 f"class {cls.__name__}: give {', '.join(f'{name}=' for name in missing)} as class arguments"
             )
-        assert group  # told above, as for the next two
+        assert group  # checked above, as the next two
         assert version
         assert plural
+        check_names(cls.__name__, group, version, plural, kind or cls.__name__, short_names, categories)
         needed = _default_to_empty(cls, "status")
         if needed:
             raise ConfigError(
@@ -123,6 +136,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             cls._decode,
             cls._encode,
             presentation=Presentation(tuple(short_names), tuple(categories), tuple(columns), scale),
+            external=external,
         )
         cls.__kind__ = made
         register(made)
@@ -154,7 +168,10 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         if isinstance(obj, Mapping):
             body = dict(obj)
         else:
-            body = obj.model_dump(mode="json", by_alias=True, exclude_none=True)
+            body = wire_form(obj)
+            raw = obj._reading.raw
+            if raw is not None:
+                body = as_read(msgspec.json.decode(raw), wire_form(cls.model_validate_json(raw)), body)
             # A list that was changed in place counts as no field being set, so the default is compared as well.
             if not obj.status.model_fields_set and obj.status == type(obj.status)():
                 body.pop("status", None)
