@@ -34,7 +34,7 @@ def official_client(transport: Transport, loop: asyncio.AbstractEventLoop) -> Ap
         loop: the loop that the transport is used on; credentials are renewed there.
 
     Raises:
-        ConfigError: the transport reaches its server in memory.
+        ConfigError: the transport reaches its server in memory, or by a SOCKS proxy.
     """
     if not isinstance(transport, AiohttpTransport):
         raise ConfigError("kubernetes_client() needs a server that is reached over a socket; this one is in memory")
@@ -58,7 +58,11 @@ def _made(transport: AiohttpTransport, loop: asyncio.AbstractEventLoop) -> Any:
     configuration.cert_file, configuration.key_file = config.cert_file, config.key_file
     configuration.tls_server_name = config.server_name
     # Both, or the variables of the environment would decide by other rules than ours.
-    configuration.proxy, configuration.no_proxy = transport.proxy, "" if transport.proxy else "*"
+    proxy = transport.proxy
+    if proxy is not None and proxy.socks:
+        raise ConfigError(f"the official client speaks no SOCKS, and the server is reached by {proxy}; use ctx.client")
+    configuration.proxy, configuration.no_proxy = (proxy.url, "") if proxy is not None else (None, "*")
+    configuration.proxy_headers = proxy.headers if proxy is not None else None
 
     def current() -> dict[str, str]:
         """The present headers; a renewal that is due waits for the loop, so not on the loop itself."""

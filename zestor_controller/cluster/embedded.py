@@ -21,7 +21,7 @@ from zestor_controller.apiserver import ApiServer, AuditLog, AuditRecord
 from zestor_controller.apiserver.discovery import GIT_VERSION
 from zestor_controller.apiserver.serving import Served, Settings
 from zestor_controller.cache import ClusterCache
-from zestor_controller.client import BlockingClient, Client, MemoryTransport
+from zestor_controller.client import AiohttpTransport, BlockingClient, Client, MemoryTransport, load_config
 from zestor_controller.cluster.collector import Collector
 from zestor_controller.cluster.namespaces import namespace_controllers
 from zestor_controller.cluster.workloads import NODE, workload_controllers
@@ -165,7 +165,7 @@ class EmbeddedCluster:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._start)
-        self.client = await self._stack.enter_async_context(Client.connect(self.kubeconfig))
+        self.client = await self._stack.enter_async_context(await self._connect())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -203,8 +203,10 @@ class EmbeddedCluster:
         return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop).result()
 
     async def _connect(self) -> Client:
-        # On the server's own loop: a client is bound to the loop that it was opened on.
-        return await Client.connect(self.kubeconfig).__aenter__()
+        """A client of the running loop; it never uses a proxy, for the server is in this process."""
+        config = await load_config(self.kubeconfig)
+        config.trust_env = False
+        return Client(AiohttpTransport(config), namespace=config.namespace)
 
     def _start(self) -> None:
         if self._where is None:
