@@ -60,6 +60,14 @@ class EncodedStage(Generic[S]):
             stored = old  # keep one of the two: memory stays near one copy while little has changed (C8)
         self._objects[name] = stored
 
+    def get(self, name: str) -> S | None:
+        """Return what was put under a name."""
+        return self._objects.get(name)
+
+    def remove(self, name: str) -> None:
+        """Take back what was put under a name, if anything was."""
+        self._objects.pop(name, None)
+
     def __len__(self) -> int:
         return len(self._objects)
 

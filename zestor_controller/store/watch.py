@@ -409,9 +409,10 @@ class Watch(Generic[T]):
         self.cancel()
 
     def __del__(self) -> None:
-        # The hub holds a weak reference, which is dead by now; it is swept at the next settle or subscription. Nothing
+        # The hub holds a weak reference, which is dead by now; it is removed at the next subscription or end. Nothing
         # else is touched here: this may run at any allocation, in the middle of any other operation.
         if not self.ended:
+            self._hub.dead.append(id(self))
             self._hub.past.append((self.overflow, self.lost))
             warnings.warn(
                 f"watch of kind {self._hub.kind!r} was dropped without cancel(); use it in a with block",
