@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from zestor_controller.client.credentials import (
@@ -28,7 +28,7 @@ from zestor_controller.client.credentials import (
     TokenFile,
 )
 from zestor_controller.client.execplugin import cluster_info, exec_credential
-from zestor_controller.client.kubeconfig import Chosen, Entry, choose, existing
+from zestor_controller.client.kubeconfig import Chosen, Entry, choose, existing, read_documents
 from zestor_controller.client.pem import certificates, private_key
 from zestor_controller.client.plugins import expiry_of_certificate, expiry_of_token, provider_credential
 from zestor_controller.client.proxy import parse_proxy
@@ -104,10 +104,7 @@ def kubeconfig_documents(kubeconfig: str | os.PathLike[str] | None = None) -> li
         ConfigError: no file exists, one cannot be read, or nothing names a cluster.
     """
     paths = _files(kubeconfig)
-    present = [path for path in paths if path.exists()]
-    if paths and not present:
-        raise ConfigError(f"kubeconfig {paths[0]} does not exist; check --kubeconfig and KUBECONFIG")
-    return [(path, _read(path)) for path in present]
+    return read_documents(paths) if paths else []
 
 
 def _files(kubeconfig: str | os.PathLike[str] | None) -> list[Path]:

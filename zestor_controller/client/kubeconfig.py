@@ -19,7 +19,7 @@ import yaml
 from zestor_controller.client.pem import from_base64
 from zestor_controller.errors import ConfigError
 
-__all__ = ["Chosen", "Entry", "choose", "existing"]
+__all__ = ["Chosen", "Entry", "choose", "existing", "read_documents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +89,26 @@ def existing(path: Path, what: str) -> str:
     return str(path)
 
 
+def read_documents(paths: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
+    """The files that exist, in their order, each with its content.
+
+    Raises:
+        ConfigError: none exists, or one cannot be read.
+    """
+    present = [path for path in paths if path.exists()]
+    if not present:
+        raise ConfigError(f"kubeconfig {paths[0]} does not exist; check --kubeconfig and KUBECONFIG")
+    return [(path, _read(path)) for path in present]
+
+
 def choose(paths: list[Path], context: str | None) -> Chosen:
     """The entries of a context, by default the current one.
 
     Raises:
         ConfigError: a file cannot be read, or an entry is missing.
     """
-    present = [path for path in paths if path.exists()]
-    if not present:
-        raise ConfigError(f"kubeconfig {paths[0]} does not exist; check --kubeconfig and KUBECONFIG")
-    documents = [(path, _read(path)) for path in present]
-    name = os.pathsep.join(str(path) for path in present)
+    documents = read_documents(paths)
+    name = os.pathsep.join(str(path) for path, _ in documents)
     wanted = context or next((d["current-context"] for _, d in documents if d.get("current-context")), None)
     contexts = _named(documents, "contexts", "context")
     there_are = ", ".join(contexts) or "(none)"
@@ -115,7 +124,7 @@ def choose(paths: list[Path], context: str | None) -> Chosen:
         raise ConfigError(f"{where} names the cluster {body.get('cluster')!r}, which is missing")
     if not cluster.text("server", where):
         raise ConfigError(f"{where}: cluster {body.get('cluster')!r} has no server")
-    user: Entry | None = Entry({}, present[0].parent)
+    user: Entry | None = Entry({}, documents[0][0].parent)
     if body.get("user"):
         user = _named(documents, "users", "user").get(str(body["user"]))
     if user is None:
