@@ -143,6 +143,12 @@ class Metrics:
         self.synthetic_deletes = Counter(
             "zestor_synthetic_deletes_total", "Deletions found by a relist", ["kind"], registry=r
         )
+        self.server_restores = Counter(
+            "zestor_server_restores_total",
+            "How often the server of a kind was found to have been restored from a backup",
+            ["kind"],
+            registry=r,
+        )
         self.watch_dropped = Counter(
             "zestor_watch_dropped_total", "Events dropped or folded by full watches", ["kind", "policy"], registry=r
         )

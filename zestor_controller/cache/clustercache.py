@@ -12,13 +12,14 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from operator import attrgetter
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast, overload
 
 import msgspec
 
-from zestor_controller.cache.informer import Informer
+from zestor_controller.cache.informer import Informer, badness
 from zestor_controller.cache.lister import Lister
 from zestor_controller.cache.reflector import Timing
 from zestor_controller.cache.status import InformerState
@@ -80,6 +81,7 @@ class ClusterCache:
         self._observed: ObservedClient | None = None
         self._store = MemoryStore()
         self._informers: dict[tuple[Hashable, ...], Informer[Any]] = {}
+        self._by_kind: dict[tuple[str, str], list[Informer[Any]]] = {}
         self._stack = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -269,6 +271,7 @@ class ClusterCache:
             checkpoints=self._checkpoints,
         )
         self._informers[key] = informer
+        self._by_kind.setdefault((kind.api_version, kind.kind), []).append(informer)
         self._running.append(self._tasks.create_task(informer.run(), name=f"informer {kind.store_name}"))
         return informer
 
@@ -279,16 +282,22 @@ class ClusterCache:
             ConfigError: it has not been added.
         """
         wanted = kind_of(kind)
-        found = [
-            ((bool(key[5]), len(key[4]) if isinstance(key[4], tuple) else 0), informer)
-            for key, informer in self._informers.items()
-            if key[:2] == (wanted.api_version, wanted.kind) and (key[2] is wanted.model)
-        ]
+        found = [one for one in self._of(wanted) if one.kind.model is wanted.model]
         if not found:
             raise ConfigError(
                 f"{wanted.store_name} is not cached: add it with cache.add(...), or let a controller own or watch it"
             )
-        return min(found, key=lambda pair: pair[0])[1].lister
+        return min(found, key=attrgetter("rank")).lister
+
+    def _of(self, kind: Kind[Any]) -> list[Informer[Any]]:
+        """The informers of a kind, in whatever form and selection."""
+        return self._by_kind.get((kind.api_version, kind.kind), [])
+
+    async def wait_current(self, kind: Kind[Any]) -> None:
+        """Wait until every informer of a kind holds what the server had acknowledged at this moment (C11)."""
+        async with asyncio.TaskGroup() as tasks:
+            for informer in self._of(kind):
+                tasks.create_task(informer.wait_current())
 
     @property
     def client(self) -> Client:
@@ -304,10 +313,9 @@ class ClusterCache:
         return self._observed
 
     def _wrote(self, kind: Kind[Any], method: str, name: str | None, answer: bytes) -> None:
-        for informer in self._informers.values():
-            if informer.kind.api_version == kind.api_version and informer.kind.kind == kind.kind:
-                with suppress(msgspec.DecodeError):  # the write was done; what cannot be read is brought by the watch
-                    informer.observe(method, name, answer)
+        for informer in self._of(kind):
+            with suppress(msgspec.DecodeError):  # the write was done; what cannot be read is brought by the watch
+                informer.observe(method, name, answer)
 
     def informers(self) -> list[Informer[Any]]:
         """Every informer, in the order in which they were added."""
@@ -316,18 +324,24 @@ class ClusterCache:
     def refresh_metrics(self) -> None:
         """Set the series that are computed at scrape time."""
         now = asyncio.get_running_loop().time()
-        for informer in self._informers.values():
-            status, name = informer.status, informer.kind.store_name
-            self.metrics.informer_synced.labels(name).set(status.live)
-            for state in InformerState:
-                self.metrics.informer_state.labels(name, state.value).set(status.state is state)
-            self.metrics.informer_unsynced_seconds.labels(name).set(0 if status.live else now - status.since)
-            if status.last_line is not None:
-                self.metrics.last_event_age.labels(name).set(now - status.last_line)
-            if status.version.isdecimal():
-                self.metrics.resource_version.labels(name).set(int(status.version))
-            self.metrics.cache_objects.labels(name).set(len(informer.lister))
-            self.metrics.cache_bytes.labels(name).set(informer.bytes)
+        for informers in self._by_kind.values():
+            self._refresh_kind(informers, now)
+
+    def _refresh_kind(self, informers: list[Informer[Any]], now: float) -> None:
+        """The series of a kind are about all that is cached of it, and about the stream that is worst off."""
+        name, metrics = informers[0].kind.store_name, self.metrics
+        status = max((one.status for one in informers), key=badness)
+        metrics.informer_synced.labels(name).set(status.live)
+        for state in InformerState:
+            metrics.informer_state.labels(name, state.value).set(status.state is state)
+        metrics.informer_unsynced_seconds.labels(name).set(0 if status.live else now - status.since)
+        if status.last_line is not None:
+            metrics.last_event_age.labels(name).set(now - status.last_line)
+        if status.version.isdecimal():
+            metrics.resource_version.labels(name).set(int(status.version))
+        metrics.cache_objects.labels(name).set(sum(len(one.lister) for one in informers))
+        metrics.cache_bytes.labels(name).set(sum(one.bytes for one in informers))
+        metrics.invalid_objects.labels(name).set(sum(len(one.refused()) for one in informers))
 
 
 class BlockingClusterCache:

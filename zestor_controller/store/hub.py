@@ -87,8 +87,8 @@ class Hub(Generic[T]):
         self.synced = synced
         self.guard = Guard(kind)
         self.end = 0  # the number of the next event; the log holds the ones before it
-        # By identity, so that subscribing and cancelling cost the same however many watches are open. Empty: an event is
-        # not worth making.
+        # By identity, so that subscribing and cancelling cost the same however many watches are open.
+        # Empty: an event is not worth making.
         self.refs: dict[int, weakref.ref[Subscriber]] = {}
         self.dead: list[int] = []  # what was in refs and is gone; appended by a watch's __del__
         self._log: list[Event[T]] = []
