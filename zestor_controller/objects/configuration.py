@@ -246,10 +246,11 @@ def _changed(before: Any, now: Any, owned: Json | None, shape: Json | None) -> A
         before: the value as it was read.
         now: the value as it is.
         owned: what this manager owns of it; None for nothing.
-        shape: what anyone owns of it; a container without parts there is owned and replaced as a whole.
+        shape: what anyone owns of it; a container without parts there is owned and replaced as a whole. None for
+            nothing, as of what the server's defaults have added.
     """
     parts = [key for key in shape or {} if key != "."]
-    if isinstance(before, dict) and isinstance(now, dict) and (parts or not before):
+    if isinstance(before, dict) and isinstance(now, dict) and (parts or not before or shape is None):
         found = {}
         for key, value in now.items():
             field = f"f:{key}"
