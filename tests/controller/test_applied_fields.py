@@ -206,6 +206,12 @@ async def test_a_field_that_is_owned_is_sent_unchanged_given_up_by_none_and_set_
         status = (await stored(client))["status"]
         assert (status["a"], status["words"]) == (7, [])
 
+        plant.status.b = 5
+        await client.apply_status(plant, field_manager="me")
+        plant.status.b = 0  # as it was read, and this manager's since
+        await client.apply_status(plant, field_manager="me")
+        assert await applied(client, "me", "status") == {"a": True, "b": True}
+
         other = await client.get(Plant, "x")
         other.status.parts.memory = 3  # beside a default of the server, which nobody owns
         await client.apply_status(other, field_manager="other")
@@ -239,14 +245,16 @@ async def test_ctx_apply_of_an_object_that_was_read_sends_what_was_changed_and_w
                 return
             child = await ctx.client.get("v1/ConfigMap", "c", namespace="default")
             child["data"]["mine"] = "1"
-            child = await ctx.apply(child)
-            child["data"]["mine"] = "2"
+            await ctx.apply(child)
+            child["data"] |= {"mine": "2", "theirs": "9"}
+            await ctx.apply(child)
+            child["data"]["theirs"] = "1"  # as it was read, and this controller's since
             await ctx.apply(child)
             plant.metadata.labels = {"seen": "yes"}
             await ctx.apply(plant)  # the reconciled object itself
             done.append(plant.metadata.name)
 
-        await client.create("v1/ConfigMap", {"metadata": {"name": "c"}, "data": {"theirs": "1"}})
+        await client.create("v1/ConfigMap", {"metadata": {"name": "c"}, "data": {"theirs": "1", "other": "1"}})
         stop = asyncio.Event()
         serving = asyncio.create_task(Manager(plants).serve(stop, client=client))
         await client.create(Plant(metadata={"name": "x"}, spec={"image": "b"}))
@@ -258,8 +266,8 @@ async def test_ctx_apply_of_an_object_that_was_read_sends_what_was_changed_and_w
 
         child = await client.get("v1/ConfigMap", "c")
         entries = {entry["manager"]: entry for entry in child.metadata.managed_fields or ()}
-        assert entries["me"]["fieldsV1"]["f:data"] == {"f:mine": {}}
-        assert child["data"] == {"theirs": "1", "mine": "2"}
+        assert entries["me"]["fieldsV1"]["f:data"] == {"f:mine": {}, "f:theirs": {}}
+        assert child["data"] == {"theirs": "1", "other": "1", "mine": "2"}
         assert [reference.name for reference in child.metadata.owner_references or ()] == ["x"]
         plant = await client.get(Plant, "x")
         assert plant.metadata.labels == {"seen": "yes"}
