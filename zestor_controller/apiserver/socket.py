@@ -16,7 +16,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from zestor_controller.apiserver.framing import MAX_BODY, MAX_HEAD, Incoming, MalformedRequest, RequestParser
 from zestor_controller.apiserver.status import status_body
@@ -108,8 +108,7 @@ class _Connection(asyncio.Protocol):
     # The transport's calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's TLS transport is no subclass of it
         self._connections.add(self)
         peer: dict[str, Any] = {"address": transport.get_extra_info("peername")}
         tls = transport.get_extra_info("ssl_object")

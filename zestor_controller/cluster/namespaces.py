@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from zestor_controller.client import served_resources
-from zestor_controller.controller import Context, Controller, Result
+from zestor_controller.controller import Context, Controller, Request, Result
 from zestor_controller.errors import ApiError, Conflict, Forbidden, MethodNotAllowed, NotFound
 from zestor_controller.http import HttpRequest
 from zestor_controller.objects import Unstructured, declare
@@ -47,9 +47,10 @@ def _service_accounts() -> Controller[Any]:
 def _terminating() -> Controller[Any]:
     namespaces = Controller("v1/Namespace", name="namespace-controller")
 
-    @namespaces.reconciler
-    async def reconcile(namespace: Unstructured, ctx: Context) -> Result | None:
-        if namespace.metadata.deletion_timestamp is None:
+    @namespaces.requests  # a reconciler is not called for what is being deleted
+    async def reconcile(request: Request, ctx: Context) -> Result | None:
+        namespace = ctx.get("v1/Namespace", request.name)
+        if namespace is None or namespace.metadata.deletion_timestamp is None:
             return None
         finalizers = (namespace.get("spec") or {}).get("finalizers") or []
         if "kubernetes" not in finalizers:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from zestor_controller.controller import Context, Controller, Result
+from zestor_controller.controller import Context, Controller, Request, Result
 from zestor_controller.errors import AlreadyExists, Conflict, NotFound
 from zestor_controller.objects import MergePatch, Unstructured
 
@@ -396,8 +396,11 @@ def _jobs() -> Controller[Any]:
 def _pods() -> Controller[Any]:
     pods = Controller(POD, name="kubelet", concurrency=4)
 
-    @pods.reconciler
-    async def reconcile(pod: Unstructured, ctx: Context) -> Result | None:
+    @pods.requests  # a reconciler is not called for what is being deleted
+    async def reconcile(request: Request, ctx: Context) -> Result | None:
+        pod = ctx.get(POD, request.name)
+        if pod is None:
+            return None
         meta = pod.metadata
         if meta.deletion_timestamp is not None:
             # The containers are gone at once: confirm the graceful deletion, as a kubelet does.

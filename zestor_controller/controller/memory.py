@@ -60,6 +60,8 @@ class Memory(Generic[T]):
             request: the object's name.
             event: an event of an informer: its stored values have a ``uid``.
         """
+        if event.stored is None:  # a change that brought no object says nothing about one
+            return
         uid = event.stored.uid
         if event.type is EventType.DELETE:
             self.deletions.setdefault(request, {}).setdefault(uid, Deletion(event, replaced=False))

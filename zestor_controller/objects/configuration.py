@@ -27,6 +27,7 @@ Mask: TypeAlias = "bool | dict[str, Mask] | list[Mask]"
 
 _ABSENT: Final = object()
 _IDENTITY: Final = ("name", "namespace", "uid")
+_CONFIGURED: Final = ("labels", "annotations", "ownerReferences", "finalizers")
 
 
 def set_fields(obj: Any, body: Json) -> Json:
@@ -55,24 +56,22 @@ def changed_fields(obj: Any, body: Json, manager: str) -> Json:
         return set_fields(obj, body)
     before, now = _before(obj, reading), set_fields(obj, body)
     managed = reading.managed if reading.managed is not None else before["metadata"]["managedFields"]
-    meta = {key: now["metadata"][key] for key in _IDENTITY if key in now["metadata"]}
-    for part in (before, now):
-        # An object's own metadata and status are not its configuration.
-        part.pop("status", None)
-        part["metadata"] = {
-            key: value
-            for key, value in part["metadata"].items()
-            if key in ("labels", "annotations", "ownerReferences", "finalizers")
-        }
-    changed = _changed(before, now, _owned(managed, manager, ""), _union(managed))
-    changed = {} if changed is _ABSENT else changed
-    rest = {key: value for key, value in changed.items() if key not in ("apiVersion", "kind")}
+    meta = now["metadata"]
+    changed = _changed(_configured(before), _configured(now), _owned(managed, manager, ""), _union(managed))
+    rest: Json = {} if changed is _ABSENT else changed
     return {
         "apiVersion": body["apiVersion"],
         "kind": body["kind"],
         **rest,
-        "metadata": {**meta, **rest.get("metadata", {})},
+        "metadata": {**{key: meta[key] for key in _IDENTITY if key in meta}, **rest.get("metadata", {})},
     }
+
+
+def _configured(body: Json) -> Json:
+    """The part of an object that its users write: neither its status nor what the server keeps in its metadata."""
+    meta = {key: value for key, value in body["metadata"].items() if key in _CONFIGURED}
+    rest = {key: value for key, value in body.items() if key not in ("apiVersion", "kind", "status", "metadata")}
+    return {**rest, "metadata": meta}
 
 
 def changed_status(obj: Any, body: Json, manager: str) -> Any:
@@ -246,10 +245,11 @@ def _changed(before: Any, now: Any, owned: Json | None, shape: Json | None) -> A
         before: the value as it was read.
         now: the value as it is.
         owned: what this manager owns of it; None for nothing.
-        shape: what anyone owns of it; a container without parts there is owned and replaced as a whole.
+        shape: what anyone owns of it; a container without parts there is owned and replaced as a whole. None for
+            nothing, as of what the server's defaults have added.
     """
     parts = [key for key in shape or {} if key != "."]
-    if isinstance(before, dict) and isinstance(now, dict) and (parts or not before):
+    if isinstance(before, dict) and isinstance(now, dict) and (parts or not before or shape is None):
         found = {}
         for key, value in now.items():
             field = f"f:{key}"
