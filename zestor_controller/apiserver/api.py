@@ -65,9 +65,10 @@ from zestor_controller.apiserver.status import (
     not_implemented,
     status_body,
 )
-from zestor_controller.apiserver.storage import Storage, WriteFailed
+from zestor_controller.apiserver.storage import ObjectTooLarge, Storage, WriteFailed
 from zestor_controller.apiserver.tokenrequests import add_token_requests
 from zestor_controller.apiserver.tokens import TokenIssuer
+from zestor_controller.apiserver.warningheaders import warning_headers
 from zestor_controller.apiserver.writing import Writer
 from zestor_controller.http import HttpRequest, HttpResponse
 
@@ -170,6 +171,8 @@ class ApiServer:
             response = await self._answer(request, info, user)
         except Failure as failure:
             response = failure_response(request, failure)
+        except ObjectTooLarge as failed:
+            response = failure_response(request, Failure(status_body(500, str(failed))))
         except WriteFailed as failed:
             _log.error("%s %s: the write could not be stored: %s", request.method, request.path, failed)
             message = f"Internal error occurred: the write could not be stored, and nothing has changed: {failed}"
@@ -224,7 +227,7 @@ class ApiServer:
         try:
             reply = await self._do(call)
         except Failure as failure:
-            failure.headers += _warned(call)
+            failure.headers += warning_headers(call.warnings)
             raise
         return self._respond(request, call, reply)
 
@@ -317,7 +320,7 @@ class ApiServer:
         raise _not_allowed(call)
 
     def _respond(self, request: HttpRequest, call: Call, reply: Reply) -> HttpResponse:
-        warnings = _warned(call)
+        warnings = warning_headers(call.warnings)
         if reply.stream is not None:
             return HttpResponse(200, [*JSON_HEADERS, *warnings], reply.stream)
         output = negotiate(request, custom=call.resource.custom, listing=call.info.verb == "list")
@@ -362,14 +365,6 @@ def schema_of(resource: Resource) -> Json | None:
     """The schema of a custom resource's version, for its OpenAPI document; None for built-in kinds."""
     schema = getattr(resource.strategy, "schema", None)
     return dict(schema) if schema is not None else None
-
-
-def _warned(call: Call) -> list[tuple[str, str]]:
-    return [("Warning", f'299 - "{_quoted(text)}"') for text in dict.fromkeys(call.warnings)]
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _unknown() -> Failure:

@@ -44,6 +44,10 @@ _LONGEST = 20  # digits of the largest 64-bit number
 _NUMERIC_START = frozenset("+-.0123456789")
 _STRING_TAG = "tag:yaml.org,2002:str"
 _MAX_NODES = 1_000_000
+_MAX_BYTES = 12 * 1024 * 1024
+"""Text of a document whose aliases are expanded: four times the largest body."""
+_FEW, _MANY = 400_000, 4_000_000
+"""Between these numbers of nodes the share that may come of aliases falls from 99 to 10 %, as in Go."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -98,8 +102,10 @@ class _Composer:
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
         self._anchors: dict[str, Any] = {}
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._nodes = 0
+        self._bytes = 0
+        self._aliased = 0
         self.duplicates: dict[str, None] = {}
 
     def run(self) -> Any:
@@ -118,12 +124,16 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise DocumentError(f"yaml: unknown anchor '{event.anchor}' referenced")
-            self._nodes += self._sizes[event.anchor]
-            self._check()
-            return self._anchors[event.anchor]
+            nodes, size = self._sizes[event.anchor]
+            self._nodes += nodes
+            self._aliased += nodes
+            self._bytes += size
+            self._check()  # before anything is expanded
+            return _unshared(self._anchors[event.anchor])
         self._check()
-        before, anchor = self._nodes, event.anchor
+        before, start, anchor = self._nodes - 1, self._bytes, event.anchor
         if isinstance(event, yaml.ScalarEvent):
+            self._bytes += len(event.value)
             value: Any = self._scalar(event)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = []
@@ -133,7 +143,7 @@ class _Composer:
             value = self._mapping(path)
         if anchor is not None:
             self._anchors[anchor] = value
-            self._sizes[anchor] = self._nodes - before
+            self._sizes[anchor] = self._nodes - before, self._bytes - start
         return value
 
     def _mapping(self, path: str) -> dict[str, Any]:
@@ -178,8 +188,17 @@ class _Composer:
         return found
 
     def _check(self) -> None:
-        if self._nodes > _MAX_NODES:
+        share = 0.99 - 0.89 * min(1.0, max(0.0, (self._nodes - _FEW) / (_MANY - _FEW)))
+        excessive = self._aliased > 100 and self._nodes > 1000 and self._aliased > share * self._nodes
+        if excessive or self._nodes > _MAX_NODES or self._bytes > _MAX_BYTES:
             raise DocumentError("yaml: document contains excessive aliasing")
+
+
+def _unshared(value: Any) -> Any:
+    """A copy of what an alias stands for: whoever changes one must not change the other."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 _TAGS = {

@@ -300,7 +300,7 @@ class _Stream:
                 if channel.pending:
                     out: list[bytes] = []
                     while channel.pending and len(out) < 512:
-                        change = channel.pending.popleft()
+                        change = channel.take()
                         if change.revision > known:
                             known = change.revision
                             line = self._line(change)
