@@ -18,7 +18,7 @@ from zestor_controller.apiserver.contract import Json, Resource
 from zestor_controller.apiserver.negotiation import Output, negotiate, to_json
 from zestor_controller.apiserver.options import Continue, ListOptions, list_options, object_version
 from zestor_controller.apiserver.selectors import Selection, parse_selection
-from zestor_controller.apiserver.status import expired, not_found, too_large_version
+from zestor_controller.apiserver.status import Failure, expired, not_found, too_large_version
 from zestor_controller.apiserver.storage import (
     ADDED,
     DELETED,
@@ -108,7 +108,7 @@ class Reader:
         output = negotiate(call.request, custom=call.resource.custom)
         text = call.query.get("resourceVersion", "")
         if text:
-            await self._reach(object_version(text))
+            await self.reach(object_version(text))
         resource = call.resource
         version = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
         if version is None:
@@ -166,7 +166,7 @@ class Reader:
             start = object_key(namespace, options.page.start)
             return [version for version in found if version.key > start], revision
         if options.version:
-            await self._reach(options.version)
+            await self.reach(options.version)
             exact = options.match == "Exact" or (not options.match and options.limit > 0)
             if exact and options.version < storage.revision:
                 if options.version < storage.compacted:
@@ -201,7 +201,7 @@ class Reader:
             chosen.append(version)
         return chosen, metadata
 
-    async def _reach(self, revision: int) -> None:
+    async def reach(self, revision: int) -> None:
         """Wait a moment for a version that has not come yet.
 
         Raises:
@@ -252,6 +252,11 @@ def _item(resource: Resource, raw: bytes) -> bytes:
     return to_json({key: value for key, value in obj.items() if key not in ("kind", "apiVersion")})
 
 
+def _error(failure: Failure) -> bytes:
+    """A failure as the last event of a watch."""
+    return to_json({"type": "ERROR", "object": failure.body}) + b"\n"
+
+
 class _Stream:
     """One watch: its lines, in the shape that its client wants."""
 
@@ -290,6 +295,12 @@ class _Stream:
             signal.set()
 
         try:
+            if options.initial and options.version:
+                try:
+                    await self._reader.reach(options.version)
+                except Failure as failure:
+                    yield _error(failure)
+                    return
             first, known = self._beginning(storage, table)
             if first:
                 yield b"".join(first)
@@ -315,7 +326,8 @@ class _Stream:
                     return
                 if options.bookmarks and loop.time() >= bookmark:
                     bookmark = _next_bookmark(loop.time(), deadline)
-                    yield self._bookmark(storage.revision, {})
+                    if storage.revision >= known:  # a watch from a version that has not come yet is not sent back
+                        yield self._bookmark(storage.revision, {})
                     continue
                 if timer is None:
                     # One timer from bookmark to bookmark: a wait with a timeout of its own costs more than the event.
@@ -339,11 +351,10 @@ class _Stream:
             return lines, storage.revision
         start = since if since else storage.revision
         if start < max(storage.compacted, table.since):
-            told = f"too old resource version: {start} ({table.since})"
+            why = f"too old resource version: {start} ({table.since})"
             if start < storage.compacted:
-                told = "The resourceVersion for the provided watch is too old."
-            status = expired(told).body
-            return [to_json({"type": "ERROR", "object": status}) + b"\n"], None
+                why = "The resourceVersion for the provided watch is too old."
+            return [_error(expired(why))], None
         lines = [line for c in table.changes(start, self._namespace) if (line := self._line(c)) is not None]
         return lines, max(start, storage.revision)
 

@@ -243,7 +243,7 @@ def _field_test(get: Callable[[Json], str], value: str, differs: bool) -> Test:
 def _getter(field: str, resource: Resource) -> Callable[[Json], str]:
     if field == "metadata.name":
         return lambda obj: str(obj["metadata"].get("name", ""))
-    if field == "metadata.namespace" and (resource.namespaced or not resource.custom):
+    if field == "metadata.namespace" and (resource.namespaced or not (resource.custom or resource.selectable)):
         return lambda obj: str(obj["metadata"].get("namespace", ""))
     known = resource.selectable.get(field)
     if known is not None:

@@ -298,8 +298,8 @@ class Writer:
                     raise
                 why = error.body["message"].partition(": ")[2] or error.body["message"]
         # Decoding may have changed the document, which is shown as the patch left it: made anew, for failures alone.
-        before = live()
-        raise patch.failure(why, patch.applied(before, resource), before, resource)
+        before, again = live(), read_patch(call.request.body, patch.kind)
+        raise again.failure(why, again.applied(before, resource), before, resource)
 
     def read_applied(self, call: Call, resource: Resource) -> Json:
         """The configuration in the body of a server-side apply.

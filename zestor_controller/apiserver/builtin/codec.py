@@ -103,7 +103,7 @@ class _Shape:
             if item is None:
                 continue
             result = known.read(item, (path, name), decoded, known.place)
-            if result or known.is_pointer or (result is not None and known.keep_zero):
+            if result or (result is not None and (known.is_pointer or known.keep_zero)):
                 out[name] = result
         for name, make in self.always:
             if name not in out:
@@ -267,6 +267,35 @@ def _read_raw(value: Any, path: Path | None, decoded: Decoded, place: _Place) ->
     return value
 
 
+_SCHEMA = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+
+
+def _read_schema(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
+    # Read by a decoder of its own in Go, which is never strict: unknown fields go without a word.
+    inner = _Place(place.struct, _go_name(_SCHEMA))
+    return shape(_SCHEMA).read(value, path, Decoded([]), inner)
+
+
+def _read_schema_or_list(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
+    if type(value) is list:
+        return [_read_schema(item, path, decoded, place) for item in value]
+    return _read_schema(value, path, decoded, place) if type(value) is dict else None
+
+
+def _read_schema_or_bool(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
+    if type(value) is bool or value is None:
+        return value
+    if type(value) is not dict:
+        raise _Mismatch("boolean or JSON schema expected")
+    return _read_schema(value, path, decoded, place)
+
+
+def _read_schema_or_strings(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
+    if type(value) is list:
+        return [_read_string(item, path, decoded, _Place(place.struct, "string")) for item in value]
+    return _read_schema(value, path, decoded, place) if type(value) is dict else None
+
+
 _READERS: dict[str, Reader] = {
     "string": _read_string,
     "bool": _read_bool,
@@ -282,6 +311,9 @@ _READERS: dict[str, Reader] = {
     "intOrString": _read_int_or_string,
     "duration": _read_duration,
     "raw": _read_raw,
+    "orArray": _read_schema_or_list,
+    "orBool": _read_schema_or_bool,
+    "orStringArray": _read_schema_or_strings,
 }
 _GO_TYPES = {"bytes": "[]uint8", "double": "float64", "float": "float32"}
 _ZEROS: dict[str, Any] = {
@@ -350,6 +382,8 @@ def _reader_of(type_name: str) -> tuple[Reader, str, str]:
         return _list_of(_read_string, "string"), "[]string", "list"
     if special is not None and special in _READERS:
         go = {"quantity": "resource.Quantity", "intOrString": "intstr.IntOrString"}.get(special, "v1.Time")
+        if special.startswith("or"):
+            return _READERS[special], _go_name(type_name), "raw"
         return _READERS[special], go, special
     if special is not None:
         return _read_raw, _go_name(type_name), "raw"
