@@ -400,3 +400,21 @@ def test_an_autoscaler_loses_nothing_through_version_one() -> None:
     back = view.on_store(seen)
     assert {name: back[name] for name in ("spec", "status")} == {name: stored[name] for name in ("spec", "status")}
     assert back["metadata"] == stored["metadata"]
+
+
+def test_a_gated_pod_says_so_loses_gates_and_is_narrowed_down() -> None:
+    gates = [{"name": "example.com/a"}, {"name": "example.com/b"}]
+    old = pod(schedulingGates=gates)
+    (condition,) = old["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("PodScheduled", "False", "SchedulingGated")
+    spec = {**old["spec"], "schedulingGates": gates[:1], "nodeSelector": {"disk": "fast"}}
+    assert update("", "v1", "pods", old, {"spec": spec})[1] == []
+    spec = {**old["spec"], "schedulingGates": [{"name": "example.com/c"}]}
+    assert [line.partition(":")[0] for line in update("", "v1", "pods", old, {"spec": spec})[1]] == [
+        "spec.schedulingGates[0].name"
+    ]
+    free = pod(nodeSelector={"disk": "fast"})
+    assert update("", "v1", "pods", free, {"spec": {**free["spec"], "nodeSelector": {}}})[1] != []
+    gated = pod(schedulingGates=gates, nodeSelector={"disk": "fast"})
+    refused = update("", "v1", "pods", gated, {"spec": {**gated["spec"], "nodeSelector": {"disk": "slow"}}})[1]
+    assert [line.partition(":")[0] for line in refused] == ["spec.nodeSelector"]

@@ -84,7 +84,7 @@ async def _serve(
     try:
         async with Served(settings) as served, asyncio.TaskGroup() as tasks:
             if controllers == "all":
-                housekeeping = Housekeeping(served.api, served.internal_token)
+                housekeeping = Housekeeping(served.api, served.internal_token, served.ca)
                 tasks.create_task(housekeeping.run(stop), name="housekeeping")
             headers = {"Authorization": f"Bearer {served.internal_token}", "User-Agent": "zestor-apiserver"}
             client = Client(MemoryTransport(served.api, headers))

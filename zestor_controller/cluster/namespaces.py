@@ -1,4 +1,4 @@
-"""Namespaces: each gets its default ServiceAccount, and a terminating one is emptied, then finalized."""
+"""Namespaces: each gets its default ServiceAccount and the server's certificate; a terminating one is emptied."""
 
 from __future__ import annotations
 
@@ -16,11 +16,23 @@ from zestor_controller.objects import Unstructured, declare
 __all__ = ["namespace_controllers"]
 
 SERVICE_ACCOUNT = "v1/ServiceAccount"
+CONFIG_MAP = "v1/ConfigMap"
+ROOT_CA = "kube-root-ca.crt"
+DESCRIPTION = "kubernetes.io/description"
+WORDS = (
+    "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the "
+    "internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
+    "clusters."
+)
 
 
-def namespace_controllers() -> list[Controller[Any]]:
-    """Fresh controllers: one for ServiceAccounts, one for terminating namespaces."""
-    return [_service_accounts(), _terminating()]
+def namespace_controllers(ca: str) -> list[Controller[Any]]:
+    """Fresh controllers: for ServiceAccounts, for the authority's certificate, and for terminating namespaces.
+
+    Args:
+        ca: the certificate, as PEM text; without one no ConfigMap is made.
+    """
+    return [_service_accounts(), *([_certificates(ca)] if ca else []), _terminating()]
 
 
 def _service_accounts() -> Controller[Any]:
@@ -42,6 +54,36 @@ def _service_accounts() -> Controller[Any]:
         return None
 
     return accounts
+
+
+def _certificates(ca: str) -> Controller[Any]:
+    """Keeps ``kube-root-ca.crt`` in each namespace as it should be (pkg/controller/certificates)."""
+    certificates = Controller("v1/Namespace", name="root-ca-certificate-publisher").watches(
+        CONFIG_MAP, map=lambda found: [found.metadata.namespace] if found.metadata.name == ROOT_CA else None
+    )
+    data = {"ca.crt": ca}
+
+    @certificates.reconciler
+    async def reconcile(namespace: Unstructured, ctx: Context) -> Result | None:
+        name = namespace.metadata.name
+        if namespace.metadata.deletion_timestamp is not None:
+            return None
+        present = ctx.get(CONFIG_MAP, ROOT_CA, namespace=name)
+        if present is not None and present.get("data") == data:
+            return None
+        body = {"metadata": {"name": ROOT_CA, "namespace": name, "annotations": {DESCRIPTION: WORDS}}, "data": data}
+        try:
+            if present is None:
+                await ctx.client.create(CONFIG_MAP, body, namespace=name)
+            else:
+                whole = present.copy()
+                whole["data"] = data
+                await ctx.client.replace(CONFIG_MAP, whole, namespace=name)
+        except (Conflict, Forbidden, NotFound):
+            return None  # it is there already, it has changed meanwhile, or the namespace is going
+        return None
+
+    return certificates
 
 
 def _terminating() -> Controller[Any]:

@@ -20,6 +20,13 @@ __all__ = ["PodStrategy"]
 _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+_GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
 _MAY_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -47,6 +54,8 @@ class PodStrategy(BuiltinStrategy):
         super().prepare_create(obj, writing)
         spec = obj["spec"]
         obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
+        if spec.get("schedulingGates"):
+            obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": writing.now}]
         _add_tolerations(spec)
         _set_priority(obj, writing)
         writing.warnings += pod_spec_warnings("spec", spec)
@@ -86,6 +95,11 @@ class PodStrategy(BuiltinStrategy):
             for container, before in zip(munged.get(group) or (), was.get(group) or (), strict=True):
                 container["image"] = before.get("image", "")
         _restore(munged, was, "activeDeadlineSeconds")
+        errors += _check_gates(now, was)
+        _restore(munged, was, "schedulingGates")
+        if was.get("schedulingGates"):
+            errors += _check_node_selector(now, was)
+            _restore(munged, was, "nodeSelector")
         if was.get("terminationGracePeriodSeconds", 0) < 0 and now.get("terminationGracePeriodSeconds") == 1:
             _restore(munged, was, "terminationGracePeriodSeconds")
         tolerations = now.get("tolerations", [])
@@ -94,6 +108,25 @@ class PodStrategy(BuiltinStrategy):
         if munged != was:
             errors.append(forbidden("spec", _MAY_CHANGE + spec_difference(was, munged)))
         return errors
+
+
+def _check_gates(now: Json, was: Json) -> list[FieldError]:
+    known = [gate.get("name") for gate in was.get("schedulingGates", ())]
+    words = "only deletion is allowed, but found new scheduling gate '{}'"
+    return [
+        forbidden(f"spec.schedulingGates[{index}].name", words.format(gate.get("name", "")))
+        for index, gate in enumerate(now.get("schedulingGates", ()))
+        if gate.get("name") not in known
+    ]
+
+
+def _check_node_selector(now: Json, was: Json) -> list[FieldError]:
+    """A pod that waits for a gate may still be narrowed down to fewer nodes."""
+    before, after = was.get("nodeSelector") or {}, now.get("nodeSelector") or {}
+    if any(after.get(name) != value for name, value in before.items()):
+        words = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        return [invalid("spec.nodeSelector", after, words)]
+    return []
 
 
 def _restore(spec: Json, old: Json, name: str) -> None:
