@@ -26,19 +26,18 @@ from zestor_controller.cache.decode import (
     compressed,
     decode_line,
     decode_object,
-    decode_page,
     version_of,
 )
 from zestor_controller.cache.status import InformerState, InformerStatus
 from zestor_controller.cache.sync import Ended, Failed, Listed, OlderList, Outcome, Phase, State, step
 from zestor_controller.client import Client
+from zestor_controller.client.decoding import decode_page
 from zestor_controller.errors import (
     ApiError,
     Forbidden,
     NotFound,
     TooManyRequests,
     TransportError,
-    Unauthorized,
     ZestorError,
 )
 from zestor_controller.metrics import Metrics
@@ -221,9 +220,8 @@ class Reflector(Generic[T]):
         try:
             while True:
                 body = await pending
-                page = decode_page(body)
-                items = page.items or []
-                token = page.metadata.continue_
+                page = decode_page(body, f"GET {self.kind.path(namespace=self.namespace)}")
+                items, token = page.objects, page.token
                 self._size_pages(len(body), len(items))
                 if token:
                     follow = dict(self.selector) | {"limit": str(self._page), "continue": token}
@@ -241,7 +239,7 @@ class Reflector(Generic[T]):
                         end = perf_counter() + SLICE_S
                 count += len(items)
                 if not token:
-                    return page.metadata.resourceVersion, count, met
+                    return page.version, count, met
         finally:
             pending.cancel()
 
@@ -383,7 +381,7 @@ class Reflector(Generic[T]):
         verb = state.phase.value
         where = f" in namespace {self.namespace}" if self.namespace else ""
         name = self.kind.store_name
-        if isinstance(error, Forbidden | Unauthorized):
+        if isinstance(error, Forbidden):
             what = f"not allowed to {verb} {name}{where}: {error.message}; grant get, list and watch on it"
             changed = self.status.become(InformerState.FORBIDDEN, what)
         elif isinstance(error, NotFound):
