@@ -258,6 +258,24 @@ async def test_an_oidc_login_gives_its_token(tmp_path: Path) -> None:
     assert await config.headers() == [("Authorization", f"Bearer {token}")]
 
 
+async def test_an_oidc_token_whose_claims_need_the_url_alphabet_is_read(tmp_path: Path) -> None:
+    claims = {"exp": time.time() + 3600, "name": "ÿþ?>~~"}
+    body = base64.urlsafe_b64encode(json.dumps(claims, ensure_ascii=False).encode()).decode().rstrip("=")
+    assert set("-_") & set(body)
+    user = {"auth-provider": {"name": "oidc", "config": {"id-token": f"e30.{body}.sig", "client-id": "x"}}}
+
+    config = await load_config(write(tmp_path / "k", document(user)))
+
+    assert await config.headers() == [("Authorization", f"Bearer e30.{body}.sig")]
+
+
+async def test_an_oidc_token_that_has_expired_and_cannot_be_renewed_is_an_error(tmp_path: Path) -> None:
+    config = {"id-token": jwt(time.time() - 1), "client-id": "x"}
+
+    with pytest.raises(ConfigError, match="log in again"):
+        await load_config(write(tmp_path / "k", document({"auth-provider": {"name": "oidc", "config": config}})))
+
+
 async def test_an_oidc_login_without_a_token_is_an_error(tmp_path: Path) -> None:
     user = {"auth-provider": {"name": "oidc", "config": {"client-id": "x"}}}
 

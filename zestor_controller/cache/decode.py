@@ -23,13 +23,11 @@ from zestor_controller.objects import Kind
 
 __all__ = [
     "Line",
-    "Page",
     "Record",
     "RecordCodec",
     "compressed",
     "decode_line",
     "decode_object",
-    "decode_page",
     "is_news",
     "labels_of",
     "name_of",
@@ -56,7 +54,7 @@ class _Meta(msgspec.Struct, gc=False):
 
 class _Object(msgspec.Struct, gc=False):
     metadata: _Meta = msgspec.field(default_factory=_Meta)
-    kind: str = ""
+    kind: str | None = ""
 
 
 class Line(msgspec.Struct, gc=False):
@@ -64,19 +62,6 @@ class Line(msgspec.Struct, gc=False):
 
     type: str
     object: _Object
-
-
-class _ListMeta(msgspec.Struct, gc=False):
-    resourceVersion: str = ""
-    continue_: str = msgspec.field(name="continue", default="")
-
-
-class Page(msgspec.Struct, gc=False):
-    """One page of a list; the items are views of the page's bytes, to be copied before the page is let go."""
-
-    metadata: _ListMeta
-    items: list[msgspec.Raw] | None = None
-    kind: str = ""
 
 
 class _Wrapped(msgspec.Struct, gc=False):
@@ -118,7 +103,6 @@ class Record(msgspec.Struct, gc=False, frozen=True):
 
 decode_line = msgspec.json.Decoder(Line).decode
 decode_object = msgspec.json.Decoder(_Object).decode
-decode_page = msgspec.json.Decoder(Page).decode
 _decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
 _decode_labels = msgspec.json.Decoder(_LabelledObject).decode
 

@@ -25,7 +25,6 @@ from zestor_controller.cache.decode import (
     Record,
     compressed,
     decode_object,
-    decode_page,
     version_of,
 )
 from zestor_controller.cache.freshness import EVIDENCE_S, SOON_S, Freshness, has_reached, is_older
@@ -44,13 +43,13 @@ from zestor_controller.cache.sync import (
     step,
 )
 from zestor_controller.client import Client
+from zestor_controller.client.decoding import decode_page
 from zestor_controller.errors import (
     ApiError,
     Forbidden,
     NotFound,
     TooManyRequests,
     TransportError,
-    Unauthorized,
     ZestorError,
 )
 from zestor_controller.metrics import Metrics
@@ -310,11 +309,9 @@ class Reflector(Generic[T]):
             async with asyncio.timeout(ANSWER_S):
                 body = await self._fetch(dict(self.selector) | {"limit": "1"})
             self._asked_at = asyncio.get_running_loop().time()
-            return decode_page(body).metadata.resourceVersion
+            return decode_page(body, f"GET {self.kind.path(namespace=self.namespace)}").version
         except TimeoutError:
             raise TransportError(f"the server did not respond to a list of one object within {ANSWER_S:g} s") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise TransportError(f"the server's list of one object is not readable: {error}") from error
 
     async def _read_pages(self, query: dict[str, str], stage: EncodedStage[Record]) -> tuple[str, int, int]:
         """Read all pages of one list into a stage; the next page is on its way while this one is decoded.
@@ -328,9 +325,8 @@ class Reflector(Generic[T]):
         try:
             while True:
                 body = await pending
-                page = decode_page(body)
-                items = page.items or []
-                token = page.metadata.continue_
+                page = decode_page(body, f"GET {self.kind.path(namespace=self.namespace)}")
+                items, token = page.objects, page.token
                 self._size_pages(len(body), len(items))
                 if token:
                     follow = dict(self.selector) | {"limit": str(self._page), "continue": token}
@@ -348,7 +344,7 @@ class Reflector(Generic[T]):
                         end = perf_counter() + SLICE_S
                 count += len(items)
                 if not token:
-                    return page.metadata.resourceVersion, count, met
+                    return page.version, count, met
         finally:
             pending.cancel()
 
@@ -587,7 +583,7 @@ class Reflector(Generic[T]):
         verb = state.phase.value
         where = f" in namespace {self.namespace}" if self.namespace else ""
         name = self.kind.store_name
-        if isinstance(error, Forbidden | Unauthorized):
+        if isinstance(error, Forbidden):
             what = f"not allowed to {verb} {name}{where}: {error.message}; grant get, list and watch on it"
             changed = self.status.become(InformerState.FORBIDDEN, what)
         elif isinstance(error, NotFound):

@@ -12,14 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self, TypeVar, overload
 
-import msgspec
-
 from zestor_controller.client.config import load_config, static_config
+from zestor_controller.client.decoding import decode_json, decode_object
 from zestor_controller.client.gate import WriteGate
 from zestor_controller.client.reading import Reader
 from zestor_controller.client.request import delete_options, selector_query
 from zestor_controller.client.transport import AiohttpTransport, Transport
-from zestor_controller.errors import ConfigError, NotFound
+from zestor_controller.errors import ConfigError, NotFound, TransportError
 from zestor_controller.objects import (
     ApplyPatch,
     Kind,
@@ -36,6 +35,7 @@ __all__ = ["Client"]
 
 T = TypeVar("T")
 
+DONE: Final = " (the server has carried out the request)"
 FIELD_MANAGER: Final = "zestor-controller"
 
 
@@ -130,7 +130,7 @@ class Client(Reader):
         known, body = await self._written(kind, obj)
         where = namespace or _meta(body, "namespace") or self.namespace
         answer = await self._send("POST", known, namespace=where, query=self._query(dry_run), body=body)
-        return known.decode(answer)
+        return decode_object(known, answer, after=DONE)
 
     @overload
     async def replace(
@@ -200,7 +200,7 @@ class Client(Reader):
             query=self._query(dry_run),
             body=body,
         )
-        return known.decode(answer)
+        return decode_object(known, answer, after=DONE)
 
     @overload
     async def patch(
@@ -258,7 +258,7 @@ class Client(Reader):
             body=patch.body,
             media_type=patch.media_type,
         )
-        return known.decode(answer)
+        return decode_object(known, answer, after=DONE)
 
     @overload
     async def apply(
@@ -352,7 +352,7 @@ class Client(Reader):
             body={**body, "metadata": meta},
             media_type=ApplyPatch.media_type,
         )
-        return known.decode(answer)
+        return decode_object(known, answer, after=DONE)
 
     @overload
     async def apply_status(
@@ -402,13 +402,15 @@ class Client(Reader):
         """The wanted number of replicas, by the scale subresource."""
         known = await self._known(kind)
         where = namespace or self.namespace
-        return _replicas(await self._send("GET", known, namespace=where, name=name, subresource="scale"))
+        answer = await self._send("GET", known, namespace=where, name=name, subresource="scale")
+        return _replicas(answer, known, name)
 
     async def set_scale(self, kind: Any, name: str, replicas: int, *, namespace: str | None = None) -> int:
         """Set the wanted number of replicas, by the scale subresource; answers the number that the server keeps."""
+        known = await self._known(kind)
         answer = await self._send(
             "PATCH",
-            await self._known(kind),
+            known,
             namespace=namespace or self.namespace,
             name=name,
             subresource="scale",
@@ -416,7 +418,7 @@ class Client(Reader):
             body={"spec": {"replicas": replicas}},
             media_type="application/merge-patch+json",
         )
-        return _replicas(answer)
+        return _replicas(answer, known, name)
 
     async def delete(
         self,
@@ -512,5 +514,9 @@ def _meta(body: Mapping[str, Any], key: str) -> str:
     return str((body.get("metadata") or {}).get(key) or "")
 
 
-def _replicas(body: bytes) -> int:
-    return int((msgspec.json.decode(body).get("spec") or {}).get("replicas", 0))
+def _replicas(body: bytes, kind: Kind[Any], name: str) -> int:
+    spec = decode_json(body, f"the scale of {kind.store_name} {name}").get("spec")
+    replicas = (spec.get("replicas") if isinstance(spec, dict) else None) or 0
+    if not isinstance(replicas, int):
+        raise TransportError(f"the scale of {kind.store_name} {name}: the number of replicas is no integer")
+    return replicas

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from zestor_controller.client.decoding import decode_json
 from zestor_controller.errors import ApiError, ConfigError, NotFound
 from zestor_controller.http import HttpRequest
 from zestor_controller.objects import GroupVersionKind, Kind, Unstructured, declare
@@ -118,5 +119,5 @@ async def _group_version(caller: Caller, api_version: str) -> list[ServedResourc
     ]
 
 
-async def _get(caller: Caller, path: str, accept: str) -> Any:
-    return msgspec.json.decode(await caller.call(HttpRequest("GET", path, [], {"Accept": accept})))
+async def _get(caller: Caller, path: str, accept: str) -> dict[str, Any]:
+    return decode_json(await caller.call(HttpRequest("GET", path, [], {"Accept": accept})), f"GET {path}")

@@ -11,6 +11,7 @@ import base64
 import importlib
 import json
 from datetime import datetime
+from time import time
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -34,8 +35,13 @@ async def provider_credential(user: dict[str, Any], where: str, *, refused: bool
         ConfigError: it yields no token.
     """
     settings = user["auth-provider"].get("config") or {}
-    if refused and settings.get("refresh-token"):
-        settings.pop("id-token", None)  # its own word of when it ends counts no more
+    if user["auth-provider"].get("name") == "oidc" and (token := str(settings.get("id-token") or "").strip()):
+        expires = expiry_of_token(token)
+        if (expires is None or expires > time()) and not (refused and settings.get("refresh-token")):
+            return Credential(f"Bearer {token}", None, expires)
+        # Without it the package renews at once. Its own look at the token is not used: it decodes plain base64 where a
+        # JWT has the URL alphabet, and calls what Python 3.12 deprecates.
+        del settings["id-token"]
     package = await _package("kube_config")
     document = {
         "current-context": "it",

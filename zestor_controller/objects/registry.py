@@ -108,9 +108,13 @@ def _decode(gvk: GroupVersionKind) -> Callable[[bytes | Mapping[str, Any]], Unst
         body = loads(data) if isinstance(data, bytes) else dict(data)
         if not isinstance(body, dict):
             raise ValueError(f"a {gvk.kind} is an object, not {type(body).__name__}")
-        # Items of a list carry neither; an object always tells what it is.
-        body.setdefault("apiVersion", gvk.api_version)
-        body.setdefault("kind", gvk.kind)
+        # Items of a list carry neither, or null; an object always says what it is.
+        body["apiVersion"] = body.get("apiVersion") or gvk.api_version
+        body["kind"] = body.get("kind") or gvk.kind
+        if not isinstance(body.setdefault("metadata", {}), dict):
+            if body["metadata"] is not None:
+                raise ValueError(f"the metadata of a {gvk.kind} is an object, not {type(body['metadata']).__name__}")
+            body["metadata"] = {}
         return Unstructured(body, reading=data if isinstance(data, bytes) else None)
 
     return decode
