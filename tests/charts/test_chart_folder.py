@@ -197,14 +197,15 @@ def test_rbac_generate_prints_what_the_controllers_declare(tmp_path: Path) -> No
         for rule in cluster_role["rules"]
         for resource in rule["resources"]
     }
-    own = ["get", "list", "watch", "create", "delete", "patch"]
+    owned = ["get", "list", "watch", "create", "delete", "patch", "update"]
+    kinds = (("apps", "deployments"), ("", "configmaps"), ("", "services"))
     assert granted == {
-        ("demo.zestor.dev", "websites"): ["get", "list", "watch"],
-        ("demo.zestor.dev", "websites/status"): ["get", "patch"],
+        ("demo.zestor.dev", "websites"): ["get", "list", "watch", "patch", "update"],
+        ("demo.zestor.dev", "websites/status"): ["get", "patch", "update"],
         ("demo.zestor.dev", "websites/finalizers"): ["update"],
-        ("apps", "deployments"): own,
-        ("", "configmaps"): own,
-        ("", "services"): own,
+        **dict.fromkeys(kinds, owned),
+        **{(group, f"{plural}/finalizers"): ["update"] for group, plural in kinds},
+        ("", "events"): ["create", "patch"],
         ("events.k8s.io", "events"): ["create", "patch"],
     }
     assert role["rules"][0]["resources"] == ["leases"]
@@ -218,7 +219,7 @@ def test_rbac_verify_names_what_is_missing(tmp_path: Path) -> None:
         told = call(tmp_path, "rbac", "verify", EXAMPLE, *at, code=1).stderr
         assert f"{account} may not: patch deployments.apps" in told
         cluster_role, _ = yaml.safe_load_all(call(tmp_path, "rbac", "generate", EXAMPLE).stdout)
-        cluster_role["rules"] = [rule for rule in cluster_role["rules"] if "deployments" not in rule["resources"]]
+        cluster_role["rules"] = [rule for rule in cluster_role["rules"] if rule["apiGroups"] != ["apps"]]
         cluster.client.create(cluster_role)
         cluster.client.create(
             {
@@ -230,7 +231,8 @@ def test_rbac_verify_names_what_is_missing(tmp_path: Path) -> None:
             }
         )
         done = call(tmp_path, "rbac", "verify", EXAMPLE, *at, "--output", "json", code=1)
-        verbs = ("get", "list", "watch", "create", "delete", "patch")
-        assert json.loads(done.stdout) == {"missing": [f"{verb} deployments.apps" for verb in verbs]}
+        verbs = ("get", "list", "watch", "create", "delete", "patch", "update")
+        missing = [f"{verb} deployments.apps" for verb in verbs]
+        assert json.loads(done.stdout) == {"missing": [*missing, "update deployments/finalizers.apps"]}
         admin = ("--kubeconfig", str(cluster.kubeconfig))
         assert "every right" in call(tmp_path, "rbac", "verify", EXAMPLE, *admin).stderr

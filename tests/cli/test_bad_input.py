@@ -104,6 +104,15 @@ def test_a_token_file_that_cannot_be_read_or_has_too_few_columns(tmp_path: Path)
     assert "very-secret-token" not in done.stderr
 
 
+@pytest.mark.parametrize("verb", [["apiserver"], ["dev", EXAMPLE]])
+def test_a_kubeconfig_of_other_clusters_is_never_overwritten(tmp_path: Path, verb: list[str]) -> None:
+    path = tmp_path / "config"
+    path.write_text("clusters: [{name: production, cluster: {server: 'https://p.example'}}]\n")
+    before = path.read_text()
+    refused(zestor(*verb, "--kubeconfig", str(path)), 2, "production", "name another file")
+    assert path.read_text() == before
+
+
 def test_an_unknown_verb_and_an_unknown_option_are_exit_2() -> None:
     refused(zestor("fly"), 2, "fly")
     refused(zestor("run", EXAMPLE, "--wings"), 2, "--wings")

@@ -9,14 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import model_validator
 
+from zestor_controller import CustomResource, Spec, Status
+from zestor_controller.cache.decode import Record, RecordCodec
 from zestor_controller.cli.logs import JsonFormatter, TextFormatter, traceback_text
 from zestor_controller.controller.controller import Source
 from zestor_controller.controller.handlers import requests_of
 from zestor_controller.controller.logs import ObjectLogger
-from zestor_controller.errors import ConfigError, TransportError
+from zestor_controller.errors import ConfigError, InvalidObject, TransportError
 from zestor_controller.objects import NamespacedName, kind_of
-from zestor_controller.store import Event, EventType
+from zestor_controller.store import Event, EventType, MemoryStore
 from zestor_controller.testing.processes import zestor
 
 OPERATOR = """
@@ -150,6 +153,42 @@ def test_an_error_of_this_package_is_shown_without_what_caused_it_inside() -> No
     text = traceback_text(raised_inside())
     assert "test_logs.py" in text
     assert "zestor_controller/objects" not in text
+
+
+class Strict(Spec):
+    """Its validator fails with something that is no validation error."""
+
+    @model_validator(mode="after")
+    def check(self) -> Strict:
+        raise LookupError("in the validator")
+
+
+class Picky(CustomResource[Strict, Status], group="logs.example.org", version="v1", plural="pickies"):
+    """An object that never decodes."""
+
+
+def test_a_cause_in_the_users_code_is_kept_whatever_raised_the_error() -> None:
+    body = b'{"metadata": {"name": "a"}, "spec": {}}'
+    with pytest.raises(InvalidObject) as caught:
+        RecordCodec(kind_of(Picky)).decode(Record("u", 1, body, False))
+    text = traceback_text(caught.value)
+    assert "LookupError: in the validator" in text
+    assert 'test_logs.py", line' in text.partition("direct cause")[0]
+
+
+def test_a_failing_index_function_is_logged_once_for_each_place(caplog: pytest.LogCaptureFixture) -> None:
+    def teams(value: int) -> list[int]:
+        return [10 // value] if value < 5 else [[][value]]
+
+    numbers = MemoryStore().kind("numbers", int, indexes={"teams": teams})
+    for name, value in {"a": 0, "b": 0, "c": 2, "d": 7}.items():
+        numbers.set(name, value)
+    shown = [TextFormatter().format(record) for record in caplog.records]
+    assert len(shown) == 2
+    assert "ZeroDivisionError" in shown[0]
+    assert "in teams" in shown[0]
+    assert "IndexError" in shown[1]
+    assert numbers.by_index("teams", 5) == [2]
 
 
 def test_an_error_that_a_user_raises_from_another_keeps_its_cause() -> None:

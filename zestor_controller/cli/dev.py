@@ -24,7 +24,7 @@ from zestor_controller.cli.account import OperatorAccount, operator_account
 from zestor_controller.cli.apply import apply_crd, apply_manifests, condition_of
 from zestor_controller.cli.console import Console, summary_of
 from zestor_controller.cli.manifests import Manifest, read_manifests
-from zestor_controller.cli.options import DURATION
+from zestor_controller.cli.options import DURATION, check_overwritable
 from zestor_controller.cli.target import Target, find_target, forget_modules, load_target, source_files
 from zestor_controller.client import Client
 from zestor_controller.client.environment import cluster_environment
@@ -89,6 +89,7 @@ def dev(
     TARGET is a file, a folder, or module:attr. KUBECONFIG names the embedded cluster before TARGET is imported, and
     nothing in the process, or started by it, finds another one.
     """
+    check_overwritable(kubeconfig)
     place = find_target(target)
     manifests = read_manifests(applied)
     console = Console(json_lines=output == "json")

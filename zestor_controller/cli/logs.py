@@ -2,8 +2,8 @@
 
 Invariant: a record that carries an exception is never printed without its type, its message and the frames outside this
 package. Frames of this package are left out, except with ``--debug``. Nothing else of a traceback is shortened: causes,
-contexts and the members of an exception group are kept, with one exception: what caused a ``ZestorError`` that this
-package raised is left out, because the error's message says it.
+contexts and the members of an exception group are kept, with one exception: the cause of a ``ZestorError`` that this
+package raised is left out if it has no frame in a file of the user's, because the error's message says it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import copy
 import json
 import logging
 import sys
+import sysconfig
 import threading
 import traceback
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from zestor_controller.errors import ZestorError
 __all__ = ["JsonFormatter", "TextFormatter", "configure_logging", "outside_frames", "traceback_text"]
 
 PACKAGE: Final = str(Path(zestor_controller.__file__).parent) + "/"
+# Where installed packages and the standard library are.
+LIBRARIES: Final = ("<frozen ", *{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 HIDDEN: Final = "  (every frame is in zestor_controller: run again with --debug to see them)\n"
 # What these libraries log at INFO is about themselves.
 QUIET: Final = ("asyncio", "aiohttp", "kubernetes", "urllib3")
@@ -155,10 +158,22 @@ def _shorten(shown: traceback.TracebackException, error: BaseException) -> None:
         if not isinstance(error, ZestorError):
             shown.__notes__ = [*(shown.__notes__ or ()), HIDDEN.strip("\n")]
     if raised_here and isinstance(error, ZestorError):
-        shown.__cause__ = shown.__context__ = None
+        if not _leads_to_users_code(shown.__cause__):
+            shown.__cause__ = None
+        if not _leads_to_users_code(shown.__context__):
+            shown.__context__ = None
     for linked, source in ((shown.__cause__, error.__cause__), (shown.__context__, error.__context__)):
         if linked is not None and source is not None:
             _shorten(linked, source)
     if isinstance(error, BaseExceptionGroup):
         for inner, member in zip(shown.exceptions or (), error.exceptions, strict=False):
             _shorten(inner, member)
+
+
+def _leads_to_users_code(shown: traceback.TracebackException | None) -> bool:
+    """Whether an exception, or what it is chained to, has a frame that is neither ours nor a library's."""
+    while shown is not None:
+        if any(not frame.filename.startswith((PACKAGE, *LIBRARIES)) for frame in shown.stack or ()):
+            return True
+        shown = shown.__cause__ or shown.__context__
+    return False

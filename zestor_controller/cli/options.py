@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import click
+import yaml
 
 from zestor_controller.errors import ConfigError
 
-__all__ = ["DURATION", "watched_namespaces"]
+__all__ = ["DURATION", "check_overwritable", "watched_namespaces"]
 
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -71,3 +73,23 @@ def watched_namespaces(namespace: str | None, namespaces: str | None) -> list[st
         if names.count(name) > 1:
             raise ConfigError(f"{option} {text!r}: {name!r} is named twice")
     return names
+
+
+def check_overwritable(kubeconfig: Path) -> None:
+    """Refuse to write an embedded server's kubeconfig over one that names other clusters.
+
+    Raises:
+        ConfigError: the file names a cluster that is not an embedded one.
+    """
+    try:
+        document = yaml.safe_load(kubeconfig.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return  # writing it fails with a better message, or nothing of value is there
+    clusters = document.get("clusters") if isinstance(document, dict) else None
+    names = [str(entry.get("name")) for entry in clusters or () if isinstance(entry, dict)]
+    others = [name for name in names if name != "zestor"]
+    if others:
+        raise ConfigError(
+            f"--kubeconfig {kubeconfig} holds other clusters ({', '.join(others)}) and would be overwritten; "
+            "name another file"
+        )

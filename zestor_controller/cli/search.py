@@ -61,7 +61,8 @@ def operator_file(folder: Path) -> Path:
     looked = f" (looked at {', '.join(path.name for path in files)})" if files else ""
     unread = f"; not valid Python: {'; '.join(broken)}" if broken else ""
     raise ConfigError(
-        f"{folder}: the folder has no {MAIN}, and no .py file in it defines a Manager or a Controller{looked}{unread}"
+        f"{folder}: the folder has no {MAIN}, and no .py file in it defines a Manager or a Controller{looked}{unread}; "
+        "name the operator's file instead of the folder"
     )
 
 
