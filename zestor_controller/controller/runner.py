@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.cache.writing import LostWrites, noting_lost_writes
 from zestor_controller.client import Client
 from zestor_controller.controller.context import BlockingContext, Context, Owner, owner_of
 from zestor_controller.controller.controller import Controller, Source
@@ -105,6 +106,7 @@ class Runner(Generic[T]):
             (source, services.cache.informer(source.kind)) for source in controller.sources
         ]
         self._last: dict[Request, Event[T]] = {}
+        self._lost: dict[Request, LostWrites] = {}
         self._stuck: dict[asyncio.Task[Any], Request] = {}
         self._tracing = Tracing(name)
         for result in RESULTS:
@@ -130,8 +132,12 @@ class Runner(Generic[T]):
         """The informers that this controller needs, its own kind's first."""
         return [self._primary, *(informer for _, informer in self._watched)]
 
-    async def run(self) -> None:
-        """Pump and work until :meth:`stop` or cancellation."""
+    async def run(self, *, handed_on: bool = False) -> None:
+        """Pump and work until :meth:`stop` or cancellation.
+
+        Args:
+            handed_on: others may have worked until now: nothing is reconciled before the caches hold what they wrote.
+        """
         async with asyncio.TaskGroup() as tasks:
             pumps = [tasks.create_task(self._pump(self._primary, None), name=f"{self.name}: pump")]
             for source, informer in self._watched:
@@ -139,6 +145,8 @@ class Runner(Generic[T]):
                 pumps.append(tasks.create_task(self._pump(informer, source), name=name))
             for informer in self.informers:  # start only when all that a reconcile may read is there
                 await informer.wait_synced()
+            if handed_on:
+                await asyncio.gather(*(informer.wait_current() for informer in self.informers))
             self.ready = True
             async with asyncio.TaskGroup() as workers:
                 for n in range(self.controller.concurrency):
@@ -311,8 +319,17 @@ class Runner(Generic[T]):
     # Reconciling
 
     async def _traced(self, item: Item[Request]) -> Result | None:
-        with self._tracing.span(item.key.name, item.key.namespace, item.causes):
-            return await self._reconcile(item)
+        with self._tracing.span(item.key.name, item.key.namespace, item.causes), noting_lost_writes() as lost:
+            # The last run may have written more than it knows: decide again only when that can be seen (C11).
+            lost |= self._lost.pop(item.key, {})
+            try:
+                for place, kind in list(lost.items()):
+                    await self._services.cache.wait_current(kind)
+                    del lost[place]
+                return await self._reconcile(item)
+            finally:
+                if lost:
+                    self._lost[item.key] = lost
 
     async def _reconcile(self, item: Item[Request]) -> Result | None:
         """Read the level from the cache and call the function that fits it."""

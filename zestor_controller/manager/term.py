@@ -41,7 +41,11 @@ async def serve_term(
         grace: seconds that running reconciles have for their end.
     """
     async with asyncio.TaskGroup() as tasks, _racing(stop.wait()) as stopping:
-        running = [tasks.create_task(runner.run(), name=f"controller {runner.name}") for runner in runners]
+        # What another leader has written last may not have arrived here yet.
+        handed_on = elector is not None
+        running = [
+            tasks.create_task(runner.run(handed_on=handed_on), name=f"controller {runner.name}") for runner in runners
+        ]
         for runner in runners:
             _log.info("controller %s started", runner.name)
         async with _racing(elector.hold() if elector is not None else _for_ever()) as holding:
