@@ -298,10 +298,12 @@ class ClusterCache:
         return self._by_kind.get((kind.api_version, kind.kind), [])
 
     async def wait_current(self, kind: Kind[Any]) -> None:
-        """Wait until every informer of a kind holds what the server had acknowledged at this moment (C11)."""
-        async with asyncio.TaskGroup() as tasks:
-            for informer in self._of(kind):
-                tasks.create_task(informer.wait_current())
+        """Wait until every informer of a kind holds what the server had acknowledged at this moment (C11).
+
+        Raises:
+            TimeoutError: see :meth:`Lister.wait_current`.
+        """
+        await asyncio.gather(*(informer.lister.wait_current() for informer in self._of(kind)))
 
     @property
     def client(self) -> Client:
