@@ -27,7 +27,7 @@ from zestor_controller.cache.writing import ObservedClient
 from zestor_controller.client import Client
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.metrics import Metrics
-from zestor_controller.objects import Kind, Unstructured, kind_of
+from zestor_controller.objects import Kind, Unstructured, checked_namespaces, kind_of
 from zestor_controller.store import MemoryStore
 
 __all__ = ["BlockingClusterCache", "ClusterCache"]
@@ -56,6 +56,9 @@ class ClusterCache:
         rng: jitter; a simulation passes its seeded one.
         checkpoints: a folder that keeps what is cached, so that the next start resumes the watches and lists nothing;
             Secrets are never kept.
+
+    Raises:
+        ConfigError: `namespaces` is no list of names.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class ClusterCache:
         self._checkpoints = checkpoints
         self._kubeconfig = kubeconfig
         self._context = context
-        self._namespaces = namespaces
+        self._namespaces = checked_namespaces(namespaces, where="ClusterCache(namespaces=...)")
         self.metrics = metrics if metrics is not None else Metrics()
         self._timing = timing if timing is not None else Timing()
         self._rng = rng if rng is not None else random.Random()
@@ -186,7 +189,7 @@ class ClusterCache:
             timeout: how long to wait for the first list.
 
         Raises:
-            ConfigError: neither this package nor the server knows the kind.
+            ConfigError: neither this package nor the server knows the kind, or `namespaces` is no list of names.
             TransportError: it was not in sync in time; the message says why. The kind goes on trying.
         """
         known = await self._known(kind)
@@ -232,7 +235,8 @@ class ClusterCache:
         """
         if self._tasks is None or self._client is None:
             raise ConfigError("the cache is not running: use it in `async with ClusterCache(...) as cache`")
-        where = tuple(namespaces if namespaces is not None else self._namespaces or ())
+        given = checked_namespaces(namespaces, where=f"namespaces of {kind.store_name}")
+        where = given or self._namespaces or ()
         selector = {}
         if labels:
             text = labels if isinstance(labels, str) else ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
@@ -294,10 +298,12 @@ class ClusterCache:
         return self._by_kind.get((kind.api_version, kind.kind), [])
 
     async def wait_current(self, kind: Kind[Any]) -> None:
-        """Wait until every informer of a kind holds what the server had acknowledged at this moment (C11)."""
-        async with asyncio.TaskGroup() as tasks:
-            for informer in self._of(kind):
-                tasks.create_task(informer.wait_current())
+        """Wait until every informer of a kind holds what the server had acknowledged at this moment (C11).
+
+        Raises:
+            TimeoutError: see :meth:`Lister.wait_current`.
+        """
+        await asyncio.gather(*(informer.lister.wait_current() for informer in self._of(kind)))
 
     @property
     def client(self) -> Client:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from zestor_controller.cache.decode import Record, decode_line, is_news, version_of
+from zestor_controller.cache.overlay import Overlay
 from zestor_controller.errors import ApiError
-from zestor_controller.store import Tombstone
-
-if TYPE_CHECKING:
-    from zestor_controller.cache.reflector import Reflector
+from zestor_controller.metrics import Metrics
+from zestor_controller.objects import Kind
+from zestor_controller.store import EncodedKind, Tombstone
 
 __all__ = ["Reading"]
 
@@ -29,6 +30,26 @@ SLICE_S: Final = 0.005
 SLICE_LINES: Final = 128
 
 Change = tuple[str, Record | Tombstone[Record] | None]
+
+
+class Stream(Protocol):
+    """Whose watch is read; a reflector."""
+
+    kind: Kind[Any]
+    target: EncodedKind[Record]
+    metrics: Metrics
+    overlay: Overlay
+    metadata_only: bool
+    epoch: int
+    unsure: bool
+
+    def packing(self) -> Callable[[bytes], bytes]:
+        """What is done to an object's bytes before they are kept."""
+        ...
+
+    def reached(self, version: str) -> None:
+        """Take note of the version up to which everything has been applied."""
+        ...
 
 
 class Reading:
@@ -44,7 +65,7 @@ class Reading:
         skipped: an event could not be used; only a list can tell what it said.
     """
 
-    def __init__(self, reflector: Reflector[Any], version: str) -> None:
+    def __init__(self, reflector: Stream, version: str) -> None:
         self.version = version
         self.lines = 0
         self.skipped = False

@@ -67,7 +67,7 @@ MAX_PAGE: Final = 500
 RESTORE_CONFIRM_S: Final = 30.0
 SKIPPED_S: Final = 10.0
 CHECK_S: Final = 290.0  # the server's present version is asked for at least so often (C2)
-ANSWER_S: Final = 30.0
+ANSWER_S: Final = 10.0
 JSON: Final = "application/json"
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -286,10 +286,11 @@ class Reflector(Generic[T]):
         """A namespace with nothing in it may not exist: a slip of the pen that would look like an empty cluster."""
         missing = False
         try:
-            await self.client.get("v1/Namespace", str(self.namespace))
+            async with asyncio.timeout(ANSWER_S):
+                await self.client.get("v1/Namespace", str(self.namespace))
         except NotFound:
             missing = True
-        except ZestorError as error:  # it may be forbidden to ask
+        except (ZestorError, TimeoutError) as error:  # it may be forbidden to ask
             _log.debug("whether the namespace %s exists is not known: %s", self.namespace, error)
         if missing and not self.status.no_namespace:
             _log.warning(

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from zestor_controller.cache.writing import LostWrites
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.errors import InvalidObject
 from zestor_controller.store import Event, EventType
@@ -47,11 +48,13 @@ class Memory(Generic[T]):
         abandoned: runs that ignore their cancellation; their keys stay locked until they end (Q1).
         cleaned: the uids of objects whose cleanup has succeeded, until they are deleted (R4).
         deletions: deleted objects by uid, oldest first, that the ``deleted`` function has still to be called for.
+        lost: the kinds of the last run's writes whose outcome is not known, until the caches have been current (C11).
     """
 
     abandoned: dict[asyncio.Task[Any], Request] = field(default_factory=dict)
     cleaned: dict[Request, str] = field(default_factory=dict)
     deletions: dict[Request, dict[str, Deletion[T]]] = field(default_factory=dict)
+    lost: dict[Request, LostWrites] = field(default_factory=dict)
 
     def observe(self, request: Request, event: Event[T]) -> None:
         """Note what an event of the controller's own kind says about deletions.

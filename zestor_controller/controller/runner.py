@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from zestor_controller.cache import Informer
+from zestor_controller.cache.writing import noting_lost_writes
 from zestor_controller.controller.controller import Controller, Source
 from zestor_controller.controller.denial import denial_of, describe_denial
 from zestor_controller.controller.dispatch import Dispatcher
@@ -108,14 +109,19 @@ class Runner(Generic[T]):
         """The informers that this controller needs, its own kind's first."""
         return [self._primary, *(informer for _, informer in self._watched)]
 
-    async def run(self) -> None:
-        """Pump and work until :meth:`stop` or cancellation."""
+    async def run(self, *, handed_on: bool = False) -> None:
+        """Pump and work until :meth:`stop` or cancellation.
+
+        Args:
+            handed_on: another replica may have worked until now: nothing is reconciled before the caches hold what it
+                wrote (C11).
+        """
         try:
-            await self._run()
+            await self._run(handed_on)
         finally:
             self.stop()  # an abandoned run that ends later starts nothing
 
-    async def _run(self) -> None:
+    async def _run(self, handed_on: bool) -> None:
         async with asyncio.TaskGroup() as tasks:
             pumps = [tasks.create_task(self._pump(self._primary, None), name=f"{self.name}: pump")]
             for source, informer in self._watched:
@@ -123,6 +129,8 @@ class Runner(Generic[T]):
                 pumps.append(tasks.create_task(self._pump(informer, source), name=name))
             for informer in self.informers:  # start only when all that a reconcile may read is there
                 await informer.wait_synced()
+            if handed_on:
+                await asyncio.gather(*(informer.wait_current() for informer in self.informers))
             self.ready = True
             async with asyncio.TaskGroup() as workers:
                 for n in range(self.controller.concurrency):
@@ -169,8 +177,17 @@ class Runner(Generic[T]):
     # Working
 
     async def _traced(self, item: Item[Request]) -> Result | None:
-        with self._tracing.span(item.key.name, item.key.namespace, item.causes):
-            return await self._dispatcher.dispatch(item)
+        with self._tracing.span(item.key.name, item.key.namespace, item.causes), noting_lost_writes() as lost:
+            # The last run may have written more than it knows: decide again only when that can be seen (C11).
+            lost |= self.memory.lost.pop(item.key, {})
+            try:
+                for place, kind in list(lost.items()):
+                    await self._services.cache.wait_current(kind)
+                    del lost[place]
+                return await self._dispatcher.dispatch(item)
+            finally:
+                if lost:
+                    self.memory.lost[item.key] = lost
 
     async def _work(self) -> None:
         while True:

@@ -38,6 +38,7 @@ from zestor_controller.manager.sampling import Sampler
 from zestor_controller.manager.term import elected, serve_term
 from zestor_controller.manager.watchdog import LoopWatchdog
 from zestor_controller.metrics import Metrics
+from zestor_controller.objects import checked_namespaces
 from zestor_controller.store import MemoryStore, StoreKind
 
 __all__ = ["Manager"]
@@ -73,7 +74,7 @@ class Manager:
         gate: refuses writes while this replica does not lead; the manager's own connections ask it.
 
     Raises:
-        ConfigError: two controllers have the same name.
+        ConfigError: two controllers have the same name, or `namespaces` is no list of names.
     """
 
     def __init__(
@@ -97,7 +98,8 @@ class Manager:
         self.controllers = controllers
         self.kubeconfig = kubeconfig
         self.context = context
-        self.namespaces = namespaces
+        checked = checked_namespaces(namespaces, where="Manager(namespaces=...)")
+        self.namespaces = list(checked) if checked is not None else None
         self.health_port = health_port
         self.metrics_port = metrics_port
         self.host = host

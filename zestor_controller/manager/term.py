@@ -45,7 +45,11 @@ async def serve_term(
     try:
         async with asyncio.TaskGroup() as tasks, _racing(stop.wait()) as stopping:
             with term.entered():
-                running = [tasks.create_task(runner.run(), name=f"controller {runner.name}") for runner in runners]
+                # What another leader has written last may not have arrived here yet.
+                running = [
+                    tasks.create_task(runner.run(handed_on=elector is not None), name=f"controller {runner.name}")
+                    for runner in runners
+                ]
             for runner in runners:
                 _log.info("controller %s started", runner.name)
             async with _racing(elector.hold() if elector is not None else _for_ever()) as holding:

@@ -11,6 +11,7 @@ from zestor_controller.objects.conditions import (
 from zestor_controller.objects.configuration import changed_fields, changed_status, note_applied, set_fields
 from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Presentation, Scale
 from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
+from zestor_controller.objects.namespaces import checked_namespaces
 from zestor_controller.objects.ownership import controller_reference, is_controlled_by
 from zestor_controller.objects.patches import ApplyPatch, JsonPatch, MergePatch, Patch, StrategicPatch
 from zestor_controller.objects.registry import declare, kind_of, kind_of_object, register
@@ -45,6 +46,7 @@ __all__ = [
     "WireModel",
     "changed_fields",
     "changed_status",
+    "checked_namespaces",
     "controller_reference",
     "declare",
     "get_condition",
