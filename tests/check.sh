@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 .venv/bin/mypy
 .venv/bin/lint-imports
 .venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
+# What holds an event loop once more on uvloop, as with the extra `fast`; tests in virtual time have a loop of their own.
+.venv/bin/python -m pytest -q --loop uvloop tests/controller tests/manager tests/cache tests/flows/test_embedded_cluster.py
 # The kopf adapter once more with the older of the supported minors.
 .venv/bin/python -m pip install -q --upgrade --no-deps --target .venv/kopf-1.44 'kopf==1.44.*'
 PYTHONPATH=.venv/kopf-1.44 .venv/bin/python -m pytest -q tests/adapters

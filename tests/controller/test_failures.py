@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from operating import Region, Shop, operating, virtual
+from plainserver import PlainServer
 
 from zestor_controller import Context, Controller
 from zestor_controller.controller import BlockingContext
 from zestor_controller.errors import ConfigError, TerminalError
+from zestor_controller.http import HttpRequest, HttpResponse
 
 CHILD: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}
 
@@ -107,8 +110,6 @@ async def test_a_failed_attempt_is_logged_once_with_its_traceback(
 async def test_a_run_that_fails_while_its_term_ends_is_logged_and_nothing_complains_of_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from datetime import timedelta
-
     shops = Controller(Shop)
     runs: list[int] = []
 
@@ -183,3 +184,39 @@ async def test_the_reconciled_object_does_not_become_its_own_owner(kind: type[An
         meta = op.server.objects[plural, namespace, "a"]["metadata"]
         assert meta["labels"] == {"seen": "yes"}
         assert "ownerReferences" not in meta
+
+
+class Rejecting(PlainServer):
+    """A server that does not accept the credentials for writes of ConfigMaps, and for questions about rights."""
+
+    rejects = True
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        if self.rejects and request.method != "GET" and request.path.endswith(("/c", "selfsubjectaccessreviews")):
+            body = b'{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Unauthorized","code":401}'
+            return HttpResponse(401, [("Content-Type", "application/json")], body)
+        return await super().handle(request)
+
+
+@virtual
+async def test_rejected_credentials_are_not_reported_as_a_missing_right(caplog: pytest.LogCaptureFixture) -> None:
+    shops = Controller(Shop).owns("v1/ConfigMap")
+
+    @shops.reconciler
+    async def reconcile(shop: Shop, ctx: Context) -> None:
+        await ctx.apply(CHILD)
+
+    server = Rejecting()
+    async with operating(shops, server=server, health_port=0) as op:
+        op.server.put("shops", "a")
+        name = "controller/shops.demo.example.org"
+        await op.until(lambda: any("rejected" in check.reason for check in op.manager.checks() if check.name == name))
+        assert not op.check(name).ok
+        assert op.check(name).reason.startswith("credentials rejected: ")
+        await op.until(lambda: any(check.name == "credentials" for check in op.manager.checks()))
+        assert not op.check("credentials").ok
+        assert "check that the token or client certificate" in op.check("credentials").reason
+        assert "missing right" not in caplog.text
+        server.rejects = False
+        await op.until(lambda: op.check(name).ok, within=120)
+        await op.until(lambda: all(check.ok for check in op.manager.checks()), within=400)

@@ -150,7 +150,10 @@ class Controller(Generic[T]):
     @overload
     def reconciler(self, function: BlockingReconcile[T]) -> BlockingReconcile[T]: ...
     def reconciler(self, function: Any) -> Any:
-        """Register ``(obj, ctx) -> Result | None``, called while the object exists.
+        """Register ``(obj, ctx) -> Result | None``, called while the object exists and is not being deleted.
+
+        An object that is being deleted (it has a deletionTimestamp) is not reconciled, with and without a finalizer of
+        this controller: a reconcile would make its children anew. A finalizer, or :meth:`requests`, acts on it.
 
         An ``async def`` runs on the manager's loop, a plain ``def`` in a thread with a context whose verbs block.
         """
@@ -158,20 +161,29 @@ class Controller(Generic[T]):
         return function
 
     def deleted(self, function: F) -> F:
-        """Register ``(request, last, ctx)``, called when the object has gone; `last` is its last known state."""
+        """Register ``(request, last, ctx)``, called after an object was deleted.
+
+        It is called once for each uid, again only while it fails or returns ``Result(requeue_after=...)``. `last` is
+        the last known state, or None where the model rejects that.
+        """
         self._register("deleted", function, "deleted")
         return function
 
     def requests(self, function: F) -> F:
-        """Register ``(request, ctx) -> Result | None``, called for objects that exist and for those that have gone."""
+        """Register ``(request, ctx) -> Result | None``, called for every change of an object.
+
+        That includes objects that are being deleted and those that have been deleted.
+        """
         self._register("requests", function, "requests")
         return function
 
     def finalizer(self, name: str) -> Callable[[F], F]:
-        """Register ``(obj, ctx)``, called before the object goes; it holds the object until the function succeeds.
+        """Register ``(obj, ctx)``, called before the object is removed, which waits until the function succeeds.
 
         A function that is not done yet returns ``Result(requeue_after=...)``: the object is held and it is called
-        again.
+        again. One that has succeeded is not called again for that object by this process, whatever other clients write
+        meanwhile; after a crash it may be. While the model rejects the object, it cannot be called, and a Warning Event
+        on the object says so.
 
         Args:
             name: the finalizer, ``domain/name``; other controllers' finalizers are never touched.

@@ -67,15 +67,14 @@ class Dispatcher(Generic[T]):
         request, functions = item.key, self._controller.functions
         if functions.requests is not None:
             return await self._call(functions.requests, item, self._owner(request), request)
+        if request in self._memory.cleaned and request not in self._lister:
+            del self._memory.cleaned[request]
         deleted, later = await self._report_deletions(item)
         try:
             obj: Any = self._lister.get(request.name, namespace=request.namespace or None)
         except InvalidObject as error:
             raise self._rejected(item, error) from error
-        if obj is None:
-            self._memory.cleaned.pop(request, None)
-            return later
-        if obj.metadata.uid in deleted:  # an own write of before the deletion, which the cache still shows
+        if obj is None or obj.metadata.uid in deleted:  # an own write of before the deletion may still be shown
             return later
         if obj.metadata.deletion_timestamp is not None:
             return _sooner(later, await self._clean_up(item, obj))

@@ -251,6 +251,7 @@ class Manager:
                 denied = ""
             except (Forbidden, NotFound) as error:
                 _log.debug("the server does not report what is allowed: %s", error)
+                self._denied = ""
                 return
             except Unauthorized as error:  # no grant would help: the server does not know who this is
                 missing, denied = self._missing, describe_denial(error)
