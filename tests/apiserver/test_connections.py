@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import resource
 import socket
@@ -141,20 +142,45 @@ def test_a_watch_is_not_cut_by_any_limit() -> None:
     assert wire.written.endswith(b"0\r\n\r\n")
 
 
-def test_a_long_response_is_written_as_its_client_reads_and_is_not_cut() -> None:
-    async def scenario() -> tuple[int, int]:
+def test_a_long_response_is_written_as_its_client_reads_however_long_that_takes() -> None:
+    async def scenario() -> list[int]:
         wire = Wire()
         wire.server.pause_writing()
         wire.send(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
-        await asyncio.sleep(600)
-        before = len(wire.written)
-        wire.server.resume_writing()
-        await asyncio.sleep(1)
-        return before, len(wire.written)
+        sizes = []
+        for _ in range(10):
+            await asyncio.sleep(80)
+            sizes.append(len(wire.written))
+            wire.server.resume_writing()
+            wire.server.pause_writing()
+        return sizes
 
-    before, after = run_virtual(scenario())
-    assert before < 1_000_000
-    assert after > 2_000_000
+    sizes = run_virtual(scenario())
+    assert sizes == sorted(sizes)
+    assert max(after - before for before, after in itertools.pairwise(sizes)) <= 256 * 1024
+    assert sizes[-1] > 2_000_000
+
+
+def test_a_client_that_takes_nothing_of_a_response_is_dropped() -> None:
+    async def scenario() -> float:
+        wire = Wire()
+        wire.server.pause_writing()
+        wire.send(b"GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
+        return await wire.closed_after()
+
+    assert run_virtual(scenario()) == pytest.approx(90)
+
+
+def test_a_watch_whose_client_does_not_read_is_not_cut() -> None:
+    async def scenario() -> bool:
+        wire = Wire()
+        wire.send(STREAM)
+        await asyncio.sleep(1)
+        wire.server.pause_writing()
+        await asyncio.sleep(9000)
+        return wire.server.gone.is_set()
+
+    assert not run_virtual(scenario())
 
 
 def test_a_client_that_does_not_take_the_last_response_is_dropped() -> None:

@@ -365,7 +365,7 @@ DAMAGE = st.tuples(
 
 
 @given(damage=DAMAGE)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a4_damage_anywhere_loses_nothing_that_was_acknowledged_or_is_refused(
     damage: tuple[str, str, float, int], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

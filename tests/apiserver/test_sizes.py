@@ -69,17 +69,17 @@ async def test_an_object_that_grows_by_patches_stays_as_it_was_when_it_would_be_
 async def test_an_object_that_grows_by_field_managers_stays_bounded(things: Any) -> None:
     """Each manager brings fields of its own, and its entry in managedFields."""
     statuses = []
-    for number in range(12):
-        applied = thing("m", {f"{number}-{key}": 0 for key in range(20_000)})
-        query = f"fieldManager=m{number}"
+    for number in range(6):
+        applied = thing("m", {f"{number}-{key}-{'k' * 1000}": 0 for key in range(400)})
         body = json.dumps(applied).encode()
-        status, _ = await things.ask("PATCH", f"{THINGS}/m?{query}", body, content_type="application/apply-patch+yaml")
+        path = f"{THINGS}/m?fieldManager=m{number}"
+        status, answer = await things.ask("PATCH", path, body, content_type="application/apply-patch+yaml")
         statuses.append(status)
-        if status == 500:
+        if status != 200 and status != 201:
             break
-    assert statuses[-1] == 500
+    assert (statuses, answer) == ([201, 200, 200, 500], TOO_LARGE)
     _, stored = await things.ask("GET", f"{THINGS}/m")
-    assert len(json.dumps(stored)) < 2 * 1_572_864
+    assert len(json.dumps(stored, separators=(",", ":"))) <= 1_572_864
 
 
 def bomb(depth: int) -> bytes:

@@ -174,7 +174,7 @@ class ApiServer:
         except ObjectTooLarge as failed:
             response = failure_response(request, Failure(status_body(500, str(failed))))
         except WriteFailed as failed:
-            _log.error("%s %s: the write could not be stored: %s", request.method, request.path, failed)
+            _log.error("%s %s: not stored: %s", request.method, request.path, failed.__cause__)
             message = f"Internal error occurred: the write could not be stored, and nothing has changed: {failed}"
             response = failure_response(request, Failure(status_body(500, message, "InternalError", {})))
         except asyncio.CancelledError:

@@ -138,15 +138,14 @@ class FileJournal:
         version = change.version
         record = _Record(change.type, *storage, version.namespace, version.key, change.revision, version.raw)
         data = framed(_encode(record))
+        written = False
         try:
             _put(self._file, data, self._size)
-        except OSError:
-            self._cut()
-            raise
-        try:
+            written = True
             _put(self._file, self._head(self._size + len(data)), 0)
-        except OSError:
-            self._cut(head=True)
+        except OSError as error:
+            self._cut(head=written)
+            error.filename = str(self._path)
             raise
         self._size += len(data)
         if self._size > max(LEAST_BEFORE_SNAPSHOT, 2 * self._snapshot_size):

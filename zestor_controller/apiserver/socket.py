@@ -3,8 +3,8 @@
 Invariants: a request reaches the Handler whole or not at all; answers go out in the order of the requests; when a
 client goes away, the iterator of the answer it was reading is closed at once, so that a watch frees what it holds; a
 slow reader stops the iterator, it never makes the server buffer without bound. A connection that a client leaves
-waiting in the middle of a request, or idle between two, is closed after a time; a response is never cut by one, however
-long a watch lasts.
+waiting in the middle of a request or a response, or idle between two, is closed after a time; a watch is never cut,
+however long it lasts and however seldom its client reads.
 
 It is a protocol of our own because a watch's hot path is one ``write`` here; frameworks spend several times that on
 each chunk.
@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 HEADER_S: Final = 32.0  # ReadHeaderTimeout of kube-apiserver, for a head from its first byte on
 BODY_S: Final = 60.0  # its --request-timeout: for a body from the end of its head on
 IDLE_S: Final = 90.0  # its IdleTimeout: between two requests
+WRITE_S: Final = 90.0  # for a client to take a piece of a response, but for a watch's
 CLOSE_S: Final = 32.0  # for a client to take what was written last
 RECEIVING: Final = 256 * 1024 * 1024  # bytes of incomplete requests that all connections hold together
 PIECE: Final = 256 * 1024  # of a response's body
@@ -221,7 +222,12 @@ class HttpConnection(Connection):
             self._timer_at = self._deadline
             self._timer = loop.call_at(self._timer_at, self._ring)
 
+    def _responding(self) -> None:
+        """Wait for the handler, which may take as long as it needs."""
+        self._phase, self._deadline = "response", math.inf
+
     def _ring(self) -> None:
+        """Abort the connection if its time is over; else look again when it will be."""
         loop = asyncio.get_running_loop()
         self._timer, self._timer_at = None, math.inf
         if self._deadline > loop.time():
@@ -248,7 +254,7 @@ class HttpConnection(Connection):
             self._refuse(error)
             return
         if incoming is not None:
-            self._phase, self._deadline = "response", math.inf
+            self._responding()
             self._task = asyncio.get_running_loop().create_task(self._answer(incoming))
             return
         if self._parser.in_body:
@@ -313,7 +319,9 @@ class HttpConnection(Connection):
         for at in range(0, len(body), PIECE):
             self._transport.write(body[at : at + PIECE])
             if not self._writable.is_set():
+                self._wait("write", WRITE_S)
                 await self._writable.wait()
+                self._responding()
             if self._closing:
                 return
 
