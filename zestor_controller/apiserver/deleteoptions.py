@@ -24,7 +24,7 @@ from zestor_controller.apiserver.status import bad_request, invalid
 from zestor_controller.schema.fielderror import FieldError, not_supported
 from zestor_controller.schema.fielderror import invalid as wrong
 
-__all__ = ["DeleteOptions", "delete_options"]
+__all__ = ["DeleteOptions", "delete_options", "validated"]
 
 POLICIES: Final = ("Foreground", "Background", "Orphan")
 _MESSAGE: Final = "k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions"
@@ -58,7 +58,15 @@ def delete_options(call: Call) -> DeleteOptions:
     Raises:
         Failure: 400, 413 or 415 for options that cannot be read, 422 for those that are not valid.
     """
-    given = _of_body(call) if call.request.body else _of_query(call)
+    return validated(_of_body(call) if call.request.body else _of_query(call))
+
+
+def validated(given: Json) -> DeleteOptions:
+    """The options that a decoded DeleteOptions document states.
+
+    Raises:
+        Failure: 422 for those that are not valid.
+    """
     policy, orphan, grace = (given.get(n) for n in ("propagationPolicy", "orphanDependents", "gracePeriodSeconds"))
     is_dry, wrong_dry = dry_run(given.get("dryRun") or [])
     errors: list[FieldError] = []

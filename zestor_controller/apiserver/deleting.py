@@ -55,8 +55,15 @@ class Deleter:
             Failure: 400 or 422 for its options, 404, 409 for a precondition that does not hold, 403 for a namespace
                 that stays.
         """
+        return self.remove(call, delete_options(call))
+
+    def remove(self, call: Call, options: DeleteOptions) -> Reply:
+        """Delete one object, with options that have been read and validated already.
+
+        Raises:
+            Failure: 404, 409 for a precondition that does not hold, 403 for a namespace that stays.
+        """
         resource, name = call.resource, call.info.name
-        options = delete_options(call)
         if resource.storage == ("", "namespaces") and (refused := self._guard.refuse_deletion(name)) is not None:
             raise refused
         present = self._storage.table(resource.storage).get(call.info.namespace, name)

@@ -16,6 +16,8 @@ _SIGNED: Final = re.compile(r"[-+]?[0-9]+")
 _UNSIGNED: Final = re.compile(r"[0-9]+")
 _LONGEST: Final = 20
 """Digits of the largest 64-bit number."""
+_FAR: Final = 2**65
+"""In place of every number with more digits: out of range with either sign."""
 
 
 def parse_int(text: str) -> int:
@@ -40,7 +42,7 @@ def _parse(function: str, form: re.Pattern[str], text: str, low: int, above: int
     why = "invalid syntax"
     if form.fullmatch(text):
         digits = text.lstrip("+-").lstrip("0") or "0"
-        value = int(digits) if len(digits) <= _LONGEST else above
+        value = int(digits) if len(digits) <= _LONGEST else _FAR
         value = -value if text.startswith("-") else value
         if low <= value < above:
             return value

@@ -92,6 +92,7 @@ class Scaler:
             subresource="scale",
             now=call.now,
         )
+        scale, _ = SCALE.strategy.decode(scale, "Ignore", [])
         scaled = scale["metadata"].get("managedFields") or []
         meta["managedFields"] = scalefields.of_object(entries, scaled, paths, resource.api_version)
         return self._write(call, present, obj, scale, options, owned=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin.duplicates import Duplicates
 from zestor_controller.apiserver.builtin.gotime import micro_time, plain_time
 from zestor_controller.apiserver.builtin.quantity import canonical
 from zestor_controller.apiserver.gobase64 import canonical_base64
@@ -49,11 +50,11 @@ class Decoded:
     """What a decoding has to say beside the object.
 
     Attributes:
-        duplicates: paths of repeated keys that were not told yet.
+        duplicates: repeated keys that were not reported yet.
         complaints: unknown and duplicate fields, in the order of the document.
     """
 
-    duplicates: list[str]
+    duplicates: Duplicates
     complaints: list[str] = field(default_factory=list)
 
 
@@ -98,7 +99,7 @@ class _Shape:
                 where = _dotted((path, name))
                 decoded.complaints.append(f'unknown field "{where}"')
                 if decoded.duplicates:
-                    _take_duplicates(where, decoded)
+                    decoded.duplicates.take(where)
                 continue
             if item is None:
                 continue
@@ -118,16 +119,8 @@ def zero_of(known: _Shape) -> Json:
     return {name: make() for name, make in known.always}
 
 
-def _take_duplicates(where: str, decoded: Decoded) -> list[str]:
-    """Take out the repeated keys within an object; what stands deeper was taken before, or is not looked into."""
-    inside = tuple(f"{where}{mark}" for mark in ".[") if where else ("",)
-    taken = [path for path in decoded.duplicates if path.startswith(inside)]
-    decoded.duplicates[:] = [path for path in decoded.duplicates if not path.startswith(inside)]
-    return taken
-
-
 def _report_duplicates(path: Path | None, decoded: Decoded) -> None:
-    decoded.complaints += [f'duplicate field "{name}"' for name in _take_duplicates(_dotted(path), decoded)]
+    decoded.complaints += [f'duplicate field "{name}"' for name in decoded.duplicates.take(_dotted(path))]
 
 
 def _dotted(path: Path | None) -> str:
@@ -273,7 +266,7 @@ _SCHEMA = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.JSONSchemaPr
 def _read_schema(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
     # Read by a decoder of its own in Go, which is never strict: unknown fields go without a word.
     inner = _Place(place.struct, _go_name(_SCHEMA))
-    return shape(_SCHEMA).read(value, path, Decoded([]), inner)
+    return shape(_SCHEMA).read(value, path, Decoded(Duplicates(())), inner)
 
 
 def _read_schema_or_list(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
@@ -465,7 +458,7 @@ def decode(message: str, body: Json, duplicates: Sequence[str]) -> tuple[Json, l
         ValueError: in the words of Go's decoder, for a value of the wrong type or form.
     """
     known = shape(message)
-    decoded = Decoded(list(duplicates))
+    decoded = Decoded(Duplicates(duplicates))
     head = {name: body[name] for name in ("kind", "apiVersion") if name in body}
     rest = {name: item for name, item in body.items() if name not in head}
     try:
