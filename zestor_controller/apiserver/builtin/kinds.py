@@ -71,6 +71,7 @@ _PACKAGES = {
     "storage.k8s.io": "storage",
 }
 _OLD_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+_CONNECT = ("create", "get")
 _READ_WRITE = ("get", "patch", "update")
 _WITHOUT_COLLECTION = ("create", "delete", "get", "list", "patch", "update", "watch")
 _ALL = ("all",)
@@ -91,6 +92,10 @@ def _subresource(name: str, group: str, version: str, kind: str) -> Subresource:
         "eviction": Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
         "binding": Subresource("binding", "Binding", "", "v1", ("create",)),
         "token": Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),
+        "attach": Subresource("attach", "PodAttachOptions", "", "v1", _CONNECT),
+        "exec": Subresource("exec", "PodExecOptions", "", "v1", _CONNECT),
+        "portforward": Subresource("portforward", "PodPortForwardOptions", "", "v1", _CONNECT),
+        "proxy": Subresource("proxy", "PodProxyOptions", "", "v1", ("create", "delete", "get", "patch", "update")),
         "log": Subresource("log", "Pod", "", "v1", ("get",)),
         "finalize": Subresource("finalize", "Namespace", "", "v1", ("update",)),
     }
@@ -279,7 +284,18 @@ def _core() -> list[Resource]:
             "pods",
             "po",
             categories=_ALL,
-            subresources=("binding", "eviction", "log", "status"),
+            subresources=(
+                "attach",
+                "binding",
+                "ephemeralcontainers",
+                "eviction",
+                "exec",
+                "log",
+                "portforward",
+                "proxy",
+                "resize",
+                "status",
+            ),
             returns_deleted=True,
         ),
         _make(
