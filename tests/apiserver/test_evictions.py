@@ -1,4 +1,4 @@
-"""The subresources ``eviction`` and ``binding`` of Pods, as clients use them."""
+"""The subresources ``eviction``, ``binding`` and ``log`` of Pods, as clients use them."""
 
 from __future__ import annotations
 
@@ -140,3 +140,19 @@ async def test_what_is_no_binding_of_this_pod_is_refused(talk: Any, wrong: dict[
     await talk.make("p", PODS, spec=SPEC)
     body = {"metadata": {"name": "p"}, "target": {"name": "n"}} | wrong
     assert (await talk.ask("POST", f"{PODS}/p/binding", body))[0] == 400
+
+
+async def test_the_log_of_a_container_that_never_ran_is_empty(talk: Any) -> None:
+    await talk.make("p", PODS, spec=SPEC)
+    two = [{"name": "c", "image": "i"}, {"name": "d", "image": "i"}]
+    await talk.make("q", PODS, spec={"containers": two, "initContainers": [{"name": "e", "image": "i"}]})
+    for path in ("p/log", "p/log?container=c&follow=true&tailLines=3", "q/log?container=e"):
+        response = await talk.send("GET", f"{PODS}/{path}", accept="application/json, */*")
+        assert (response.status, response.body) == (200, b"")
+        assert dict(response.headers)["Content-Type"] == "text/plain"
+    status, told = await talk.ask("GET", f"{PODS}/q/log")
+    words = "a container name must be specified for pod q, choose one of: [c d] or one of the init containers: [e]"
+    assert (status, told["message"]) == (400, words)
+    status, told = await talk.ask("GET", f"{PODS}/p/log?container=x")
+    assert (status, told["message"]) == (400, "container x is not valid for pod p")
+    assert (await talk.ask("GET", f"{PODS}/none/log"))[0] == 404

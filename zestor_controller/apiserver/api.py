@@ -77,7 +77,7 @@ __all__ = ["ApiServer"]
 _log = logging.getLogger(__name__)
 
 # What the storage answers; any other subresource has an endpoint or is refused, and is never taken for its object.
-STORED_SUBRESOURCES: Final = frozenset({"finalize", "scale", "status"})
+STORED_SUBRESOURCES: Final = frozenset({"ephemeralcontainers", "finalize", "scale", "status"})
 COMPACT: Final = "/zestor/v1/compact"
 JSON_HEADERS: Final = [("Content-Type", "application/json")]
 
@@ -323,6 +323,8 @@ class ApiServer:
         warnings = warning_headers(call.warnings)
         if reply.stream is not None:
             return HttpResponse(200, [*JSON_HEADERS, *warnings], reply.stream)
+        if reply.raw is not None and reply.media:
+            return respond_bytes(request, reply.status, reply.raw, reply.media, warnings)
         output = negotiate(request, custom=call.resource.custom, listing=call.info.verb == "list")
         if reply.raw is not None:
             return respond_bytes(request, reply.status, reply.raw, output.media, warnings)

@@ -291,7 +291,7 @@ class Discovery:
         return {**head, **named, "resources": entries}
 
     def _paths(self) -> Json:
-        found = {"/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"}
+        found = {"/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
         found |= {f"/{check}/{name}" for check in ("healthz", "livez", "readyz") for name in self._checks}
         for group, versions in self._now().groups.items():
             base = f"/apis/{group}" if group else "/api"

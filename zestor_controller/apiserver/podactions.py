@@ -1,8 +1,10 @@
-"""What is done to a Pod by a subresource of its own: binding it to a node, and evicting it.
+"""What is done to a Pod by a subresource of its own: binding it to a node, evicting it, reading its log.
 
 Invariant: an eviction is a deletion that the PodDisruptionBudgets allow; what a deletion refuses, an eviction refuses.
 
-Source: pkg/registry/core/pod/storage (storage.go, eviction.go).
+No container of this server's Pods runs, so a log is empty, as that of a container that has written nothing.
+
+Source: pkg/registry/core/pod/storage (storage.go, eviction.go), pkg/registry/core/pod/strategy.go (LogLocation).
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ _EVICTION: Final = BuiltinStrategy("Eviction", "v1", "k8s.io.api.policy.v1.Evict
 
 
 def add_pod_actions(registry: Registry, storage: Storage, deleter: Deleter, now: Callable[[], str]) -> None:
-    """Serve ``pods/binding`` and ``pods/eviction``."""
+    """Serve ``pods/binding``, ``pods/eviction`` and ``pods/log``."""
 
     def binding(call: Call) -> Reply:
         body, dry = _decoded(call, _BINDING, BINDINGS)
@@ -74,6 +76,11 @@ def add_pod_actions(registry: Registry, storage: Storage, deleter: Deleter, now:
             deleter.delete(deletion)
         return _done()
 
+    def log(call: Call) -> Reply:
+        _check_container(_present(storage, call).obj, call.query.get("container", ""))
+        return Reply(200, raw=b"", media="text/plain")
+
+    registry.add_endpoint("", "v1", "pods", "log", "get", log)
     registry.add_endpoint("", "v1", "pods", "binding", "create", binding)
     registry.add_endpoint("", "v1", "pods", "eviction", "create", eviction)
 
@@ -133,6 +140,25 @@ def _check_identity(present: Version, uid: str | None, version: str | None, reso
         )
     if why:
         raise conflict("", resource, meta["name"], why)
+
+
+def _check_container(pod: Json, wanted: str) -> None:
+    """Find the container whose log is requested.
+
+    Raises:
+        Failure: 400 for a name that no container has, or for none where there are several.
+    """
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    names = [each["name"] for each in spec.get("containers") or ()]
+    first = [each["name"] for each in spec.get("initContainers") or ()]
+    later = [each["name"] for each in spec.get("ephemeralContainers") or ()]
+    if not wanted and len(names) != 1:
+        message = f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]"
+        if first:
+            message += f" or one of the init containers: [{' '.join(first)}]"
+        raise bad_request(message)
+    if wanted and wanted not in (*names, *first, *later):
+        raise bad_request(f"container {wanted} is not valid for pod {name}")
 
 
 def _agreed_dry_run(call: Call, options: Mapping[str, Any]) -> bool:

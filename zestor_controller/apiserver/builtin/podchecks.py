@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from zestor_controller.apiserver.contract import Json
 
-__all__ = ["check_pod_spec", "check_pod_template", "check_quantities", "pod_spec_warnings"]
+__all__ = ["check_container", "check_pod_spec", "check_pod_template", "check_quantities", "pod_spec_warnings"]
 
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -69,7 +69,7 @@ def check_pod_spec(field: str, spec: Json) -> list[FieldError]:
         ports: set[str] = set()
         for index, container in enumerate(spec.get(group) or ()):
             where = f"{field}.{group}[{index}]"
-            errors += _check_container(where, container, volumes)
+            errors += check_container(where, container, volumes)
             name = container.get("name")
             if name and name in names:
                 errors.append(duplicate(f"{where}.name", name))
@@ -208,7 +208,8 @@ def _check_host_ports(field: str, container: Json, seen: set[str]) -> list[Field
     return errors
 
 
-def _check_container(field: str, container: Json, volumes: Mapping[str, Json]) -> list[FieldError]:
+def check_container(field: str, container: Json, volumes: Mapping[str, Json]) -> list[FieldError]:
+    """Errors of one container, of a pod that has these volumes."""
     errors: list[FieldError] = []
     if not container.get("name"):
         errors.append(required(f"{field}.name"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.ephemeral import check_ephemeral_change, keep_all_but_ephemeral
 from zestor_controller.apiserver.builtin.podchecks import check_pod_spec, pod_spec_warnings
 from zestor_controller.apiserver.builtin.poddefaults import default_pod, quality_of_service
 from zestor_controller.apiserver.builtin.poddiff import spec_difference
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PodStrategy"]
 
+_EPHEMERAL = "ephemeralcontainers"
 _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
@@ -59,6 +61,20 @@ class PodStrategy(BuiltinStrategy):
         _add_tolerations(spec)
         _set_priority(obj, writing)
         writing.warnings += pod_spec_warnings("spec", spec)
+
+    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+        """A write of the ephemeral containers changes nothing else."""
+        if writing.subresource == _EPHEMERAL:
+            keep_all_but_ephemeral(new, old)
+            self._set_generation(new, old, new["spec"] != old["spec"])
+        else:
+            super().prepare_update(new, old, writing)
+
+    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
+        """The rules of the part that is written."""
+        if writing.subresource == _EPHEMERAL:
+            return check_ephemeral_change(new, old)
+        return super().validate_update(new, old, writing)
 
     def prepare_status(self, new: Json, old: Json) -> None:
         """Keep the spec, the owners and the class of the pod."""

@@ -8,9 +8,11 @@ selector of an ``apps/v1`` object never changes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin import codec
 from zestor_controller.apiserver.builtin.checks import (
     check_immutable,
     check_not_negative,
@@ -22,9 +24,12 @@ from zestor_controller.apiserver.builtin.checks import (
 from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
 from zestor_controller.apiserver.builtin.poddefaults import default_pod_template
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.schema import gotext
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zestor_controller.apiserver.contract import Json, Writing
 
 __all__ = [
@@ -37,6 +42,7 @@ __all__ = [
 ]
 
 _ALWAYS = ["Always"]
+_COUNT = re.compile(r"[-+]?[0-9]{1,18}")
 _TEMPLATE_COUNT = "deprecated.daemonset.template.generation"
 
 
@@ -269,12 +275,32 @@ class ReplicationControllerStrategy(Templated):
 
 
 class DaemonSetStrategy(Templated):
-    """DaemonSets. An annotation counts the changes of the template, since old clients read it."""
+    """DaemonSets. An annotation counts the changes of the template, since old clients read it.
+
+    The server keeps the count as a field, so each object that it decodes has the annotation, and whoever writes without
+    apply comes to own it.
+    """
+
+    def decode(self, body: Json, validation: str, duplicates: Sequence[str]) -> tuple[Json, list[str]]:
+        """Refuse a count that is no number."""
+        obj, complaints = super().decode(body, validation, duplicates)
+        count = ((obj.get("metadata") or {}).get("annotations") or {}).get(_TEMPLATE_COUNT, "0")
+        if _COUNT.fullmatch(count) is None:
+            why = f"strconv.ParseInt: parsing {gotext.quote(count)}: invalid syntax"
+            raise codec.DecodeFailure(self.kind, self.version, why)
+        return obj, complaints
+
+    def default(self, obj: Json) -> None:
+        """Also the count of templates, which is zero until the server sets it."""
+        super().default(obj)
+        if _TEMPLATE_COUNT not in (obj["metadata"].get("annotations") or {}):
+            _annotate(obj, _TEMPLATE_COUNT, "0")
 
     def prepare_create(self, obj: Json, writing: Writing) -> None:
         """Start to count the templates."""
         super().prepare_create(obj, writing)
-        _annotate(obj, _TEMPLATE_COUNT, "1")
+        if int(obj["metadata"]["annotations"][_TEMPLATE_COUNT]) < 1:
+            _annotate(obj, _TEMPLATE_COUNT, "1")
 
     def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
         """Count a change of the template."""
