@@ -189,7 +189,7 @@ class ClusterCache:
         """
         known = await self._known(kind)
         informer = self.informer(
-            kind_of(str(known)) if metadata_only else known,
+            self._kind_of(str(known)) if metadata_only else known,
             namespaces=namespaces,
             labels=labels,
             fields=fields,
@@ -206,11 +206,14 @@ class ClusterCache:
 
     async def _known(self, kind: type[Any] | str) -> Kind[Any]:
         try:
-            return kind_of(kind)
+            return self._kind_of(kind)
         except ConfigError:
             if not isinstance(kind, str) or self._client is None:
                 raise
             return await self._client.discover(kind)
+
+    def _kind_of(self, kind: type[Any] | str) -> Kind[Any]:
+        return kind_of(kind) if self._client is None else self._client.kinds.of(kind)
 
     def informer(
         self,
@@ -278,11 +281,11 @@ class ClusterCache:
         Raises:
             ConfigError: it has not been added.
         """
-        wanted = kind_of(kind)
+        wanted: Any = self._kind_of(kind)
         found = [
             ((bool(key[5]), len(key[4]) if isinstance(key[4], tuple) else 0), informer)
             for key, informer in self._informers.items()
-            if key[:2] == (wanted.api_version, wanted.kind) and (key[2] is wanted.model)
+            if key[:2] == (wanted.api_version, wanted.kind) and key[2] == wanted.model
         ]
         if not found:
             raise ConfigError(

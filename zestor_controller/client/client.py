@@ -19,7 +19,7 @@ from zestor_controller.client.reading import Reader
 from zestor_controller.client.request import delete_options, selector_query
 from zestor_controller.client.transport import AiohttpTransport, Transport
 from zestor_controller.errors import ConfigError, NotFound, TransportError
-from zestor_controller.objects import ApplyPatch, Kind, Patch, Unstructured, kind_of, kind_of_object
+from zestor_controller.objects import ApplyPatch, Kind, Patch, Unstructured, kind_of
 
 __all__ = ["Client"]
 
@@ -458,7 +458,7 @@ class Client(Reader):
         if obj is None:
             if isinstance(kind, Mapping) and kind.get("apiVersion") and kind.get("kind"):
                 await self._known(f"{kind['apiVersion']}/{kind['kind']}")  # from here on its text is known
-            return kind_of_object(kind)
+            return self.kinds.of_object(kind)
         known = await self._known(kind)
         if known.model is Unstructured and not isinstance(obj, Mapping):
             obj = kind_of(type(obj)).encode(obj)

@@ -21,7 +21,7 @@ from zestor_controller.client.discovery import discover
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError
-from zestor_controller.objects import Kind, Unstructured, controller_reference, kind_of, kind_of_object
+from zestor_controller.objects import Kind, Unstructured, controller_reference
 
 __all__ = ["BlockingContext", "Context", "Owner"]
 
@@ -183,10 +183,10 @@ class Context:
         if isinstance(child, Mapping):
             text = f"{child.get('apiVersion')}/{child.get('kind')}"
             try:
-                kind_of(text)
+                self.client.kinds.of(text)
             except ConfigError:
                 await discover(self.client, text)  # a kind that only the server knows
-        kind, body = kind_of_object(child)
+        kind, body = self.client.kinds.of_object(child)
         body = self._adopt(kind, body)
         return await self.client.apply(kind, body, field_manager=self._controller, force=True)
 

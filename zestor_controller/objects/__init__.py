@@ -12,7 +12,7 @@ from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Prese
 from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
 from zestor_controller.objects.ownership import controller_reference, is_controlled_by
 from zestor_controller.objects.patches import ApplyPatch, JsonPatch, MergePatch, Patch, StrategicPatch
-from zestor_controller.objects.registry import declare, kind_of, kind_of_object, register
+from zestor_controller.objects.registry import KindRegistry, declare, kind_of, kind_of_object, register
 from zestor_controller.objects.resource import CustomResource, Spec, Status
 from zestor_controller.objects.selectors import LabelSelector, Requirement
 from zestor_controller.objects.unstructured import Unstructured
@@ -26,6 +26,7 @@ __all__ = [
     "GroupVersionKind",
     "JsonPatch",
     "Kind",
+    "KindRegistry",
     "LabelSelector",
     "ListMap",
     "MergePatch",
