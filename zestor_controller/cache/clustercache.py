@@ -194,7 +194,7 @@ class ClusterCache:
         """
         known = await self._known(kind)
         informer = self.informer(
-            kind_of(str(known)) if metadata_only else known,
+            self._kind_of(str(known)) if metadata_only else known,
             namespaces=namespaces,
             labels=labels,
             fields=fields,
@@ -211,11 +211,14 @@ class ClusterCache:
 
     async def _known(self, kind: type[Any] | str) -> Kind[Any]:
         try:
-            return kind_of(kind)
+            return self._kind_of(kind)
         except ConfigError:
             if not isinstance(kind, str) or self._client is None:
                 raise
             return await self._client.discover(kind)
+
+    def _kind_of(self, kind: type[Any] | str) -> Kind[Any]:
+        return kind_of(kind) if self._client is None else self._client.kinds.of(kind)
 
     def informer(
         self,
@@ -285,8 +288,8 @@ class ClusterCache:
         Raises:
             ConfigError: it has not been added.
         """
-        wanted = kind_of(kind)
-        found = [one for one in self._of(wanted) if one.kind.model is wanted.model]
+        wanted: Any = self._kind_of(kind)
+        found = [one for one in self._of(wanted) if one.kind.model == wanted.model]
         if not found:
             raise ConfigError(
                 f"{wanted.store_name} is not cached: add it with cache.add(...), or let a controller own or watch it"

@@ -31,6 +31,7 @@ class ObservedClient(Client):
     def __init__(self, client: Client, observer: Observer) -> None:
         super().__init__(client.transport, namespace=client.namespace, field_manager=client.field_manager)
         self.requests = client.requests  # counted as one client
+        self.kinds = client.kinds
         self._observer = observer
 
     async def _send(

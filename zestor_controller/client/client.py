@@ -26,7 +26,6 @@ from zestor_controller.objects import (
     Unstructured,
     changed_status,
     kind_of,
-    kind_of_object,
     note_applied,
     set_fields,
 )
@@ -483,7 +482,7 @@ class Client(Reader):
         if obj is None:
             if isinstance(kind, Mapping) and kind.get("apiVersion") and kind.get("kind"):
                 await self._known(f"{kind['apiVersion']}/{kind['kind']}")  # from here on its text is known
-            return kind_of_object(kind)
+            return self.kinds.of_object(kind)
         known = await self._known(kind)
         if known.model is Unstructured and not isinstance(obj, Mapping):
             obj = kind_of(type(obj)).encode(obj)

@@ -20,6 +20,7 @@ from zestor_controller.objects import Kind
 __all__ = [
     "ObjectList",
     "Page",
+    "decode_as",
     "decode_json",
     "decode_object",
     "decode_page",
@@ -136,6 +137,15 @@ def decode_json(body: bytes, request: str) -> dict[str, Any]:
     if not isinstance(decoded, dict):
         raise TransportError(f"{request}: the response is not a JSON object")
     return decoded
+
+
+def decode_as(type_: type[T], body: bytes, request: str) -> T:
+    """A JSON object as a struct.
+
+    Raises:
+        TransportError: it is something else.
+    """
+    return _decoded(msgspec.json.Decoder(type_).decode, body, request, "what was requested")
 
 
 def require_object(body: bytes, request: str) -> bytes:

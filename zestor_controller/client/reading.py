@@ -183,7 +183,7 @@ class Reader(RawClient):
             Gone: on iterating: the version has expired: list again.
             TransportError: on iterating: the connection broke.
         """
-        known: Kind[Any] = kind_of(kind)
+        known = self.kinds.of(kind)
         seconds = timeout.total_seconds()
         query = {
             **selector_query(labels, fields),
@@ -335,7 +335,7 @@ class Reader(RawClient):
 
     async def _known(self, kind: Any) -> Kind[Any]:
         try:
-            return kind_of(kind)
+            return self.kinds.of(kind)
         except ConfigError:
             if not isinstance(kind, str):
                 raise

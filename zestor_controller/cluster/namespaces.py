@@ -11,7 +11,7 @@ from zestor_controller.client import served_resources
 from zestor_controller.controller import Context, Controller, Request, Result
 from zestor_controller.errors import ApiError, Conflict, Forbidden, MethodNotAllowed, NotFound
 from zestor_controller.http import HttpRequest
-from zestor_controller.objects import Unstructured, declare
+from zestor_controller.objects import Unstructured
 
 __all__ = ["namespace_controllers"]
 
@@ -118,7 +118,7 @@ async def _empty(ctx: Context, namespace: str) -> bool:
     for resource in await served_resources(ctx.client):
         if not resource.namespaced or not {"list", "deletecollection"} <= set(resource.verbs):
             continue
-        kind = declare(f"{resource.api_version}/{resource.kind}", resource.plural)
+        kind = ctx.client.kinds.learn(f"{resource.api_version}/{resource.kind}", resource.plural)
         try:
             found = await ctx.client.list(kind, namespace=namespace)
             left += len(found)

@@ -28,8 +28,6 @@ from zestor_controller.objects import (
     Unstructured,
     changed_fields,
     controller_reference,
-    kind_of,
-    kind_of_object,
     note_applied,
 )
 
@@ -188,7 +186,7 @@ class Context:
         """
         if isinstance(child, Mapping):
             await self._discover(f"{child.get('apiVersion')}/{child.get('kind')}")
-        kind, body = kind_of_object(child)
+        kind, body = self.client.kinds.of_object(child)
         body = self._adopt(kind, changed_fields(child, body, self._controller))
         result = await self.client.apply(kind, body, field_manager=self._controller, force=True)
         note_applied(child, result)
@@ -218,7 +216,7 @@ class Context:
         """
         if isinstance(kind, str):
             await self._discover(kind)
-        where = self._namespace(kind_of(kind), name, namespace)
+        where = self._namespace(self.client.kinds.of(kind), name, namespace)
         await self.client.delete(kind, name, namespace=where, missing_ok=True)
 
     def event(self, reason: str, message: str, *, type: str = "Normal", action: str = "Reconcile") -> None:
@@ -263,7 +261,7 @@ class Context:
     async def _discover(self, text: str) -> None:
         """Make a kind known that only the server knows yet."""
         try:
-            kind_of(text)
+            self.client.kinds.of(text)
         except ConfigError:
             await discover(self.client, text)
 

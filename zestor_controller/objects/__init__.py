@@ -14,7 +14,7 @@ from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectM
 from zestor_controller.objects.namespaces import checked_namespaces
 from zestor_controller.objects.ownership import controller_reference, is_controlled_by
 from zestor_controller.objects.patches import ApplyPatch, JsonPatch, MergePatch, Patch, StrategicPatch
-from zestor_controller.objects.registry import declare, kind_of, kind_of_object, register
+from zestor_controller.objects.registry import KindRegistry, declare, kind_of, kind_of_object, register
 from zestor_controller.objects.resource import CustomResource, Spec, Status
 from zestor_controller.objects.selectors import LabelSelector, Requirement
 from zestor_controller.objects.unstructured import Unstructured, unstructured_kind
@@ -28,6 +28,7 @@ __all__ = [
     "GroupVersionKind",
     "JsonPatch",
     "Kind",
+    "KindRegistry",
     "LabelSelector",
     "ListMap",
     "MergePatch",
