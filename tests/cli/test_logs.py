@@ -123,6 +123,15 @@ def test_json_logs_show_the_same_in_keys(tmp_path: Path) -> None:
     assert any(at("[].pop()") + "<lambda>" in line.get("traceback", "") for line in lines)
 
 
+def test_the_error_that_ends_the_command_is_json_where_logs_are(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("import nothing_of_this_name\n")
+    done = zestor("--log-format", "json", "run", str(tmp_path))
+    assert done.returncode == 2
+    (record,) = (json.loads(line) for line in done.stderr.splitlines())
+    assert record["level"] == "error"
+    assert "main.py:1: ModuleNotFoundError" in record["message"]
+
+
 def test_debug_adds_the_frames_of_this_package(tmp_path: Path) -> None:
     assert "zestor_controller/controller/runner.py" in failing(tmp_path, "--debug")
 

@@ -20,7 +20,8 @@ import yaml
 from zestor_controller.apiserver.kubeconfig import write_kubeconfig
 from zestor_controller.chart import chart_name
 from zestor_controller.client import Client
-from zestor_controller.manager import LEASES, Manager, Rule, rules_for
+from zestor_controller.manager import Manager, Rule, rules_for
+from zestor_controller.manager.rights import LEASES
 
 __all__ = ["OperatorAccount", "operator_account"]
 

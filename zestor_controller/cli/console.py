@@ -7,6 +7,7 @@ goes to standard error.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -44,6 +45,7 @@ class Console:
         self._json = json_lines
         self._stream = stream if stream is not None else sys.stderr
         self._colour = not json_lines and self._stream.isatty()
+        self._width = shutil.get_terminal_size().columns if self._colour else 0
 
     def note(self, text: str, **fields: Any) -> None:
         """Something about the session itself."""
@@ -67,7 +69,9 @@ class Console:
         word = "ok" if not error else result
         text = f"{'reconcile':<12} {name:<32} {self._paint(f'{word:<8}', word)} {seconds * 1000:.0f} ms"
         if causes:
-            text += f"  because: {causes[0]}" + (f" (+{len(causes) - 1})" if len(causes) > 1 else "")
+            because = f"because: {causes[0]}" + (f" (+{len(causes) - 1})" if len(causes) > 1 else "")
+            plain = len(f"HH:MM:SS  {'reconcile':<12} {name:<32} {word:<8} {seconds * 1000:.0f} ms  {because}")
+            text += f"\n{'':<23}{because}" if self._width and plain > self._width else f"  {because}"
         if error:
             fields["error"] = error  # as text, the log record right before has it, with the traceback
             if retry_after is not None:

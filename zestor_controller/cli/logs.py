@@ -23,7 +23,7 @@ from typing import Any, Final, TypeAlias
 import zestor_controller
 from zestor_controller.errors import ZestorError
 
-__all__ = ["JsonFormatter", "TextFormatter", "configure_logging", "outside_frames", "traceback_text"]
+__all__ = ["JsonFormatter", "TextFormatter", "configure_logging", "outside_frames", "report_error", "traceback_text"]
 
 PACKAGE: Final = str(Path(zestor_controller.__file__).parent) + "/"
 # Where installed packages and the standard library are.
@@ -53,6 +53,14 @@ def configure_logging(*, debug: bool, json_lines: bool, level: str) -> None:
     if not debug:
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def report_error(message: str) -> None:
+    """Write the error that ends the command: a record where logs are JSON, else a line for the user."""
+    if any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers):
+        logging.getLogger("zestor").error("%s", message)
+    else:
+        sys.stderr.write(f"zestor: {message}\n")
 
 
 def _log_thread(args: threading.ExceptHookArgs) -> None:

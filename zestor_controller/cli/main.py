@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from zestor_controller import __version__
-from zestor_controller.cli.logs import configure_logging
+from zestor_controller.cli.logs import configure_logging, report_error
 from zestor_controller.errors import ApiError, ConfigError, SchemaError, TransportError, ZestorError
 
 __all__ = ["cli", "main"]
@@ -108,16 +108,16 @@ def _told(error: BaseException, debug: bool) -> int:
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, ConfigError | SchemaError):
-        click.echo(f"zestor: {error}", err=True)
+        report_error(str(error))
         return 2
     if isinstance(error, TransportError | ApiError):
-        click.echo(f"zestor: {error}", err=True)
+        report_error(str(error))
         return 3
     if isinstance(error, OSError):
-        click.echo(f"zestor: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", err=True)
+        report_error(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return 3
     text = " ".join(str(error).split())
-    click.echo(f"zestor: {type(error).__name__}: {text}; run again with --debug for the traceback", err=True)
+    report_error(f"{type(error).__name__}: {text}; run again with --debug for the traceback")
     return 1
 
 

@@ -16,7 +16,8 @@ from zestor_controller.cli.target import load_target
 from zestor_controller.client import Client
 from zestor_controller.crd import yaml_text
 from zestor_controller.errors import ConfigError
-from zestor_controller.manager import LEASES, Manager, Rule, missing_rights, rules_for
+from zestor_controller.manager import Manager, Rule, missing_rights, rules_for
+from zestor_controller.manager.rights import LEASES
 
 __all__ = ["rbac"]
 
