@@ -17,7 +17,7 @@ from zestor_controller.cache import Lister
 from zestor_controller.client import Client, WriteGate
 from zestor_controller.controller import Context, Controller, Request
 from zestor_controller.manager import LeaderElection, Manager
-from zestor_controller.objects import MergePatch, Unstructured
+from zestor_controller.objects import MergePatch, Unstructured, controller_reference, kind_of
 
 __all__ = ["CHILD", "FINALIZER", "OWNER", "Ledger", "Process", "Program", "is_owner", "owned_by"]
 
@@ -169,7 +169,7 @@ class Process:
         if data["names"] == "generated":
             for name in mine[wanted:]:
                 await ctx.delete(CHILD, name)
-            reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": meta["name"], "uid": uid}
+            reference = controller_reference(kind_of(OWNER), meta["name"], uid)
             body: dict[str, Any] = {"metadata": {"generateName": f"{meta['name']}-", "ownerReferences": [reference]}}
             for _ in range(wanted - len(mine)):
                 await ctx.client.create(CHILD, body, namespace=meta["namespace"])
