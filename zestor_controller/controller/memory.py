@@ -66,13 +66,16 @@ class Memory(Generic[T]):
         if event.stored is None:  # a change that brought no object says nothing about one
             return
         uid = event.stored.uid
-        if event.type is EventType.DELETE:
-            self.deletions.setdefault(request, {}).setdefault(uid, Deletion(event, replaced=False))
-            return
-        self.reported(request, uid)  # it exists: a list that lacked it was not the last word
         if event.stored_old is not None and event.stored_old.uid != uid:
-            old = event.stored_old.uid
-            self.deletions.setdefault(request, {}).setdefault(old, Deletion(event, replaced=True))
+            # A coalescing watch folds: the object that was seen last is gone, whatever became of the name since.
+            self._note(request, event.stored_old.uid, Deletion(event, replaced=True))
+        if event.type is EventType.DELETE:
+            self._note(request, uid, Deletion(event, replaced=False))
+        else:
+            self.reported(request, uid)  # it exists: a list that lacked it was not the last word
+
+    def _note(self, request: Request, uid: str, deletion: Deletion[T]) -> None:
+        self.deletions.setdefault(request, {}).setdefault(uid, deletion)
 
     def reported(self, request: Request, uid: str) -> None:
         """Forget a deletion."""
