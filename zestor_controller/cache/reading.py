@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -40,11 +39,10 @@ class Stream(Protocol):
     metrics: Metrics
     overlay: Overlay
     metadata_only: bool
-    epoch: int
     unsure: bool
 
-    def packing(self) -> Callable[[bytes], bytes]:
-        """What is done to an object's bytes before they are kept."""
+    def record(self, uid: str, version: str, body: bytes, *, wrapped: bool = False) -> Record:
+        """A record of what the server sent."""
         ...
 
     def reached(self, version: str) -> None:
@@ -78,7 +76,7 @@ class Reading:
         self._apply = reflector.target.apply
         self._name = reflector.kind.store_name
         self._kind = "PartialObjectMetadata" if reflector.metadata_only else reflector.kind.kind
-        self._pack = reflector.packing()
+        self._record = reflector.record
         self._counts = {
             kind: reflector.metrics.watch_events.labels(self._name, kind)
             for kind in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
@@ -100,8 +98,7 @@ class Reading:
     def _take(self, lines: list[bytes]) -> None:
         changes: list[Change] = []
         counts = dict.fromkeys(self._counts, 0)
-        version, epoch, pack = self.version, self._reflector.epoch, self._pack
-        last = self._last
+        version, last = self.version, self._last
         try:
             for line in lines:
                 try:
@@ -128,13 +125,12 @@ class Reading:
                         changes = self._flushed(changes)  # the next event is compared with what these make
                     else:
                         last, version = number, meta.resourceVersion
-                    number += epoch
                 else:
                     version = meta.resourceVersion
                 if kind == "BOOKMARK":
                     continue
-                key = meta.key()
-                self._note(changes, key, Record(meta.uid, number, pack(line), True), kind == "DELETED")
+                record = self._record(meta.uid, meta.resourceVersion, line, wrapped=True)
+                self._note(changes, meta.key(), record, kind == "DELETED")
         finally:
             # Also when an ERROR ends the batch: what came before it is true and must not be lost.
             self._flushed(changes)
