@@ -298,7 +298,7 @@ def test_c2_older_lists_of_lagging_replicas_begin_no_epoch(virtually):
             await world.settle(60)
             assert lister.get("w")["spec"]["n"] == 2
             assert lister.status.live
-        assert world.cache.informers()[0]._reflectors[None]._restore is None
+        assert world.cache.informers()[0]._reflectors[None].history.suspicion is None
 
     virtually(test)
 

@@ -228,7 +228,7 @@ def test_c9_a_write_while_a_list_is_swapped_in_stays(virtually):
         writable.hold()
         world.server.put("websites", "w5", kind="Website", spec={"n": 2})
         stage = reflector._stage()
-        version, _, _ = await reflector._read_pages({}, stage)
+        version, _, _ = await reflector._pages.read({}, stage, reflector.record, reflector.target.get)
 
         async def others():
             await world.cache.client.create(WEBSITE, site("late", 1), namespace="default")

@@ -148,7 +148,7 @@ class Informer(Generic[T]):
         reflector = self._reflector(name)
         if reflector is None or not reflector.taking:
             return
-        record = Record(meta.uid, reflector.version_of(meta.resourceVersion), reflector.packing()(body), False)
+        record = reflector.record(meta.uid, meta.resourceVersion, body)
         if written.gone(method):
             reflector.overlay.removed(name, meta.uid, record, reflector.seen)
         else:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from time import perf_counter
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -40,11 +38,10 @@ class Stream(Protocol):
     metrics: Metrics
     overlay: Overlay
     metadata_only: bool
-    epoch: int
     unsure: bool
 
-    def packing(self) -> Callable[[bytes], bytes]:
-        """What is done to an object's bytes before they are kept."""
+    def record(self, uid: str, version: str, body: bytes, *, wrapped: bool = False) -> Record:
+        """A record of what the server sent."""
         ...
 
     def reached(self, version: str) -> None:
@@ -69,7 +66,8 @@ class Reading:
         self.version = version
         self.lines = 0
         self.skipped = False
-        self._breath = perf_counter()
+        self._clock = asyncio.get_running_loop().time  # virtual in a simulation
+        self._yielded = self._clock()
         number = version_of(version)
         self._last = number if isinstance(number, int) else 0
         self._reflector = reflector
@@ -78,7 +76,7 @@ class Reading:
         self._apply = reflector.target.apply
         self._name = reflector.kind.store_name
         self._kind = "PartialObjectMetadata" if reflector.metadata_only else reflector.kind.kind
-        self._pack = reflector.packing()
+        self._record = reflector.record
         self._counts = {
             kind: reflector.metrics.watch_events.labels(self._name, kind)
             for kind in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
@@ -93,15 +91,14 @@ class Reading:
         for start in range(0, len(lines), SLICE_LINES):
             self._take(lines[start : start + SLICE_LINES])
             # By the clock, not by the batch: a transport whose next piece is there already never lets go of the loop.
-            if perf_counter() - self._breath > SLICE_S:
+            if self._clock() - self._yielded > SLICE_S:
                 await asyncio.sleep(0)
-                self._breath = perf_counter()
+                self._yielded = self._clock()
 
     def _take(self, lines: list[bytes]) -> None:
         changes: list[Change] = []
         counts = dict.fromkeys(self._counts, 0)
-        version, epoch, pack = self.version, self._reflector.epoch, self._pack
-        last = self._last
+        version, last = self.version, self._last
         try:
             for line in lines:
                 try:
@@ -128,13 +125,12 @@ class Reading:
                         changes = self._flushed(changes)  # the next event is compared with what these make
                     else:
                         last, version = number, meta.resourceVersion
-                    number += epoch
                 else:
                     version = meta.resourceVersion
                 if kind == "BOOKMARK":
                     continue
-                key = meta.key()
-                self._note(changes, key, Record(meta.uid, number, pack(line), True), kind == "DELETED")
+                record = self._record(meta.uid, meta.resourceVersion, line, wrapped=True)
+                self._note(changes, meta.key(), record, kind == "DELETED")
         finally:
             # Also when an ERROR ends the batch: what came before it is true and must not be lost.
             self._flushed(changes)

@@ -11,24 +11,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, Generic, TypeVar
 
-import msgspec
-
 from zestor_controller.backoff import Backoff
 from zestor_controller.cache.checkpoint import Checkpoint
-from zestor_controller.cache.decode import (
-    EPOCH,
-    Record,
-    compressed,
-    decode_object,
-    version_of,
-)
+from zestor_controller.cache.decode import Record, compressed
 from zestor_controller.cache.freshness import EVIDENCE_S, SOON_S, Freshness, has_reached, is_older
+from zestor_controller.cache.history import History
 from zestor_controller.cache.overlay import Overlay
+from zestor_controller.cache.pages import ANSWER_S, JSON, Pages
 from zestor_controller.cache.reading import SLICE_S, Reading
 from zestor_controller.cache.status import InformerState, InformerStatus
 from zestor_controller.cache.sync import (
@@ -43,7 +36,6 @@ from zestor_controller.cache.sync import (
     step,
 )
 from zestor_controller.client import Client
-from zestor_controller.client.decoding import decode_page
 from zestor_controller.errors import (
     ApiError,
     Forbidden,
@@ -62,15 +54,9 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-PAGE_BYTES: Final = 1 << 20
-MAX_PAGE: Final = 500
-RESTORE_CONFIRM_S: Final = 30.0
 SKIPPED_S: Final = 10.0
 CHECK_S: Final = 290.0  # the server's present version is asked for at least so often (C2)
-ANSWER_S: Final = 10.0
-JSON: Final = "application/json"
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +76,6 @@ class Timing:
 
 
 @dataclass(slots=True)
-class _Restore:
-    """A list whose version lies below the last one seen: when it was first met (C2)."""
-
-    version: int
-    at: float
-
-
-@dataclass(slots=True)
 class Reflector(Generic[T]):
     """One list-and-watch stream into one part of a kind.
 
@@ -114,12 +92,12 @@ class Reflector(Generic[T]):
         alone: the kind is this reflector's whole; False where each watched namespace has a reflector of its own.
         metadata_only: read metadata and nothing else of each object.
         compact: keep objects compressed: less memory, for some 10 us more at each event and each read.
-        epoch: what is added to versions; it grows when the server has been restored (C2).
         checkpoint: where to begin, and what to write at times; None begins with a list.
 
     Attributes:
         unsure: an event could not be used, and no list has been made since.
         overlay: what this process wrote and the stream has not brought yet.
+        history: see :class:`History`.
         fresh: see :class:`Freshness`.
     """
 
@@ -135,24 +113,23 @@ class Reflector(Generic[T]):
     alone: bool = True
     metadata_only: bool = False
     compact: bool = False
-    _page: int = MAX_PAGE
-    _restore: _Restore | None = None
-    _asked_to_wait: float = 0.0
-    epoch: int = 0
     checkpoint: Checkpoint | None = None
-    unsure: bool = False
+    unsure: bool = field(default=False, init=False)
     overlay: Overlay = field(init=False)
+    history: History = field(init=False)
     fresh: Freshness = field(init=False)
-    _restored: bool = False
-    _floor: int | str | None = None
-    _asked_at: float = -1.0
-    _wanted: str = ""
-    _refused: bool = False
-    _shorts: int = 0
+    _pages: Pages = field(init=False)
+    _asked_to_wait: float = field(default=0.0, init=False)
+    _floor: int | str | None = field(default=None, init=False)
+    _wanted: str = field(default="", init=False)
+    _refused: bool = field(default=False, init=False)
+    _shorts: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.overlay = Overlay(self.target)
-        self.fresh = Freshness(self._present, lambda: "" if self.unsure else self.status.version, self.rng)
+        self.history = History(self.kind.store_name, self.status, self.metrics, self.overlay)
+        self._pages = Pages(self.client, self.kind, self.namespace, self.selector, self.metadata_only)
+        self.fresh = Freshness(self._pages.present, lambda: "" if self.unsure else self.status.version, self.rng)
 
     async def run(self) -> None:
         """List and watch for ever; ends only by cancellation. Every failure backs off and is told in the status."""
@@ -182,7 +159,7 @@ class Reflector(Generic[T]):
     @property
     def seen(self) -> int | str:
         """The version up to which everything is known: the stream's, or that of the list that is being swapped in."""
-        return self._floor if self._floor is not None else self.version_of(self.status.version)
+        return self._floor if self._floor is not None else self.history.version_of(self.status.version)
 
     @property
     def taking(self) -> bool:
@@ -193,7 +170,7 @@ class Reflector(Generic[T]):
         """The stream has brought everything up to this version."""
         self.status.version = version
         if self.overlay:
-            self.overlay.passed(self.version_of(version))
+            self.overlay.passed(self.history.version_of(version))
         self.fresh.moved()
 
     # Checkpoints
@@ -223,7 +200,13 @@ class Reflector(Generic[T]):
 
     async def save(self) -> None:
         """Write the checkpoint, if the stream is live: only then do version and objects belong together."""
-        if self.checkpoint is None or not self.status.live or self.epoch or self.unsure or self._floor is not None:
+        if (
+            self.checkpoint is None
+            or not self.status.live
+            or self.history.epoch
+            or self.unsure
+            or self._floor is not None
+        ):
             return
         prefix = f"{self.namespace}/" if self.namespace and not self.alone else ""
         items = [item for item in self.target.items() if item[0].startswith(prefix)]
@@ -237,23 +220,18 @@ class Reflector(Generic[T]):
         self.metrics.relists.labels(name, state.reason).inc()
         if self.status.synced:
             self.status.relists += 1
-        query = dict(self.selector)
-        if not state.whole:
-            query["limit"] = str(self._page)
-        if state.version and not state.consistent and not self._restored:
-            # Never go back in time: not older than what this cache has already served.
-            query |= {"resourceVersion": state.version, "resourceVersionMatch": "NotOlderThan"}
+        # Never go back in time: not older than what this cache has already served.
+        anything = state.consistent or self.history.anew
+        query = self._pages.query("" if anything else state.version, whole=state.whole)
         known = self.target.count()
         stage = self._stage()
         number = self.fresh.begin_list()
         try:
-            version, count, met = await self._read_pages(query, stage)
-            self._look_back(state, version)
+            version, count, met = await self._pages.read(query, stage, self.record, self.target.get)
+            self.history.look_back(state.version, version, consistent=state.consistent)
             await self._swap(stage, version)
         except ZestorError as error:
             return Failed(error, state.version)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Failed(TransportError(f"{name}: the server's list is not readable: {error}"), state.version)
         if self.status.synced and self.alone:
             self.metrics.synthetic_deletes.labels(name).inc(max(0, known - met))
         self.metrics.list_items.labels(name).inc(count)
@@ -262,7 +240,7 @@ class Reflector(Generic[T]):
             self.target.mark_synced()
         if self.namespace and not count:
             await self._look_for_namespace()
-        self._asked_at = asyncio.get_running_loop().time()
+        self._pages.asked()
         self.status.listed()
         if not self._refused:
             self._live()
@@ -271,7 +249,7 @@ class Reflector(Generic[T]):
 
     async def _swap(self, stage: EncodedStage[Record], version: str) -> None:
         """Make this reflector's part of the kind what a list says, but for own writes that the list is too old for."""
-        reached = self.version_of(version)
+        reached = self.history.version_of(version)
         self.overlay.carry(stage, reached)
         self._floor = reached
         try:
@@ -300,123 +278,9 @@ class Reflector(Generic[T]):
             )
         self.status.no_namespace = missing
 
-    async def _present(self) -> str:
-        """The server's present version, by a consistent list of one object.
-
-        Raises:
-            ZestorError: it does not tell.
-        """
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                body = await self._fetch(dict(self.selector) | {"limit": "1"})
-            self._asked_at = asyncio.get_running_loop().time()
-            return decode_page(body, f"GET {self.kind.path(namespace=self.namespace)}").version
-        except TimeoutError:
-            raise TransportError(f"the server did not respond to a list of one object within {ANSWER_S:g} s") from None
-
-    async def _read_pages(self, query: dict[str, str], stage: EncodedStage[Record]) -> tuple[str, int, int]:
-        """Read all pages of one list into a stage; the next page is on its way while this one is decoded.
-
-        Returns:
-            The list's version, the number of its objects, and how many of their names the cache held before.
-        """
-        put, get, pack = stage.put, self.target.get, self.packing()
-        count = met = 0
-        pending = asyncio.ensure_future(self._fetch(query))
-        try:
-            while True:
-                body = await pending
-                page = decode_page(body, f"GET {self.kind.path(namespace=self.namespace)}")
-                items, token = page.objects, page.token
-                self._size_pages(len(body), len(items))
-                if token:
-                    follow = dict(self.selector) | {"limit": str(self._page), "continue": token}
-                    pending = asyncio.ensure_future(self._fetch(follow))
-                end = perf_counter() + SLICE_S
-                for index, raw in enumerate(items):
-                    # A view would keep the whole page alive; bytes() copies this item out.
-                    item = bytes(raw)
-                    meta = decode_object(item).metadata
-                    key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
-                    met += get(key) is not None
-                    put(key, Record(meta.uid, self.version_of(meta.resourceVersion), pack(item), False))
-                    if not index & 63 and perf_counter() > end:
-                        await asyncio.sleep(0)
-                        end = perf_counter() + SLICE_S
-                count += len(items)
-                if not token:
-                    return page.version, count, met
-        finally:
-            pending.cancel()
-
-    async def _fetch(self, query: dict[str, str]) -> bytes:
-        accept = METADATA_LIST if self.metadata_only else JSON
-        return await self.client.read_page(self.kind, namespace=self.namespace, query=query, accept=accept)
-
-    def _size_pages(self, size: int, items: int) -> None:
-        """Aim at pages of about a mebibyte: one page is one scan that nothing can interrupt (C8)."""
-        if items:
-            self._page = max(20, min(MAX_PAGE, PAGE_BYTES * items // size))
-
-    def _look_back(self, state: State, version: str) -> None:
-        """Refuse a list that would turn time back; two consistent ones, far enough apart, begin a new epoch (C2).
-
-        Raises:
-            OlderList: the list must not be used.
-        """
-        last = state.version
-        before, after = version_of(last) if last else "", version_of(version)
-        if self._restored or not isinstance(before, int) or not isinstance(after, int):
-            self._restore, self._restored = None, False
-            return
-        if after >= before:
-            if self._restore is None:
-                return
-            # Perhaps it was restored and has passed the last version again: then equal versions mean other objects.
-            _log.warning(
-                "%s: the server's version was %s, below the last one seen, and now is %s; everything is replaced",
-                self.kind.store_name,
-                self._restore.version,
-                version,
-            )
-            self._begin_epoch()
-            raise OlderList("the server's versions went back for a moment; the list is made again", confirmed=True)
-        older = f"the server's list (version {version}) is older than the cache ({last})"
-        if not state.consistent:  # a replica that lags behind may say so too
-            raise OlderList(older)
-        now = asyncio.get_running_loop().time()
-        if self._restore is None:
-            self._restore = _Restore(after, now)
-        if now - self._restore.at < RESTORE_CONFIRM_S:
-            raise OlderList(older)
-        self._alarm(last, version)
-        self._begin_epoch()
-        raise OlderList(older, confirmed=True)
-
-    def _alarm(self, last: str, version: str) -> None:
-        _log.error(
-            "%s: the server's versions went back from %s to %s: it was restored from a backup; everything is replaced",
-            self.kind.store_name,
-            last,
-            version,
-        )
-        self.metrics.server_restores.labels(self.kind.store_name).inc()
-        self.status.restores += 1
-
-    def _begin_epoch(self) -> None:
-        """What has been read so far carries the old epoch; the next list replaces everything."""
-        self.epoch += EPOCH
-        self._restored = True
-        self.overlay.clear()
-
-    def packing(self) -> Callable[[bytes], bytes]:
-        """What is done to an object's bytes before they are kept."""
-        return compressed if self.compact else bytes
-
-    def version_of(self, text: str) -> int | str:
-        """A record's version: the resourceVersion, above all those of before a restore."""
-        version = version_of(text)
-        return version + self.epoch if self.epoch and isinstance(version, int) else version
+    def record(self, uid: str, version: str, body: bytes, *, wrapped: bool = False) -> Record:
+        """A record of what the server sent."""
+        return Record(uid, self.history.version_of(version), compressed(body) if self.compact else body, wrapped)
 
     async def _drop(self) -> None:
         """The server no longer knows the resource: nothing of it exists any more."""
@@ -441,13 +305,12 @@ class Reflector(Generic[T]):
         A server that was restored from a backup keeps such a watch open and says nothing.
         """
         try:
-            present = await self._present()
+            present = await self._pages.present()
         except ZestorError as error:  # the watch meets the same trouble and says so, or it goes on without this
             _log.debug("%s: the present version is not known: %s", self.kind.store_name, error)
             return
         if is_older(present, version):
-            if self._restore is None:
-                self._restore = _Restore(int(present), asyncio.get_running_loop().time())
+            self.history.suspect(present)
             self.fresh.want_list()
         if self.status.no_namespace:
             await self._look_for_namespace()
@@ -456,11 +319,11 @@ class Reflector(Generic[T]):
         """Learn what a checkpoint has to catch up with before it counts as in sync (C11)."""
         if not self._wanted:
             try:
-                present = await self._present()
+                present = await self._pages.present()
             except ZestorError as error:
                 return Failed(error, state.version)
             if is_older(present, state.version):  # restored meanwhile; nothing has been served
-                self._alarm(state.version, present)
+                self.history.alarm(state.version, present)
                 await self._drop()
                 older = f"the server's version {present} lies below the checkpoint's ({state.version})"
                 return Failed(OlderList(older), state.version)
@@ -490,7 +353,7 @@ class Reflector(Generic[T]):
         opened = False
         proving: asyncio.TimerHandle | None = None
         checking: asyncio.Task[None] | None = None
-        if not resuming and started - self._asked_at >= SHORT_WATCH_S:
+        if not resuming and started - self._pages.asked_at >= SHORT_WATCH_S:
             checking = loop.create_task(self._check(state.version), name=f"check {self.kind.store_name}")
         try:
             async with (

@@ -10,7 +10,6 @@ events told are exactly the difference.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zestor_controller.errors import StoreError
@@ -87,14 +86,15 @@ class EncodedStage(Generic[S]):
 
         A cancellation before the swap changes nothing; after it the rest is told at once, then it is passed on.
         """
-        started = time.perf_counter()
+        clock = asyncio.get_running_loop().time  # virtual in a simulation
+        started = clock()
         slices = self._slices()
         try:
             for told in slices:
                 # Telling gives the consumers a turn each time, so that a watch that keeps up drops nothing.
-                if told or time.perf_counter() - started > slice_s:
+                if told or clock() - started > slice_s:
                     await asyncio.sleep(0)
-                    started = time.perf_counter()
+                    started = clock()
         finally:
             slices.close()
         return self.changed
