@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from pydantic_core import PydanticUndefined
 
 from zestor_controller.errors import ConfigError
@@ -64,7 +64,6 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
     """
 
     __kind__: ClassVar[Kind[Any] | None] = None
-    _reading: Reading = PrivateAttr(default_factory=Reading)
 
     api_version: str = ""
     kind: str = ""
@@ -158,7 +157,9 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         if not isinstance(data, bytes):
             return cls.model_validate(data)
         obj = cls.model_validate_json(data)
-        obj._reading.raw = data
+        # As functools.cached_property does it: no field, so it is neither compared nor written. A private attribute of
+        # pydantic's would double the time of a decode.
+        obj.__dict__["_reading"] = Reading(data)
         return obj
 
     @classmethod
