@@ -71,6 +71,7 @@ def test_what_parse_standard_takes_is_a_schedule(schedule: str) -> None:
     [
         ("99 99 99 99 99", "end of range (99) above maximum (59): 99"),
         ("5-1 * * * *", "beginning of range (5) beyond end of range (1): 5-1"),
+        ("70/5 * * * *", "beginning of range (70) beyond end of range (59): 70/5"),
         ("* * 0 * *", "beginning of range (0) below minimum (1): 0"),
         ("* * * * 7", "end of range (7) above maximum (6): 7"),
         ("*/0 * * * *", "step of range should be a positive number: */0"),
