@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zestor_controller.apiserver.builtin.cron import check_schedule, check_time_zone
+from zestor_controller.apiserver.builtin.quantity import canonical, value_of
 from zestor_controller.apiserver.gobase64 import canonical_base64
 
 CRONJOBS = "/apis/batch/v1/namespaces/default/cronjobs"
@@ -70,6 +71,7 @@ def test_what_parse_standard_takes_is_a_schedule(schedule: str) -> None:
     [
         ("99 99 99 99 99", "end of range (99) above maximum (59): 99"),
         ("5-1 * * * *", "beginning of range (5) beyond end of range (1): 5-1"),
+        ("70/5 * * * *", "beginning of range (70) beyond end of range (59): 70/5"),
         ("* * 0 * *", "beginning of range (0) below minimum (1): 0"),
         ("* * * * 7", "end of range (7) above maximum (6): 7"),
         ("*/0 * * * *", "step of range should be a positive number: */0"),
@@ -125,3 +127,30 @@ async def test_a_cron_job_keeps_an_old_zone_in_its_schedule_and_gets_no_new_one(
         f"{CRONJOBS}/c", {"spec": {"schedule": "0 3 * * MON-FRI", "timeZone": "Asia/Tokyo"}}
     )
     assert (status, changed["spec"]["timeZone"]) == (200, "Asia/Tokyo")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1000m", "1"), ("0.5", "500m"), ("1024Ki", "1Mi"), ("1.5Gi", "1536Mi"), ("0.1m", "100u"), ("1e-10", "1e-9"),
+        ("8Ei", "9223372036854775807"), ("-1500M", "-1500M"), (".", "0"), ("+u", "0"), ("1E3", "1E3"), ("+1", "+1"),
+        ("01Gi", "01Gi"), ("0400M", "0400M"), (".820k", "820"), ("1e30", "1e30"), ("1e400", "10e399"),
+    ],
+)  # fmt: skip
+def test_a_quantity_is_shown_as_go_shows_it(text: str, shown: str) -> None:
+    assert canonical(text) == shown
+    assert value_of(shown) == value_of(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "quantities must match"), (" 1", "quantities must match"), ("1_0", "quantities must match"),
+        ("0x1", "quantities must match"), ("\u0663", "quantities must match"), ("1K", "suffix"), ("1e", "suffix"),
+        ("1e+", "suffix"), ("1ee3", "suffix"), ("1Gi3", "suffix"), ("Ei", "numeric part"),
+        ("1e999999999", "suffix"), ("1e" + "9" * 5000, "suffix"), ("9" * 100_000, "suffix"),
+    ],
+)  # fmt: skip
+def test_what_is_no_quantity_is_refused_at_once(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        canonical(text)
