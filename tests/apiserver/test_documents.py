@@ -234,6 +234,30 @@ async def test_a_patch_makes_no_object_that_is_too_deep(talk, levels):
         assert status == (200 if more == 1 and levels == 150 else 400), answer
 
 
+async def test_managed_fields_count_as_levels_of_a_new_object(talk):
+    path = await things(talk)
+    levels = MAX_DEPTH - 1
+    body = b'{"apiVersion":"documents.example/v1","kind":"Thing","metadata":{"name":"a"},"a":%b}'
+    status, failure = await talk.ask("POST", path, body % (b'{"a":' * levels + b"1" + b"}" * levels))
+    assert (status, f"up to {MAX_DEPTH} levels" in failure["message"]) == (400, True)
+    assert (await talk.ask("GET", f"{path}/a"))[0] == 404
+    assert (await talk.ask("POST", path, body % deep(levels)))[0] == 201  # a list is one field
+
+
+async def test_copies_within_a_patch_may_nest_without_end(talk):
+    path = await things(talk)
+    await talk.ask("POST", path, thing(b=1))
+    nested = {}
+    for _ in range(150):
+        nested = {"a": nested}
+    steps = [{"op": "add", "path": "/a", "value": nested}]
+    for more in (2, 5, 12, 40):
+        copies = [{"op": "copy", "from": "/a", "path": "/a" * 150}] * more
+        status, _ = await talk.ask("PATCH", f"{path}/a", steps + copies, content_type=JSON_PATCH)
+        assert status in (400, 422), more
+    assert "a" not in (await talk.ask("GET", f"{path}/a"))[1]
+
+
 # Kinds
 
 
