@@ -168,3 +168,17 @@ async def test_a_collection_of_nothing_valid_is_not_deleted(talk):
     assert (await talk.ask("DELETE", talk.configmaps, {"propagationPolicy": "Bogus"}))[0] == 422
     assert (await talk.ask("DELETE", f"{talk.configmaps}?limit=x"))[0] == 400
     assert (await talk.ask("GET", f"{talk.configmaps}/a"))[0] == 200
+
+
+async def test_a_definition_that_is_being_deleted_can_be_labelled(talk):
+    await everything(talk)
+    things = "/apis/options.example/v1/namespaces/default/things/a"
+    await talk.merge(things, {"metadata": {"finalizers": ["example.com/hold"]}})
+    await talk.ask("DELETE", f"{DEFINITIONS}/{NAME}")
+    await asyncio.sleep(0)
+    status, shown = await talk.merge(f"{DEFINITIONS}/{NAME}", {"metadata": {"labels": {"a": "b"}}})
+    assert (status, shown["metadata"]["labels"], bool(shown["metadata"]["deletionTimestamp"])) == (
+        200,
+        {"a": "b"},
+        True,
+    )

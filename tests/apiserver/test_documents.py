@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from zestor_controller.apiserver import gojson, goyaml
+from zestor_controller.apiserver.builtin.duplicates import Duplicates
 from zestor_controller.apiserver.gojson import DocumentError
 from zestor_controller.apiserver.gonumbers import parse_int, parse_uint
 from zestor_controller.apiserver.nesting import MAX_DEPTH, too_deep
@@ -233,6 +234,30 @@ async def test_a_patch_makes_no_object_that_is_too_deep(talk, levels):
         assert status == (200 if more == 1 and levels == 150 else 400), answer
 
 
+async def test_managed_fields_count_as_levels_of_a_new_object(talk):
+    path = await things(talk)
+    levels = MAX_DEPTH - 1
+    body = b'{"apiVersion":"documents.example/v1","kind":"Thing","metadata":{"name":"a"},"a":%b}'
+    status, failure = await talk.ask("POST", path, body % (b'{"a":' * levels + b"1" + b"}" * levels))
+    assert (status, f"up to {MAX_DEPTH} levels" in failure["message"]) == (400, True)
+    assert (await talk.ask("GET", f"{path}/a"))[0] == 404
+    assert (await talk.ask("POST", path, body % deep(levels)))[0] == 201  # a list is one field
+
+
+async def test_copies_within_a_patch_may_nest_without_end(talk):
+    path = await things(talk)
+    await talk.ask("POST", path, thing(b=1))
+    nested = {}
+    for _ in range(150):
+        nested = {"a": nested}
+    steps = [{"op": "add", "path": "/a", "value": nested}]
+    for more in (2, 5, 12, 40):
+        copies = [{"op": "copy", "from": "/a", "path": "/a" * 150}] * more
+        status, _ = await talk.ask("PATCH", f"{path}/a", steps + copies, content_type=JSON_PATCH)
+        assert status in (400, 422), more
+    assert "a" not in (await talk.ask("GET", f"{path}/a"))[1]
+
+
 # Kinds
 
 
@@ -371,3 +396,49 @@ async def test_equal_owner_references_are_folded_with_a_warning(talk):
     assert json.loads(response.body)["metadata"]["ownerReferences"] == [owner]
     (warning,) = [value for name, value in response.headers if name == "Warning"]
     assert "contains duplicate entries after mutating admission happens" in warning
+
+
+# managedFields and keys that occur twice
+
+
+FIELDS = ["k:[1]", 'k:"x"', "k:{", "k:", "v:", "v:" + "[" * 5000, "v:" + "9" * 5000, "i:x", "q:a", "", "a"]
+
+
+@pytest.mark.parametrize("element", FIELDS, ids=range(len(FIELDS)))
+async def test_managed_fields_that_cannot_be_read_are_passed_over(talk, element):
+    made = await talk.make("a", data={"x": "y"})
+    (kept,) = made["metadata"]["managedFields"]
+    for fields in ({element: {}}, {"f:data": {element: {}}}, [1], "x", {"f:data": 1}):
+        body = {"metadata": {"name": "a", "managedFields": [{**kept, "fieldsV1": fields}]}, "data": {"x": "y"}}
+        status, put = await talk.ask("PUT", f"{talk.configmaps}/a", body)
+        assert (status, put["metadata"]["managedFields"]) == (200, [kept])
+
+
+async def test_each_object_reports_its_own_keys_that_occur_twice(talk):
+    body = b'{"metadata":{"name":"a","labels":{"l":"1","l":"2"}},"data":{"b":"","b":"","a":"","a":""},"z":1,"z":2}'
+    status, failure = await talk.ask("POST", f"{talk.configmaps}?fieldValidation=Strict", body)
+    why = failure["message"].partition("strict decoding error: ")[2]
+    labels, data = 'duplicate field "metadata.labels.l"', 'duplicate field "data.b", duplicate field "data.a"'
+    assert (status, why) == (400, f'{labels}, {data}, unknown field "z", duplicate field "z"')
+
+
+def test_paths_within_an_object_are_found_without_a_search():
+    class Counted(str):
+        compared = 0
+
+        def __lt__(self, other):
+            Counted.compared += 1
+            return str.__lt__(self, other)
+
+    paths = [Counted(f"spec.list[{index}].name") for index in range(4000)]
+    left = Duplicates(paths)
+    Counted.compared = 0
+    assert all(left.take(f"spec.list[{index}]") == [f"spec.list[{index}].name"] for index in range(4000))
+    assert not left
+    assert Counted.compared < 4000 * 60  # a search would compare eight million
+
+
+def test_a_path_is_no_part_of_one_that_only_begins_alike():
+    left = Duplicates(["a.b.c", "a.bc", "a.b[0].d", "a.b/x"])
+    assert left.take("a.b") == ["a.b.c", "a.b[0].d"]
+    assert left.take("") == ["a.bc", "a.b/x"]

@@ -61,7 +61,22 @@ POINTERS = (
     *("/status", "/metadata/managedFields", "/" + "/".join("a" * 300)),
 )
 OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
-KEYS = ("", "a", "x" * 70, "$patch", "$retainKeys", "$setElementOrder/ports", "metadata", "0", "9" * 400)
+KEYS = (
+    "",
+    "a",
+    "x" * 70,
+    "$patch",
+    "$retainKeys",
+    "$setElementOrder/ports",
+    "metadata",
+    "0",
+    "9" * 400,
+    "k:[1]",
+    "v:x",
+    "i:x",
+    "f:",
+)
+KEYS += ("v:" + "[" * 5000, "k:{" + '"a":{' * 500, "v:" + "9" * 5000)
 YAMLS = (
     *("a: &a [1]\nb: [*a, *a]\n", "<<: {a: 1}\n", "? [1]\n: 2\n", "a: " + "9" * 5000, "a: 0x" + "f" * 400),
     *("a: .inf", "a: !!int x", "a: !!binary '*'", "a: 1e400", "- " * 3000, "{" * 900, "---\n...\n", "\t", "a: b: c"),

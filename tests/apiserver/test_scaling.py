@@ -151,6 +151,7 @@ async def test_a_scale_names_its_object(talk, made):
     assert (await talk.ask("PUT", f"{path}/scale", scale(name="y")))[0] == 400
     assert (await talk.ask("PUT", f"{path}/scale", scale(namespace="other")))[0] == 400
     assert (await talk.ask("PUT", f"{path}/scale", scale(resourceVersion="1")))[0] == 409
+    assert (await talk.ask("PUT", f"{path}/scale", scale(uid="another")))[0] == 409
     assert (await talk.ask("PUT", f"{path.replace('/x', '/nope')}/scale", scale(name="nope")))[0] == 404
     other = {**scale(), "kind": "Deployment"}
     assert (await talk.ask("PUT", f"{path}/scale", other))[0] == 400

@@ -15,6 +15,8 @@ from zestor_controller.apiserver.bodies import type_meta_error
 from zestor_controller.apiserver.contract import UNTYPED, Json, Resource
 from zestor_controller.apiserver.gojson import DocumentError, duplicate_paths
 from zestor_controller.apiserver.gojson import load as load_json
+from zestor_controller.apiserver.goyaml import load as load_yaml
+from zestor_controller.apiserver.managedfields import strip_null_times
 from zestor_controller.apiserver.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.patch import json_patch, merge_patch, text
 from zestor_controller.apiserver.status import Failure, bad_request, invalid
@@ -22,7 +24,7 @@ from zestor_controller.apiserver.strategic import strategic_merge
 from zestor_controller.apiserver.typedchecks import go_value
 from zestor_controller.schema.fielderror import invalid as wrong
 
-__all__ = ["Patch", "read_patch"]
+__all__ = ["Patch", "read_applied", "read_patch"]
 
 JSON_PATCH: Final = "application/json-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
@@ -113,3 +115,29 @@ def read_patch(data: bytes, kind: str) -> Patch:
         found = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")
         raise bad_request(f"error decoding patch: json: cannot unmarshal {found} into Go value of type {go}")
     return Patch(kind, value, duplicate_paths(data) if twice and isinstance(value, dict) else [])
+
+
+def read_applied(data: bytes, resource: Resource) -> Json:
+    """The configuration of a server-side apply in a body.
+
+    Args:
+        data: the body.
+        resource: whose kind it must be.
+
+    Raises:
+        Failure: 400 for one that cannot be read, or is of another kind.
+    """
+    try:
+        applied, _ = load_yaml(data)
+    except DocumentError as error:
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
+    if not isinstance(applied, dict):
+        raise bad_request("error decoding YAML: an object is expected")
+    # A value that is no text counts as absent, as in an unstructured object of Go.
+    given = (applied.get(name) for name in ("apiVersion", "kind"))
+    version, kind = (value if isinstance(value, str) else "" for value in given)
+    if (version, kind) != (resource.api_version, resource.kind):
+        shown = version if "/" in version else f"/{version}"
+        raise bad_request(f"invalid object type: {shown}, Kind={kind}")
+    strip_null_times(applied)
+    return applied

@@ -74,10 +74,7 @@ class Reader:
 
     def _items(self, resource: Resource, versions: list[Version]) -> list[bytes]:
         """Objects as they stand in a plain list: those of built-in kinds without their type."""
-        served = self.served
-        if resource.custom:
-            return [served(resource, version) for version in versions]
-        return [_item(resource, served(resource, version)) for version in versions]
+        return [_item(resource, self.served(resource, version)) for version in versions]
 
     def item(self, resource: Resource, version: Version) -> Json:
         """A private copy of an object as it stands in a list."""

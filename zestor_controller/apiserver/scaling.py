@@ -14,7 +14,7 @@ from zestor_controller.apiserver.bodies import patch_type
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json
 from zestor_controller.apiserver.options import WriteOptions, write_options
-from zestor_controller.apiserver.patchbody import read_patch
+from zestor_controller.apiserver.patchbody import read_applied, read_patch
 from zestor_controller.apiserver.scale import SCALE, paths_of, scale_of, with_replicas
 from zestor_controller.apiserver.status import not_found
 
@@ -84,7 +84,7 @@ class Scaler:
         live["metadata"]["managedFields"] = scalefields.of_scale(entries, paths)
         scale = managed.apply(
             live,
-            self._writer.read_applied(call, SCALE),
+            read_applied(call.request.body, SCALE),
             SCALE.types(),
             manager=options.manager,
             force=options.force,
@@ -102,9 +102,9 @@ class Scaler:
     ) -> Json:
         self._writer.place(call, scale["metadata"])
         with_replicas(call.resource, obj, scale)
-        version = scale["metadata"].get("resourceVersion")
-        if version:
-            obj["metadata"]["resourceVersion"] = version
+        for precondition in ("uid", "resourceVersion"):
+            if scale["metadata"].get(precondition):
+                obj["metadata"][precondition] = scale["metadata"][precondition]
         return self._writer.changed(call, present, obj, options, owned=owned)
 
     def _paths(self, call: Call) -> dict[str, str]:

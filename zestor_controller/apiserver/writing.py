@@ -21,13 +21,11 @@ from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, Resource, Writing
 from zestor_controller.apiserver.escalation import EscalationGuard
 from zestor_controller.apiserver.fieldset import FieldSet
-from zestor_controller.apiserver.gojson import DocumentError
 from zestor_controller.apiserver.gonumbers import parse_uint
-from zestor_controller.apiserver.goyaml import load as load_yaml
 from zestor_controller.apiserver.namespaces import NamespaceGuard
 from zestor_controller.apiserver.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.options import WriteOptions, write_options
-from zestor_controller.apiserver.patchbody import Patch, read_patch
+from zestor_controller.apiserver.patchbody import Patch, read_applied, read_patch
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.scale import SCALE
 from zestor_controller.apiserver.status import (
@@ -227,8 +225,7 @@ class Writer:
         self._grants.admit(call, new, live)
         new["metadata"]["resourceVersion"] = before["resourceVersion"]
         # The registry checks the metadata, and so does each strategy: a complaint is a cause twice.
-        errors = metadata.validate_update(new, live)
-        errors += metadata.validate_update(new, live) + metadata.bare_finalizers(new, resource)
+        errors = metadata.validate_update(new, live) * 2 + metadata.bare_finalizers(new, resource)
         errors += resource.strategy.validate_update(new, live, writing)
         if errors:
             raise self._invalid(resource, new, call.info.name, errors)
@@ -301,28 +298,9 @@ class Writer:
         before, again = live(), read_patch(call.request.body, patch.kind)
         raise again.failure(why, again.applied(before, resource), before, resource)
 
-    def read_applied(self, call: Call, resource: Resource) -> Json:
-        """The configuration in the body of a server-side apply.
-
-        Raises:
-            Failure: 400 for one that cannot be read, or is of another kind.
-        """
-        try:
-            applied, _ = load_yaml(call.request.body)
-        except DocumentError as error:
-            raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
-        if not isinstance(applied, dict):
-            raise bad_request("error decoding YAML: an object is expected")
-        version, kind = (_text(applied.get(key)) for key in ("apiVersion", "kind"))
-        if (version, kind) != (resource.api_version, resource.kind):
-            shown = version if "/" in version else f"/{version}"
-            raise bad_request(f"invalid object type: {shown}, Kind={kind}")
-        managed.strip_null_times(applied)
-        return applied
-
     def _apply(self, call: Call, options: WriteOptions) -> Reply:
         resource = call.resource
-        applied = self.read_applied(call, resource)
+        applied = read_applied(call.request.body, resource)
         present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
         if present is None and call.info.subresource:
             raise not_found(resource.group, resource.plural, call.info.name)
@@ -447,11 +425,6 @@ class Writer:
     def _invalid(self, resource: Resource, obj: Json, name: str, errors: list[FieldError]) -> Failure:
         kind = str(obj.get("kind") or resource.kind) if resource.custom else resource.kind
         return invalid(resource.group if resource.custom else resource.storage[0], kind, name, errors)
-
-
-def _text(value: Any) -> str:
-    """A value where only a text counts: everything else is as good as absent."""
-    return value if isinstance(value, str) else ""
 
 
 def _is_version(text: str) -> bool:
