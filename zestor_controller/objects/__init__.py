@@ -8,6 +8,7 @@ from zestor_controller.objects.conditions import (
     is_true,
     set_condition,
 )
+from zestor_controller.objects.duration import Duration
 from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Presentation, Scale
 from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
 from zestor_controller.objects.ownership import controller_reference, is_controlled_by
@@ -23,6 +24,7 @@ __all__ = [
     "Condition",
     "Conditions",
     "CustomResource",
+    "Duration",
     "GroupVersionKind",
     "JsonPatch",
     "Kind",
