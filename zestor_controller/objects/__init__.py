@@ -9,6 +9,7 @@ from zestor_controller.objects.conditions import (
     set_condition,
 )
 from zestor_controller.objects.configuration import changed_fields, changed_status, note_applied, set_fields
+from zestor_controller.objects.duration import Duration
 from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Presentation, Scale
 from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
 from zestor_controller.objects.namespaces import checked_namespaces
@@ -25,6 +26,7 @@ __all__ = [
     "Condition",
     "Conditions",
     "CustomResource",
+    "Duration",
     "GroupVersionKind",
     "JsonPatch",
     "Kind",

@@ -170,9 +170,10 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             body = dict(obj)
         else:
             body = wire_form(obj)
-            raw = obj._reading.raw
-            if raw is not None:
-                body = as_read(msgspec.json.decode(raw), wire_form(cls.model_validate_json(raw)), body)
+            reading: Reading | None = obj.__dict__.get("_reading")
+            if reading is not None and reading.raw is not None:
+                read = cls.model_validate_json(reading.raw)
+                body = as_read(msgspec.json.decode(reading.raw), wire_form(read), body)
             # A list that was changed in place counts as no field being set, so the default is compared as well.
             if not obj.status.model_fields_set and obj.status == type(obj.status)():
                 body.pop("status", None)
