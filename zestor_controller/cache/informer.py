@@ -24,7 +24,7 @@ from zestor_controller.client import Client
 from zestor_controller.errors import StoreClosed
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
-from zestor_controller.store import EncodedKind, MemoryStore, StoreKind
+from zestor_controller.store import EncodedKind, MemoryStore, Overflow, StoreKind
 
 __all__ = ["Informer"]
 
@@ -167,6 +167,10 @@ class Informer(Generic[T]):
         async with asyncio.TaskGroup() as tasks:
             for reflector in self._reflectors.values():
                 tasks.create_task(reflector.wait_current())
+
+    def lost(self) -> Mapping[Overflow, int]:
+        """How many events the watches of readers have dropped or folded, or how many closed, so far."""
+        return self._target.lost()
 
     def refused(self) -> list[str]:
         """The names of the cached objects that their model refused when they were read (C10)."""
