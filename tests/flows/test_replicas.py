@@ -98,4 +98,6 @@ def test_an_operator_with_a_checkpoint_comes_back_without_a_list(tmp_path: Path)
                 asked.append(len([record for record in lists if not record.name and not record.namespace]))
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(20) == 0
-        assert asked == [1, 0]
+            assert list((tmp_path / "kept").glob("*.checkpoint"))
+        # The second life asks for the present version, by a list of one object; had it listed, there would be two.
+        assert asked == [1, 1]

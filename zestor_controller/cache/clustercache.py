@@ -28,7 +28,7 @@ from zestor_controller.client import Client
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind, Unstructured, checked_namespaces, kind_of
-from zestor_controller.store import MemoryStore
+from zestor_controller.store import MemoryStore, Overflow
 
 __all__ = ["BlockingClusterCache", "ClusterCache"]
 
@@ -84,6 +84,7 @@ class ClusterCache:
         self._observed: ObservedClient | None = None
         self._store = MemoryStore()
         self._informers: dict[tuple[Hashable, ...], Informer[Any]] = {}
+        self._lost: dict[tuple[str, Overflow], int] = {}  # what has been counted
         self._by_kind: dict[tuple[str, str], list[Informer[Any]]] = {}
         self._stack = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
@@ -351,6 +352,10 @@ class ClusterCache:
         metrics.cache_objects.labels(name).set(sum(len(one.lister) for one in informers))
         metrics.cache_bytes.labels(name).set(sum(one.bytes for one in informers))
         metrics.invalid_objects.labels(name).set(sum(len(one.refused()) for one in informers))
+        for policy in Overflow:
+            lost = sum(one.lost()[policy] for one in informers)
+            metrics.watch_dropped.labels(name, policy.value.lower()).inc(lost - self._lost.get((name, policy), 0))
+            self._lost[name, policy] = lost
 
 
 class BlockingClusterCache:

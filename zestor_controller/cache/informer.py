@@ -168,6 +168,10 @@ class Informer(Generic[T]):
             for reflector in self._reflectors.values():
                 tasks.create_task(reflector.wait_current())
 
+    def lost(self) -> Mapping[Overflow, int]:
+        """How many events the watches of readers have dropped or folded, or how many closed, so far."""
+        return self._target.lost()
+
     def refused(self) -> list[str]:
         """The names of the cached objects that their model refused when they were read (C10)."""
         found = self._codec.refused
