@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import json
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,8 +18,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
 from pydantic import (
     UUID4,
     AfterValidator,
@@ -38,7 +35,6 @@ from pydantic import (
     RootModel,
     StrictInt,
     StringConstraints,
-    TypeAdapter,
 )
 
 from zestor_controller import CustomResource, Duration, Spec, Status
@@ -46,10 +42,8 @@ from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.crd import crd_for
-from zestor_controller.crd.structural import structural_schema
 from zestor_controller.errors import Invalid, NotFound
 from zestor_controller.objects import ListMap, kind_of
-from zestor_controller.schema.formats import checker
 
 
 class Colour(enum.Enum):
@@ -327,33 +321,3 @@ async def test_what_a_crd_lets_in_the_model_reads_and_sends_unchanged(name: str)
                 assert CASES[name].default is not ..., "null was dropped"
                 assert found.spec == model().spec
     assert let_in > 0, "no value of the pool is one of this kind"
-
-
-_DAY = "[0-9]{4}-[01][0-9]-[0-3][0-9]"
-TEXTS = {
-    "datetime": _DAY + r"[Tt][0-2][0-9]:[0-5][0-9]:[0-6][0-9](.[0-9]{1,12})?([Zz]|[+-][0-9]{2}:[0-9]{2})(t.{0,2})?",
-    "date": _DAY,
-    **dict.fromkeys(
-        ("time", "duration", "uuid", "uuid of a version", "IPv4 address", "IPv6 address", "IPv4 interface"), ""
-    ),
-    **dict.fromkeys(("IPv6 interface", "base64 for urls"), ""),
-    "url": r"[a-z]{1,5}://[A-Za-z0-9.:/?#%@_-]{1,12}",
-    "http url": r"https?://[A-Za-z0-9.:/?#%@_-]{1,12}",
-}
-"""Texts to try for a kind of field; those of its pattern where nothing is given."""
-
-
-@pytest.mark.parametrize("name", TEXTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_every_text_that_a_crd_lets_in_is_read(name: str, data: st.DataObject) -> None:
-    spec: Any = model_of(name, CASES[name]).model_fields["spec"].annotation
-    schema = structural_schema(spec, "spec")["properties"]["value"]
-    texts = st.from_regex(re.compile(TEXTS[name] or schema["pattern"], re.ASCII), fullmatch=True)
-    fits = checker(schema["format"]) if "format" in schema else None
-    text = data.draw(texts)
-    assume(len(text) <= schema.get("maxLength", len(text)))
-    assume(re.search(schema["pattern"], text) is not None and not text.endswith("\n"))
-    assume(fits is None or fits(text))
-
-    TypeAdapter(CASES[name].annotation).validate_python(text)
