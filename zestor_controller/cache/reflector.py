@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, Generic, TypeVar
@@ -351,12 +353,9 @@ class Reflector(Generic[T]):
         reading = Reading(self, state.version)
         end = "closed"
         opened = False
-        proving: asyncio.TimerHandle | None = None
-        checking: asyncio.Task[None] | None = None
-        if not resuming and started - self._pages.asked_at >= SHORT_WATCH_S:
-            checking = loop.create_task(self._check(state.version), name=f"check {self.kind.store_name}")
         try:
             async with (
+                self._checking(state.version),
                 asyncio.timeout(EVIDENCE_S if resuming else seconds + self.timing.margin) as deadline,
                 self.fresh.watching(deadline),
                 self.client.stream_lines(
@@ -367,22 +366,8 @@ class Reflector(Generic[T]):
                 ) as batches,
             ):
                 opened = True
-                if self._refused or resuming:
-                    proving = loop.call_later(SHORT_WATCH_S, self._proved)
-                else:
-                    self._live()
-                while True:
-                    try:
-                        async with asyncio.timeout(self.timing.idle):
-                            lines = await anext(batches)
-                    except StopAsyncIteration:
-                        break
-                    self.status.last_line = loop.time()
-                    await reading.take(lines)
-                    self._accept()
-                    if reading.skipped and end != "skipped":
-                        end = "skipped"
-                        deadline.reschedule(min(started + seconds, loop.time() + SKIPPED_S))
+                await self._follow(batches, reading, deadline, started + seconds)
+                end = "skipped" if reading.skipped else "closed"
         except TimeoutError:
             if not opened and not resuming and not self.fresh.interrupted:
                 end = "no_answer"
@@ -396,11 +381,6 @@ class Reflector(Generic[T]):
             end = "reset"
             return Failed(error, reading.version, reading.lines, reading.skipped, loop.time() - started)
         finally:
-            if proving is not None:
-                proving.cancel()
-            if checking is not None:
-                checking.cancel()
-                await asyncio.wait({checking})
             if end == "closed" and loop.time() - started >= seconds - 1:
                 end = "server_timeout"
             elif end == "closed" and not reading.lines and loop.time() - started < 1:
@@ -414,6 +394,48 @@ class Reflector(Generic[T]):
             own=end == "renewed",
             unconfirmed=not self.status.synced and not reading.lines,
         )
+
+    async def _follow(
+        self, batches: AsyncIterator[list[bytes]], reading: Reading, deadline: asyncio.Timeout, until: float
+    ) -> None:
+        """Take in what an open watch brings, to its end."""
+        loop = asyncio.get_running_loop()
+        proving: asyncio.TimerHandle | None = None
+        if self._refused or not self.status.synced:
+            proving = loop.call_later(SHORT_WATCH_S, self._proved)
+        else:
+            self._live()
+        hurried = False
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(self.timing.idle):
+                        lines = await anext(batches)
+                except StopAsyncIteration:
+                    return
+                self.status.last_line = loop.time()
+                await reading.take(lines)
+                self._accept()
+                if reading.skipped and not hurried:
+                    hurried = True
+                    deadline.reschedule(min(until, loop.time() + SKIPPED_S))
+        finally:
+            if proving is not None:
+                proving.cancel()
+
+    @asynccontextmanager
+    async def _checking(self, version: str) -> AsyncIterator[None]:
+        """Beside a watch, see whether the server has been restored; not when it has told its version just now."""
+        loop = asyncio.get_running_loop()
+        if not self.status.synced or loop.time() - self._pages.asked_at < SHORT_WATCH_S:
+            yield
+            return
+        checking = loop.create_task(self._check(version), name=f"check {self.kind.store_name}")
+        try:
+            yield
+        finally:
+            checking.cancel()
+            await asyncio.wait({checking})
 
     # Telling
 
