@@ -9,7 +9,6 @@ Source: pkg/registry/core/pod/storage (storage.go, eviction.go), pkg/registry/co
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -19,12 +18,12 @@ from zestor_controller.apiserver.builtin import bind, evict
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json
+from zestor_controller.apiserver.deleteoptions import DeleteOptions, validated
 from zestor_controller.apiserver.deleting import Deleter
 from zestor_controller.apiserver.options import write_options
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.status import Failure, bad_request, conflict, invalid, not_found, status_body, success
 from zestor_controller.apiserver.storage import Storage, Version
-from zestor_controller.http import HttpRequest
 from zestor_controller.schema.fielderror import invalid as wrong
 
 __all__ = ["add_pod_actions"]
@@ -67,13 +66,13 @@ def add_pod_actions(registry: Registry, storage: Storage, deleter: Deleter, now:
         if len(guards) > 1:
             # kube-apiserver returns this failure with the HTTP status of a success.
             return Reply(201, status_body(500, _MANY_BUDGETS), shaped=True)
-        deletion = _deletion(call, options, dry)
-        deleter.delete(replace(deletion, query={"dryRun": "All"}))  # what cannot be deleted costs no budget
+        deletion, deleting = _deletion(call), _deletion_options(options)
+        deleter.remove(deletion, replace(deleting, dry_run=True))  # what cannot be deleted costs no budget
         if not dry:
             if used is not None:
                 storage.write(BUDGETS, namespace, used["metadata"]["name"], used)
             storage.write(PODS, namespace, name, _doomed(present.copy(), now()))
-            deleter.delete(deletion)
+            deleter.remove(deletion, deleting)
         return _done()
 
     def log(call: Call) -> Reply:
@@ -170,17 +169,21 @@ def _agreed_dry_run(call: Call, options: Mapping[str, Any]) -> bool:
     return bool(asked or body)
 
 
-def _deletion(call: Call, options: Json, dry: bool) -> Call:
-    """The DELETE that an eviction comes to; the versions of its preconditions have been compared already."""
+def _deletion(call: Call) -> Call:
+    """The DELETE that an eviction comes to."""
+    return replace(call, info=replace(call.info, verb="delete", subresource=""), subresource=None)
+
+
+def _deletion_options(options: Json) -> DeleteOptions:
+    """How an eviction deletes; the versions of its preconditions have been compared already.
+
+    Raises:
+        Failure: 422 for options that are not valid.
+    """
     body = {name: value for name, value in options.items() if name != "dryRun"}
     if "preconditions" in body:
         body["preconditions"] = {name: value for name, value in body["preconditions"].items() if name == "uid"}
-    info = replace(call.info, verb="delete", subresource="")
-    headers = {**call.request.headers, "content-type": "application/json"}
-    path = call.request.path.removesuffix("/eviction")
-    query = [("dryRun", "All")] if dry else []
-    request = HttpRequest("DELETE", path, query, headers, json.dumps(body).encode())
-    return replace(call, request=request, info=info, query=dict(query), subresource=None)
+    return validated(body)
 
 
 def _doomed(pod: Json, now: str) -> Json:

@@ -354,7 +354,7 @@ class ClusterCache:
         metrics.invalid_objects.labels(name).set(sum(len(one.refused()) for one in informers))
         for policy in Overflow:
             lost = sum(one.lost()[policy] for one in informers)
-            metrics.watch_dropped.labels(name, policy.value.lower()).inc(lost - self._lost.get((name, policy), 0))
+            metrics.watch_dropped.labels(name, policy.value).inc(lost - self._lost.get((name, policy), 0))
             self._lost[name, policy] = lost
 
 

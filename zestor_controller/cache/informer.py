@@ -168,7 +168,7 @@ class Informer(Generic[T]):
             for reflector in self._reflectors.values():
                 tasks.create_task(reflector.wait_current())
 
-    def lost(self) -> Mapping[Overflow, int]:
+    def lost(self) -> dict[Overflow, int]:
         """How many events the watches of readers have dropped or folded, or how many closed, so far."""
         return self._target.lost()
 
@@ -217,10 +217,6 @@ class Informer(Generic[T]):
     def bytes(self) -> int:
         """How many encoded bytes are kept."""
         return sum(len(record.raw) for _, record in self._target.items())
-
-    def lost(self) -> dict[Overflow, int]:
-        """How many events the watches of the lister have dropped or folded so far, by policy."""
-        return self._target.lost()
 
     async def _supervise(self, reflector: Reflector[T]) -> None:
         backoff = Backoff(rng=self._rng, clock=asyncio.get_running_loop().time)

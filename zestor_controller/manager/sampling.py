@@ -58,10 +58,6 @@ class Sampler:
     def sample_cache(self, cache: ClusterCache) -> None:
         """The informers, and what their watches have dropped or folded."""
         cache.refresh_metrics()
-        for informer in cache.informers():
-            name = informer.kind.store_name
-            for policy, total in informer.lost().items():
-                self.count(self._metrics.watch_dropped, (name, policy.value), total, id(informer))
 
     def sample_queues(self, runners: Sequence[Runner[Any]]) -> None:
         """The depths and ages of the work queues."""
