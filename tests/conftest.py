@@ -1,8 +1,26 @@
-"""What all tests share: long suites run when they are asked for by their marker."""
+"""What all tests share: the event loop they run on, and long suites that run when they are asked for by their marker.
+
+Tests in virtual time have a loop of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
 
 import pytest
 
 LONG = ("slow", "mutation")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="the event loop of async tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--loop") == "uvloop":
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zestor_controller.cache import ClusterCache
     from zestor_controller.client import Client
     from zestor_controller.cluster import EmbeddedCluster
-    from zestor_controller.controller import BlockingContext, Context, Controller, Request, Result
+    from zestor_controller.controller import BlockingContext, Context, Controller, Request, Result, Rule
     from zestor_controller.errors import TerminalError
     from zestor_controller.manager import LeaderElection, Manager
     from zestor_controller.objects import (
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Condition,
         Conditions,
         CustomResource,
+        Duration,
         Kind,
         NamespacedName,
         Scale,
@@ -41,6 +42,7 @@ _HOMES = {
     "Context": "controller",
     "Controller": "controller",
     "CustomResource": "objects",
+    "Duration": "objects",
     "EmbeddedCluster": "cluster",
     "Kind": "objects",
     "LeaderElection": "manager",
@@ -48,6 +50,7 @@ _HOMES = {
     "NamespacedName": "objects",
     "Request": "controller",
     "Result": "controller",
+    "Rule": "controller",
     "Scale": "objects",
     "Spec": "objects",
     "Status": "objects",
@@ -65,6 +68,7 @@ __all__ = [
     "Context",
     "Controller",
     "CustomResource",
+    "Duration",
     "EmbeddedCluster",
     "Kind",
     "LeaderElection",
@@ -72,6 +76,7 @@ __all__ = [
     "NamespacedName",
     "Request",
     "Result",
+    "Rule",
     "Scale",
     "Spec",
     "Status",

@@ -5,7 +5,7 @@
     ZestorError
     ├── ApiError                 a server answered, and the answer is a failure
     │   ├── BadRequest           400
-    │   ├── Unauthorized         401  who are you?
+    │   ├── Unauthorized         401  the credential is not accepted
     │   ├── Forbidden            403  known, but not allowed
     │   ├── NotFound             404
     │   ├── MethodNotAllowed     405
@@ -24,7 +24,7 @@
     │   ├── WatchOverflow        a watch with the CLOSE policy fell a buffer behind
     │   ├── KindRequired         an operation that needs a kind was given none
     │   ├── ValidationFailed     the kind's ``validate`` refused a write
-    │   └── InvalidObject        a stored object does not decode to its model
+    │   └── InvalidObject        an object, stored or read, does not decode to its model
     ├── TerminalError            a reconcile that must not be retried before the next change
     ├── ConfigError              the user's configuration: kubeconfig, options, operator file
     └── SchemaError              a model or schema that cannot become structural; ``path`` names the field
@@ -159,9 +159,12 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """401: the credential is missing, unknown or expired."""
+    """401: the credential is missing, unknown or expired; a grant would not help."""
 
     status = 401
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} (the server does not accept the credential: log in again, or check what it names)"
 
 
 class Forbidden(ApiError):
@@ -304,7 +307,7 @@ class ValidationFailed(StoreError):
 
 
 class InvalidObject(StoreError):
-    """A stored object does not decode to its model; it is kept raw.
+    """An object, stored or read from a server, does not decode to its model; it is kept raw.
 
     Attributes:
         kind: the kind's name.

@@ -17,7 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 __all__ = ["CONTENT_TYPE", "RESULTS", "Metrics"]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-RESULTS: Final = ("success", "error", "requeue", "requeue_after")
+RESULTS: Final = ("success", "error", "requeue_after")
 
 # Source: controller-runtime pkg/internal/controller/metrics/metrics.go
 _RECONCILE_BUCKETS: Final = (
@@ -142,6 +142,12 @@ class Metrics:
         self.list_items = Counter("zestor_list_items_total", "Objects received by lists", ["kind"], registry=r)
         self.synthetic_deletes = Counter(
             "zestor_synthetic_deletes_total", "Deletions found by a relist", ["kind"], registry=r
+        )
+        self.server_restores = Counter(
+            "zestor_server_restores_total",
+            "How often the server of a kind was found to have been restored from a backup",
+            ["kind"],
+            registry=r,
         )
         self.watch_dropped = Counter(
             "zestor_watch_dropped_total", "Events dropped or folded by full watches", ["kind", "policy"], registry=r

@@ -68,7 +68,7 @@ def outcome(program: Path) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
 
 def test_the_example_gives_the_same_answers_before_and_after_and_asks_for_nothing() -> None:
     before, asked = outcome(EXAMPLE / "before.py")
-    after, sent = outcome(EXAMPLE / "operator.py")
+    after, sent = outcome(EXAMPLE / "main.py")
     assert after == before
     assert after == {
         "blog": {"message": "published", "page": "<h1>blog</h1>"},
@@ -81,20 +81,20 @@ def test_the_example_gives_the_same_answers_before_and_after_and_asks_for_nothin
     assert asked[lists] > sent[lists]  # one of each handler; the mirror lists once
 
 
-@pytest.mark.parametrize("name", ["operator.py", "before.py"])
+@pytest.mark.parametrize("name", ["main.py", "before.py"])
 def test_the_example_says_what_the_page_of_it_says(name: str) -> None:
     assert f"[{name}]({name})" in (EXAMPLE / "README.md").read_text()
 
 
 def test_the_operator_of_the_page_reads_what_the_cluster_holds(tmp_path: Path) -> None:
     (program,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
-    (tmp_path / "operator.py").write_text(program)
+    (tmp_path / "main.py").write_text(program)
     with EmbeddedCluster() as cluster:
         for name, labels in (("settings", {}), ("one", {"team": "red"}), ("two", {"team": "red"})):
             body = {"metadata": {"name": name, "labels": labels}, "data": {"a": "1"}}
             cluster.client.create("v1/ConfigMap", body, namespace="default")
         words = "default/default: settings {'a': '1'}, team red has 2 config maps"
-        with kopf_run(tmp_path / "operator.py", cluster) as process:
+        with kopf_run(tmp_path / "main.py", cluster) as process:
             assert process.stderr is not None
             assert any(words in line for line in process.stderr)
 

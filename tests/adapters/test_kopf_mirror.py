@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -175,6 +176,54 @@ def test_an_operator_of_some_namespaces_has_to_say_them(cluster: EmbeddedCluster
     mirror(CONFIGMAP, registry=telling, namespaces=["blue"])
     with Operator(telling, **options) as operator:
         assert operator.memo.configmaps.names() == ["blue/mine"]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "shown"),
+    [
+        (["team-*"], "'team-\\*' is not the name"),
+        (["a", "!kube-*"], "'!kube-\\*' is not the name"),
+        (["team-?"], "'team-\\?' is not the name"),
+        (["a,b"], "'a,b' is not the name"),
+        ([" a"], "' a' is not the name"),
+        (["A"], "'A' is not the name"),
+        ([""], "'' is not the name"),
+        (["*", "a"], "'\\*' is not the name"),
+        ([re.compile("team-.*")], "'team-\\.\\*' is not the name"),
+        ("team-a", "is a text; give a list"),
+        ("*", "is a text; give a list"),
+        ([], "namespaces is empty"),
+    ],
+)
+def test_namespaces_that_would_mirror_nothing_are_refused_at_once(namespaces: Any, shown: str) -> None:
+    """kopf's patterns among them: mirrored as names, they would be silently empty."""
+    with pytest.raises(ConfigError, match=shown):
+        mirror(CONFIGMAP, registry=kopf.OperatorRegistry(), namespaces=namespaces)
+
+
+def test_an_operator_of_patterns_may_mirror_every_namespace(cluster: EmbeddedCluster) -> None:
+    for name in ("team-a", "other"):
+        cluster.client.create("v1/Namespace", {"metadata": {"name": name}})
+        cluster.client.create(CONFIGMAP, {"metadata": {"name": "mine"}}, namespace=name)
+    registry = registry_for(cluster)
+    mirror(CONFIGMAP, registry=registry, namespaces=["*"])
+
+    with Operator(registry, clusterwide=False, namespaces=["team-*"]) as operator:
+        assert {"team-a/mine", "other/mine"} <= set(operator.memo.configmaps.names())
+    assert operator.error is None
+
+
+def test_the_mirror_uses_a_proxy_of_the_environment_only_if_kopf_does(
+    cluster: EmbeddedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kopf's trust_env is False unless somebody sets it."""
+    monkeypatch.setenv("HTTPS_PROXY", "quic://no-such-proxy")
+    registry = registry_for(cluster)
+    mirror(CONFIGMAP, registry=registry)
+
+    with Operator(registry) as operator:
+        assert operator.memo.configmaps.names() is not None
+    assert operator.error is None
 
 
 def test_two_kinds_of_one_plural_are_refused_with_the_way_out(cluster: EmbeddedCluster) -> None:

@@ -14,7 +14,7 @@ NOW = "2020-01-01T00:00:00Z"
 POD: Json = {
     "metadata": {"name": "p", "labels": {"a": "b"}},
     "spec": {"containers": []},
-    "status": {"phase": "Running"},
+    "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
 }
 BINDING: Json = {"target": {"kind": "Node", "name": "n1"}}
 
@@ -36,7 +36,8 @@ def test_binding_assigns_the_pod_and_says_so() -> None:
     before = copy.deepcopy(POD)
     bound = bind(POD, BINDING, NOW)
     assert bound["spec"]["nodeName"] == "n1"
-    assert [(each["type"], each["status"]) for each in bound["status"]["conditions"]] == [("PodScheduled", "True")]
+    conditions = {each["type"]: each["status"] for each in bound["status"]["conditions"]}
+    assert conditions == {"Ready": "True", "PodScheduled": "True"}
     assert before == POD
 
 
@@ -54,27 +55,52 @@ def test_a_binding_names_a_node(target: Json) -> None:
 
 
 def test_an_eviction_uses_up_the_budget_that_guards_the_pod() -> None:
-    used = evict(POD, [budget(allowed=2)], NOW)
+    names, used = evict(POD, [budget(allowed=2)], NOW)
+    assert names == ["b"]
     assert used is not None
     assert (used["status"]["disruptionsAllowed"], used["status"]["disruptedPods"]) == (1, {"p": NOW})
 
 
 def test_pods_that_no_budget_guards_are_evicted_freely() -> None:
     other = {**budget(allowed=0), "spec": {"selector": {"matchLabels": {"a": "c"}}}}
-    assert evict(POD, [other], NOW) is None
-    assert evict({**POD, "status": {"phase": "Failed"}}, [budget(allowed=0)], NOW) is None
+    everything = {**budget(allowed=0), "spec": {"selector": {}}}
+    assert evict(POD, [other, everything], NOW) == ([], None)
+    for phase in ("Failed", "Succeeded", "Pending"):
+        assert evict({**POD, "status": {"phase": phase}}, [budget(allowed=0)], NOW) == ([], None)
+
+
+def test_an_unhealthy_pod_is_evicted_while_enough_are_healthy_or_when_the_budget_says_so() -> None:
+    sick = {**POD, "status": {"phase": "Running"}}
+    assert evict(sick, [budget(allowed=0)], NOW) == (["b"], None)
+    short = budget(allowed=0)
+    short["status"]["currentHealthy"] = 0
+    with pytest.raises(Failure, match="violate the pod's disruption budget"):
+        evict(sick, [short], NOW)
+    short["spec"]["unhealthyPodEvictionPolicy"] = "AlwaysAllow"
+    assert evict(sick, [short], NOW) == (["b"], None)
+
+
+def test_several_budgets_of_one_pod_are_named() -> None:
+    assert evict(POD, [budget("b"), budget("c")], NOW) == (["b", "c"], None)
 
 
 @pytest.mark.parametrize(
-    ("budgets", "code", "cause"),
+    ("spent", "code", "cause"),
     [
-        ([budget(allowed=0)], 429, "The disruption budget b needs 1 healthy pods and has 1 currently"),
-        ([budget(observed=0)], 429, "The disruption budget b is still being processed by the server."),
-        ([budget("b"), budget("c")], 500, "This pod has more than one PodDisruptionBudget"),
+        (budget(allowed=0), 429, "The disruption budget b needs 1 healthy pods and has 1 currently"),
+        (budget(observed=0), 429, "The disruption budget b is still being processed by the server."),
+        (budget(allowed=-1), 403, ""),
     ],
 )
-def test_a_spent_budget_refuses_the_eviction(budgets: list[Json], code: int, cause: str) -> None:
+def test_a_spent_budget_refuses_the_eviction(spent: Json, code: int, cause: str) -> None:
     with pytest.raises(Failure) as caught:
-        evict(POD, budgets, NOW)
+        evict(POD, [spent], NOW)
     assert caught.value.code == code
-    assert caught.value.body["details"]["causes"][0]["message"].startswith(cause)
+    if cause:
+        assert caught.value.body["details"]["causes"] == [{"reason": "DisruptionBudget", "message": cause}]
+
+
+def test_a_pod_that_waits_for_a_gate_is_not_bound() -> None:
+    gated = {**POD, "spec": {"containers": [], "schedulingGates": [{"name": "g"}]}}
+    with pytest.raises(Failure, match=r"non-empty \.spec\.schedulingGates"):
+        bind(gated, BINDING, NOW)

@@ -76,3 +76,41 @@ def test_fields_are_those_of_the_kind():
     assert not selection.matches({"metadata": {"name": "a"}, "spec": {"nodeName": "n1"}})
     with pytest.raises(Failure, match=r'"spec\.nodeName" is not a known field selector'):
         parse_selection({"fieldSelector": "spec.nodeName=n1"}, MAPS)
+
+
+@pytest.mark.parametrize(
+    ("selector", "name"),
+    [
+        (r"metadata.name=a\,b", "a,b"),
+        (r"metadata.name=a\=b", "a=b"),
+        (r"metadata.name=a\\,metadata.namespace!=x", "a\\"),
+        ("metadata.name==b", "b"),
+        (",metadata.name=b,", "b"),
+    ],
+)
+def test_a_field_selectors_escapes_are_taken_off_its_value(selector, name):
+    selection = parse_selection({"fieldSelector": selector}, MAPS)
+
+    assert selection.name == name
+    assert selection.matches({"metadata": {"name": name, "namespace": "default"}})
+    assert not selection.matches({"metadata": {"name": "other", "namespace": "default"}})
+
+
+@pytest.mark.parametrize(
+    ("selector", "message"),
+    [
+        (r"metadata.name=\a", r"invalid field selector: invalid escape sequence: \a"),
+        ("metadata.name=a\\", "invalid field selector: invalid escape sequence: \\"),
+        ("metadata.name=a=b", "invalid field selector: unescaped character in value: 61"),
+        ("metadata.name===b", "invalid field selector: unescaped character in value: 61"),
+        (
+            " metadata.name=a",
+            '" metadata.name" is not a known field selector: only "metadata.name", "metadata.namespace"',
+        ),
+        ("a,metadata.name=b", "invalid selector: 'a,metadata.name=b'; can't understand 'a'"),
+    ],
+)
+def test_a_field_selector_that_cannot_be_parsed_is_refused_as_by_the_server(selector, message):
+    with pytest.raises(Failure) as refused:
+        parse_selection({"fieldSelector": selector}, MAPS)
+    assert (refused.value.code, str(refused.value)) == (400, message)

@@ -1,4 +1,4 @@
-"""Nobody grants what they have not: roles, bindings, `escalate`, `bind`."""
+"""The privilege escalation check: roles, bindings, `escalate`, `bind`, aggregation."""
 
 from __future__ import annotations
 
@@ -80,3 +80,58 @@ async def test_who_may_escalate_may_grant_anything(clients: tuple[Client, Client
     await admin.patch(ROLE, "own", MergePatch(rules(HELD, MANAGE, may)), namespace="default")
     everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
     await bob.create(ROLE, {"metadata": {"name": "all"}, **rules(everything)}, namespace="default")
+
+
+async def test_the_right_to_escalate_certain_roles_does_not_cover_a_new_one(clients: tuple[Client, Client]) -> None:
+    """A create is authorized without a name, as by the server itself."""
+    admin, bob = clients
+    escalate = {"apiGroups": [GROUP], "resources": ["roles"], "verbs": ["escalate"], "resourceNames": ["more"]}
+    await admin.patch(ROLE, "own", MergePatch(rules(HELD, MANAGE, escalate)), namespace="default")
+    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+
+    with pytest.raises(Forbidden):
+        await bob.create(ROLE, {"metadata": {"name": "more"}, **rules(secrets)}, namespace="default")
+    await bob.create(ROLE, {"metadata": {"name": "more"}, **rules(HELD)}, namespace="default")
+    await bob.patch(ROLE, "more", MergePatch(rules(secrets)), namespace="default")
+
+
+async def test_labels_of_a_role_with_more_rights_are_not_changed_for_they_can_aggregate_it(
+    clients: tuple[Client, Client],
+) -> None:
+    admin, bob = clients
+    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    await admin.create(ROLE, {"metadata": {"name": "more"}, **rules(secrets)}, namespace="default")
+
+    with pytest.raises(Forbidden, match="secrets"):
+        await bob.patch(ROLE, "more", MergePatch({"metadata": {"labels": {"a": "b"}}}), namespace="default")
+    collected = {"metadata": {"finalizers": ["example.org/a"]}}
+    await bob.patch(ROLE, "more", MergePatch(collected), namespace="default")
+
+
+async def test_a_role_that_aggregates_others_is_written_by_one_who_holds_everything(
+    clients: tuple[Client, Client],
+) -> None:
+    admin, bob = clients
+    cluster_role, cluster_binding = f"{GROUP}/v1/ClusterRole", f"{GROUP}/v1/ClusterRoleBinding"
+    manage = {"apiGroups": [GROUP], "resources": ["clusterroles"], "verbs": ["create", "patch"]}
+    await admin.create(cluster_role, {"metadata": {"name": "own"}, **rules(manage)})
+    await admin.create(cluster_binding, binding("own", "own", "ClusterRole"))
+    everything = {"aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}}
+
+    with pytest.raises(Forbidden, match="must have cluster-admin privileges to use the aggregationRule"):
+        await bob.create(cluster_role, {"metadata": {"name": "all"}, "rules": [], **everything})
+    await admin.create(cluster_role, {"metadata": {"name": "all"}, "rules": [], **everything})
+    with pytest.raises(Forbidden, match="aggregationRule"):
+        await bob.patch(cluster_role, "all", MergePatch({"aggregationRule": None}))
+
+
+async def test_all_scales_cover_the_scale_of_one_kind(clients: tuple[Client, Client]) -> None:
+    admin, bob = clients
+    scales = {"apiGroups": ["apps"], "resources": ["*/scale"], "verbs": ["get"]}
+    await admin.patch(ROLE, "own", MergePatch(rules(HELD, MANAGE, scales)), namespace="default")
+    one = {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["get"]}
+
+    await bob.create(ROLE, {"metadata": {"name": "scaler"}, **rules(one)}, namespace="default")
+    wider = {**one, "resources": ["deployments"]}
+    with pytest.raises(Forbidden):
+        await bob.create(ROLE, {"metadata": {"name": "wider"}, **rules(wider)}, namespace="default")

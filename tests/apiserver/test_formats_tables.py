@@ -269,7 +269,7 @@ def test_the_openapi_index_leads_to_documents_that_are_kept_by_hash(server):
     assert server.get(path, query=[("hash", "00")]).header("location") == address
     assert server.get("/openapi/v3/apis/nosuch/v1").status == 404
     assert server.get(path, accept="application/yaml").status == 406
-    assert server.get("/openapi/v2").status == 404
+    assert server.get("/openapi/v1").status == 404
 
 
 def references(value):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +23,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zestor_controller import Client
+from zestor_controller.apiserver import ApiServer
+from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.apiserver.journal import FileJournal
-from zestor_controller.apiserver.storage import Storage
+from zestor_controller.apiserver.storage import Change, Storage, WriteFailed
+from zestor_controller.client import MemoryTransport
 from zestor_controller.crd import crd_for
-from zestor_controller.errors import ConfigError, Gone
+from zestor_controller.errors import ApiError, ConfigError, Gone
 from zestor_controller.http import HttpRequest
 from zestor_controller.objects import CustomResource, MergePatch, Spec, Status
+from zestor_controller.testing.clock import run_virtual
 from zestor_controller.testing.processes import ApiServerProcess, zestor
 
 CONFIGMAP = "v1/ConfigMap"
@@ -152,7 +161,7 @@ def test_damage_in_the_middle_is_refused_and_the_byte_is_named(tmp_path: Path) -
     data = bytearray((tmp_path / "journal").read_bytes())
     data[sizes[1] + 12] ^= 0xFF
     (tmp_path / "journal").write_bytes(bytes(data))
-    with pytest.raises(ConfigError, match=rf"journal: is damaged at byte {sizes[1]}; "):
+    with pytest.raises(ConfigError, match=rf"journal: is damaged at byte {sizes[1]}: "):
         opened(tmp_path)
 
 
@@ -170,6 +179,229 @@ def test_a4_a_snapshot_that_fails_loses_no_write(tmp_path: Path, caplog: pytest.
     (tmp_path / "snapshot.new").rmdir()
     _, storage = opened(tmp_path)
     assert (contents(storage), storage.revision) == (before, revision)
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file of this process grows beyond a size: a write that would is cut short, then fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a4_a_write_that_fails_half_way_is_cut_off_and_the_next_ones_are_read_back(tmp_path: Path) -> None:
+    _, storage = opened(tmp_path)
+    put(storage, "before", 1)
+    size = os.path.getsize(tmp_path / "journal")
+    large = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "large"}, "data": {"a": "x" * 1000}}
+
+    with full_disk(size + 300), pytest.raises(WriteFailed, match="File too large"):
+        storage.write(KEY, "default", "large", large)
+
+    assert os.path.getsize(tmp_path / "journal") == size
+    assert storage.table(KEY).get("default", "large") is None
+    put(storage, "after", 2)
+    expected = contents(storage)
+    assert sorted(expected) == ["default/after", "default/before"]
+    assert contents(opened(tmp_path)[1]) == expected
+
+
+def test_a_server_starts_on_a_full_disk_serves_what_it_has_and_refuses_writes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = contents_after(tmp_path, 3)
+
+    with full_disk(0):
+        _, storage = opened(tmp_path)
+        assert contents(storage) == before
+        assert "no snapshot can be written" in caplog.text
+        with pytest.raises(WriteFailed, match="File too large"):
+            put(storage, "more", 1)
+    put(storage, "more", 1)  # there is space again
+    assert sorted(contents(opened(tmp_path)[1])) == sorted([*before, "default/more"])
+
+
+def test_a_new_folder_on_a_full_disk_is_named(tmp_path: Path) -> None:
+    with full_disk(0), pytest.raises(ConfigError, match=r"a new folder cannot be written: File too large"):
+        opened(tmp_path / "data")
+    assert contents_after(tmp_path / "data", 1)
+
+
+async def test_a_write_that_cannot_be_stored_is_a_clear_error_and_leaves_the_object(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path)
+    OPEN.append(journal)
+    api = ApiServer(TokenAuthenticator({"t": ADMINISTRATOR}), journal=journal)
+    client = Client(MemoryTransport(api, {"Authorization": "Bearer t"}))
+    body = {"metadata": {"name": "a"}, "data": {"a": "1"}}
+    made = await client.create(CONFIGMAP, body, namespace="default")
+
+    with full_disk(0):
+        with pytest.raises(ApiError, match="could not be stored, and nothing has changed: File too large") as caught:
+            await client.patch(CONFIGMAP, "a", MergePatch({"data": {"a": "2"}}), namespace="default")
+        assert caught.value.status == 500
+        assert await client.get(CONFIGMAP, "a", namespace="default") == made
+    await client.patch(CONFIGMAP, "a", MergePatch({"data": {"a": "3"}}), namespace="default")
+
+
+class Disk:
+    """A journal that takes a number of records, and then no more until there is space."""
+
+    def __init__(self) -> None:
+        self.space = 1000
+
+    def restore(self, storage: Storage) -> None:
+        pass
+
+    def append(self, storage: tuple[str, str], change: Change) -> None:
+        if not self.space:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.space -= 1
+
+
+def test_a_definition_whose_status_could_not_be_stored_is_served_once_there_is_space() -> None:
+    async def scenario() -> None:
+        disk = Disk()
+        api = ApiServer(TokenAuthenticator({"t": ADMINISTRATOR}), journal=disk)  # type: ignore[arg-type]
+        client = Client(MemoryTransport(api, {"Authorization": "Bearer t"}))
+        crd = "apiextensions.k8s.io/v1/CustomResourceDefinition"
+        disk.space = 1
+        await client.create(crd_for(Thing))
+        await asyncio.sleep(60)
+        found = await client.get(crd, "things.keep.example.org")
+        assert not (found.get("status") or {}).get("conditions")
+        disk.space = 10
+        await client.wait_for(crd, "things.keep.example.org", "Established")
+
+    run_virtual(scenario())
+
+
+def contents_after(folder: Path, count: int) -> dict[str, Any]:
+    """What a folder holds once some objects were put there."""
+    _, storage = opened(folder)
+    for number in range(count):
+        put(storage, f"n{number}", number)
+    return contents(storage)
+
+
+@pytest.mark.parametrize("name", ["journal", "snapshot"])
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "does not begin as a file of zestor does"),
+        (b"hello world, this is no journal! " * 10, "does not begin as a file of zestor does"),
+        (bytes(4096), "does not begin as a file of zestor does"),
+        (b"SQLite format 3\0" + bytes(100), "does not begin as a file of zestor does"),
+        (b"\x00\x00\x00\x03\xe5\x8b\xa5\xc2abc", "does not begin as a file of zestor does"),
+    ],
+)
+def test_a_foreign_file_is_refused_by_name_and_left_as_it_is(
+    name: str, content: bytes, why: str, tmp_path: Path
+) -> None:
+    contents_after(tmp_path, 3)
+    (tmp_path / name).write_bytes(content)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with pytest.raises(ConfigError, match=rf"{name}: {why}"):
+        opened(tmp_path)
+
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_foreign_journal_in_a_folder_without_a_snapshot_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("notes of mine")
+
+    with pytest.raises(ConfigError, match="belongs to another program"):
+        opened(tmp_path)
+
+    assert (tmp_path / "journal").read_text() == "notes of mine"
+
+
+def test_files_of_other_formats_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    contents_after(tmp_path, 1)
+    data = (tmp_path / "snapshot").read_bytes()
+    (tmp_path / "snapshot").write_bytes(data[:15] + b"\x03" + data[16:])
+    with pytest.raises(ConfigError, match="snapshot: has format 3 where this version of zestor writes 2"):
+        opened(tmp_path)
+
+    body = b"\x92\x01\x05"  # what the first format began with: length, checksum, [format, revision]
+    first = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + body
+    (tmp_path / "snapshot").write_bytes(first)
+    with pytest.raises(ConfigError, match="snapshot: was written by an earlier version of zestor"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["journal", "snapshot"])
+def test_a_file_that_is_missing_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    contents_after(tmp_path, 2)
+    contents_after(tmp_path, 2)
+    (tmp_path / name).unlink()
+
+    with pytest.raises(ConfigError, match=rf"{name}: is damaged at byte 0: it is missing"):
+        opened(tmp_path)
+
+
+def test_an_older_snapshot_beside_a_newer_journal_is_refused(tmp_path: Path) -> None:
+    contents_after(tmp_path, 2)
+    opened(tmp_path)
+    old = (tmp_path / "snapshot").read_bytes()
+    contents_after(tmp_path, 3)
+    opened(tmp_path)
+    put(opened(tmp_path)[1], "x", 7)
+    (tmp_path / "snapshot").write_bytes(old)
+
+    with pytest.raises(ConfigError, match="snapshot: is damaged at byte 0: it is older than the journal"):
+        opened(tmp_path)
+
+
+DAMAGE = st.tuples(
+    st.sampled_from(["journal", "snapshot"]),
+    st.sampled_from(["flip", "cut", "zeros", "insert", "append"]),
+    st.floats(0, 1, exclude_max=True),
+    st.integers(0, 7),
+)
+
+
+@given(damage=DAMAGE)
+@settings(max_examples=150, deadline=None)
+def test_a4_damage_anywhere_loses_nothing_that_was_acknowledged_or_is_refused(
+    damage: tuple[str, str, float, int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    name, how, place, bit = damage
+    folder = tmp_path_factory.mktemp("damaged")
+    contents_after(folder, 2)
+    before = contents_after(folder, 4)
+    data = bytearray((folder / name).read_bytes())
+    at = int(place * len(data))
+    if how == "flip":
+        data[at] ^= 1 << bit
+    elif how == "cut":
+        del data[at:]
+    elif how == "zeros":
+        data[at : at + 16] = bytes(len(data[at : at + 16]))
+    elif how == "insert":
+        data[at:at] = b"x"
+    else:
+        data += b"\0" * (bit + 1)
+    changed = bytes(data) != (folder / name).read_bytes()
+    (folder / name).write_bytes(bytes(data))
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    refusal, found = "", before
+    try:
+        found = contents(opened(folder)[1])
+    except ConfigError as error:
+        refusal = str(error)
+
+    if refusal:
+        assert changed
+        assert str(folder / name) in refusal
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+    else:
+        assert found == before
+        assert not changed or (name, how) == ("journal", "append")
 
 
 OPEN: list[FileJournal] = []
@@ -225,10 +457,10 @@ def test_a4_what_is_read_back_is_what_was_written_whatever_part_of_the_last_reco
             _, storage = opened(folder)
             assert (contents(storage), storage.revision) == (before, revision)
     before, revision = contents(storage), storage.revision
-    whole = os.path.getsize(folder / "journal")
+    whole = (folder / "journal").read_bytes()
     put(storage, "last", 1)
-    with open(folder / "journal", "r+b") as file:  # the process ended while it wrote
-        file.truncate(max(whole, os.path.getsize(folder / "journal") - torn))
+    record = (folder / "journal").read_bytes()[len(whole) :]
+    (folder / "journal").write_bytes(whole + record[:-torn])  # the process ended while it wrote
     _, storage = opened(folder)
     assert (contents(storage), storage.revision) == (before, revision)
     put(storage, "next", 2)

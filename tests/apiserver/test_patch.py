@@ -261,3 +261,40 @@ def test_a_text_has_what_was_gone_through_sorted_and_the_rest_in_the_types_order
 @given(OBJECTS)
 def test_a_text_is_the_documents_json(document: Any) -> None:
     assert json.loads(text(document, {}, UNTYPED)) == document
+
+
+@pytest.mark.parametrize(
+    ("operation", "wanted"),
+    [
+        ({"op": "add", "path": "/l/2", "value": 9}, [0, 1, 9]),
+        ({"op": "add", "path": "/l/-", "value": 9}, [0, 1, 9]),
+        ({"op": "add", "path": "/l/3", "value": 9}, None),
+        ({"op": "add", "path": "/l/-1", "value": 9}, [0, 1, 9]),
+        ({"op": "add", "path": "/l/-3", "value": 9}, [9, 0, 1]),
+        ({"op": "add", "path": "/l/-4", "value": 9}, None),
+        ({"op": "replace", "path": "/l/1", "value": 9}, [0, 9]),
+        ({"op": "replace", "path": "/l/2", "value": 9}, None),
+        ({"op": "replace", "path": "/l/-", "value": 9}, None),
+        ({"op": "replace", "path": "/l/-2", "value": 9}, [9, 1]),
+        ({"op": "replace", "path": "/l/-3", "value": 9}, None),
+        ({"op": "remove", "path": "/l/1"}, [0]),
+        ({"op": "remove", "path": "/l/2"}, None),
+        ({"op": "remove", "path": "/l/-1"}, [0]),
+        ({"op": "remove", "path": "/l/-3"}, None),
+        ({"op": "test", "path": "/l/1", "value": 1}, [0, 1]),
+        ({"op": "test", "path": "/l/2", "value": None}, None),
+        ({"op": "copy", "from": "/l/2", "path": "/l/0"}, None),
+        ({"op": "move", "from": "/l/1", "path": "/l/0"}, [1, 0]),
+        ({"op": "move", "from": "/l/1", "path": "/l/2"}, None),
+        ({"op": "add", "path": "/l/" + "9" * 5000, "value": 9}, None),
+        ({"op": "add", "path": "/l/٣", "value": 9}, None),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_an_index_beyond_the_end_of_a_list_does_not_apply(operation, wanted):
+    if wanted is None:
+        with pytest.raises(Failure) as raised:
+            json_patch({"l": [0, 1]}, [operation])
+        assert raised.value.code == 422
+    else:
+        assert json_patch({"l": [0, 1]}, [operation]) == {"l": wanted}

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.storage import ADDED, DELETED, MODIFIED, Storage
+from zestor_controller.apiserver.history import MAX_BYTES, History
+from zestor_controller.apiserver.storage import ADDED, DELETED, MAX_OBJECT, MODIFIED, ObjectTooLarge, Storage
 
 TABLE = ("", "things")
 
@@ -112,6 +114,78 @@ def test_history_is_bounded_without_being_asked():
         put(storage, "a", value)
     assert len(list(storage.table(TABLE).changes(0))) <= 10
     assert storage.compacted > 80
+
+
+def test_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
+    """Sixty versions of a megabyte: memory stays flat, and an old watch has expired."""
+    storage = Storage()
+    held = []
+    for value in range(200):
+        obj = {"kind": "Thing", "apiVersion": "v1", "metadata": {"name": "a"}, "value": f"{value}" + "x" * 1_000_000}
+        storage.write(TABLE, "n", "a", obj)
+        held.append(sum(len(change.version.raw) for change in storage.table(TABLE).changes(0)))
+    assert max(held) <= MAX_BYTES
+    assert 0 < storage.compacted < storage.revision
+
+
+def test_history_is_kept_for_one_to_two_intervals_of_time():
+    now = [0.0]
+    history = History(1000, age=300.0, clock=lambda: now[0])
+    due = {}
+    for revision in range(1, 21):
+        now[0] = revision * 60.0
+        due[revision] = history.add(revision, 1)
+    assert {revision: upto for revision, upto in due.items() if upto} == {10: 5, 15: 10, 20: 15}
+
+
+def test_what_is_forgotten_no_longer_counts():
+    history = History(4, size=100)
+    assert [history.add(revision, 10) for revision in range(1, 5)] == [0, 0, 0, 0]
+    history.forget(3)
+    assert [history.add(revision, 10) for revision in range(5, 8)] == [0, 0, 0]
+    assert history.add(8, 10) == 6
+    history.forget(6)
+    assert history.add(9, 1000) == 9
+
+
+def test_an_object_that_is_too_large_is_not_stored():
+    storage = Storage()
+    put(storage, "a")
+    before = storage.revision
+    obj = {"kind": "Thing", "apiVersion": "v1", "metadata": {"name": "b"}, "value": "x" * MAX_OBJECT}
+    with pytest.raises(ObjectTooLarge, match="etcdserver: request is too large"):
+        storage.write(TABLE, "n", "b", obj)
+    assert (storage.revision, len(storage.table(TABLE))) == (before, 1)
+
+
+def test_an_object_that_fits_without_its_managed_fields_is_stored_without_them():
+    """As by kube-apiserver, which tries once more."""
+    storage = Storage()
+    meta = {"name": "b", "managedFields": [{"manager": "m" * 1000}]}
+    obj = {"kind": "Thing", "apiVersion": "v1", "metadata": meta, "value": "x" * (MAX_OBJECT - 500)}
+    assert "managedFields" not in storage.write(TABLE, "n", "b", obj).obj["metadata"]
+
+
+async def test_a_channel_whose_reader_is_away_holds_a_bounded_number_of_bytes():
+    storage = Storage()
+    channel = storage.table(TABLE).watch("", asyncio.Event())
+    for value in range(100):
+        obj = {"kind": "Thing", "apiVersion": "v1", "metadata": {"name": "a"}, "value": f"{value}" + "x" * 1_000_000}
+        storage.write(TABLE, "n", "a", obj)
+    assert channel.closed
+    assert sum(len(change.version.raw) for change in channel.pending) <= MAX_BYTES + 1_000_100
+    taken = [channel.take().revision for _ in range(len(channel.pending))]
+    assert taken == sorted(taken)
+
+
+async def test_a_channel_that_is_read_is_never_closed_for_its_bytes():
+    storage = Storage()
+    channel = storage.table(TABLE).watch("", asyncio.Event())
+    for value in range(100):
+        obj = {"kind": "Thing", "apiVersion": "v1", "metadata": {"name": "a"}, "value": f"{value}" + "x" * 1_000_000}
+        storage.write(TABLE, "n", "a", obj)
+        channel.take()
+    assert not channel.closed
 
 
 async def test_a_channel_gets_the_changes_of_its_namespace_in_order():

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.contract import TypeDef
+from zestor_controller.apiserver.contract import UNTYPED, TypeDef
 from zestor_controller.apiserver.status import Failure
-from zestor_controller.apiserver.strategic import strategic_merge
+from zestor_controller.apiserver.strategic import _sorted, strategic_merge
 from zestor_controller.apiserver.typedefs import builtin, kind_message
 
 STRING = TypeDef("scalar", "string")
@@ -161,3 +161,74 @@ def test_a_patch_applied_twice_is_applied_once(document: Any, patch: Any) -> Non
 def test_an_empty_patch_and_the_document_itself_change_nothing(document: Any) -> None:
     assert strategic_merge(document, {}, ROOT) == document
     assert strategic_merge(document, document, ROOT) == document
+
+
+# Cost
+
+
+class Counted(str):
+    """A text that counts how often it is compared."""
+
+    comparisons = 0
+
+    def __eq__(self, other):
+        Counted.comparisons += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def _comparisons(size, patch_of):
+    scalar = TypeDef("scalar", scalar="string")
+    item = TypeDef("struct", fields=lambda: {"name": scalar, "value": scalar})
+    items = TypeDef("list", element=item, patch_strategy="merge", patch_merge_key="name")
+    texts = TypeDef("list", element=scalar, patch_strategy="merge")
+    typedef = TypeDef("struct", fields=lambda: {"items": items, "texts": texts})
+    names = [Counted(f"n{index}") for index in range(size)]
+    document = {"items": [{"name": name, "value": "a"} for name in names], "texts": names}
+    Counted.comparisons = 0
+    strategic_merge(document, patch_of([Counted(name) for name in names]), typedef)
+    return Counted.comparisons
+
+
+PATCHES_OF_ALL = {
+    "each item": lambda names: {"items": [{"name": name, "value": "b"} for name in names]},
+    "new items": lambda names: {"items": [{"name": Counted(f"x{name}")} for name in names]},
+    "new items first": lambda names: {
+        "items": [{"name": Counted(f"x{name}")} for name in names],
+        "$setElementOrder/items": [],
+    },
+    "backwards": lambda names: {"$setElementOrder/items": [{"name": name} for name in reversed(names)]},
+    "delete each": lambda names: {"items": [{"name": name, "$patch": "delete"} for name in names]},
+    "texts": lambda names: {"texts": [Counted(f"x{name}") for name in names]},
+    "delete texts": lambda names: {"$deleteFromPrimitiveList/texts": names},
+    "texts backwards": lambda names: {"$setElementOrder/texts": names[::-1]},
+    "retain": lambda names: {"$retainKeys": [*names, "items"], "items": []},
+}
+
+
+@pytest.mark.parametrize("patch_of", PATCHES_OF_ALL.values(), ids=PATCHES_OF_ALL)
+def test_items_are_looked_up_not_searched(patch_of):
+    few, many = (_comparisons(size, patch_of) for size in (100, 800))
+    assert many <= 16 * max(few, 100)  # a search would take 64 times as many
+
+
+@given(st.lists(st.integers(-1, 6), max_size=12))
+def test_items_without_a_place_go_where_an_insertion_sort_takes_them(places):
+    slow: list[tuple[int, int]] = []
+    for index, place in enumerate(places):
+        at = len(slow)
+        while at and (place < 0 or slow[at - 1][1] < 0 or place < slow[at - 1][1]):
+            at -= 1
+        slow.insert(at, (index, place))
+    items = [((index, place), index) for index, place in enumerate(places)]
+    fast = _sorted(items, {key: key[1] for key, _ in items if key[1] >= 0})
+    assert [index for _, index in fast] == [index for index, _ in slow]
+
+
+def test_neither_side_is_changed_and_nulls_are_dropped_from_new_values():
+    document = {"spec": {"a": {"b": 1}}}
+    patch = {"spec": {"a": {"c": None, "$retainKeys": ["b"]}, "d": {"e": None, "f": [{"g": None}]}}}
+    kept = copy.deepcopy((document, patch))
+    assert strategic_merge(document, patch, UNTYPED) == {"spec": {"a": {"b": 1}, "d": {"f": [{}]}}}
+    assert (document, patch) == kept

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from zestor_controller.objects.registry import declare
 from zestor_controller.store import Overflow
 from zestor_controller.testing.clock import run_virtual
 from zestor_controller.testing.scripted import ScriptedServer
+
+sys.path.insert(0, str(Path(__file__).parent))  # importlib mode puts no folder of tests on the path
 
 WEBSITE = "cache.test/v1/Website"
 declare(WEBSITE, "websites")

@@ -27,7 +27,8 @@ class Server:
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         if request.method == "GET" and request.path.endswith(("/configmaps", "/secrets")):
-            verb = "watch" if dict(request.query).get("watch") else "list"
+            query = dict(request.query)
+            verb = "watch" if query.get("watch") else "version" if query.get("limit") == "1" else "list"
             self.asked[verb, request.path.rpartition("/")[2]] += 1
         return await self.api.handle(request)
 

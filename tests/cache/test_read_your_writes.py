@@ -61,7 +61,7 @@ def test_c9_a_written_object_is_read_before_the_watch_brings_it(virtually):
         world.server.end_watches()
         await world.settle(5)
         assert world.versions(lister) == world.server_versions()
-        assert len(world.cache.informers()[0]._overlay) == 0
+        assert world.cache.informers()[0].pending() == 0
 
     virtually(test)
 
@@ -84,7 +84,7 @@ def test_c9_a_deleted_object_is_gone_before_the_watch_says_so(virtually):
         await world.settle(5)
         assert world.versions(lister) == world.server_versions()
         assert len(lister) == 1
-        assert len(world.cache.informers()[0]._overlay) == 0
+        assert world.cache.informers()[0].pending() == 0
 
     virtually(test)
 

@@ -121,9 +121,9 @@ def test_a_file_of_a_generated_name_that_was_not_generated_is_not_overwritten(tm
 
 
 def test_check_tells_drift_with_file_and_line(tmp_path: Path, chart: Path) -> None:
-    source = (Path(EXAMPLE) / "operator.py").read_text()
-    (tmp_path / "operator.py").write_text(source.replace("le=50", "le=60").replace('.owns("v1/Service")', ""))
-    done = call(tmp_path, "chart", "check", "operator.py", "--out", str(chart), "--output", "json", code=1)
+    source = (Path(EXAMPLE) / "main.py").read_text()
+    (tmp_path / "main.py").write_text(source.replace("le=50", "le=60").replace('.owns("v1/Service")', ""))
+    done = call(tmp_path, "chart", "check", "main.py", "--out", str(chart), "--output", "json", code=1)
     troubles = {Path(row["file"]).name: row for row in json.loads(done.stdout)}
     assert troubles.keys() == {"manager.yaml", "websites.demo.zestor.dev.yaml"}
     crd = (chart / "templates" / "crds" / "websites.demo.zestor.dev.yaml").read_text().splitlines()
@@ -132,8 +132,8 @@ def test_check_tells_drift_with_file_and_line(tmp_path: Path, chart: Path) -> No
     assert "maximum: 50" in crd[row["line"] - 1]
     assert "+" in row["diff"]
     assert "maximum: 60" in row["diff"]
-    call(tmp_path, "chart", "sync", "operator.py", "--out", str(chart))
-    call(tmp_path, "chart", "check", "operator.py", "--out", str(chart))
+    call(tmp_path, "chart", "sync", "main.py", "--out", str(chart))
+    call(tmp_path, "chart", "check", "main.py", "--out", str(chart))
 
 
 def test_check_tells_a_value_that_is_missing_unknown_or_wrong_with_its_line(tmp_path: Path, chart: Path) -> None:
@@ -173,14 +173,14 @@ def test_a_folder_that_is_no_chart_is_told(tmp_path: Path, verb: str) -> None:
 
 
 def test_braces_in_a_model_are_no_template(tmp_path: Path) -> None:
-    (tmp_path / "operator.py").write_text(
+    (tmp_path / "main.py").write_text(
         "from zestor_controller import Controller, CustomResource, Spec, Status\n"
         "class ASpec(Spec):\n    text: str = '{{ .Values.secret }}'\n"
         "class A(CustomResource[ASpec, Status], group='a.example.org', version='v1', plural='as'):\n"
         "    '''Says {{ hello }}.'''\n"
         "c = Controller(A)\n"
     )
-    call(tmp_path, "chart", "init", "operator.py", "--out", "chart")
+    call(tmp_path, "chart", "init", "main.py", "--out", "chart")
     done = subprocess.run(
         [helm("4"), "template", "r", "chart"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
     )
@@ -197,14 +197,15 @@ def test_rbac_generate_prints_what_the_controllers_declare(tmp_path: Path) -> No
         for rule in cluster_role["rules"]
         for resource in rule["resources"]
     }
-    own = ["get", "list", "watch", "create", "delete", "patch"]
+    owned = ["get", "list", "watch", "create", "delete", "patch", "update"]
+    kinds = (("apps", "deployments"), ("", "configmaps"), ("", "services"))
     assert granted == {
-        ("demo.zestor.dev", "websites"): ["get", "list", "watch"],
-        ("demo.zestor.dev", "websites/status"): ["get", "patch"],
+        ("demo.zestor.dev", "websites"): ["get", "list", "watch", "patch", "update"],
+        ("demo.zestor.dev", "websites/status"): ["get", "patch", "update"],
         ("demo.zestor.dev", "websites/finalizers"): ["update"],
-        ("apps", "deployments"): own,
-        ("", "configmaps"): own,
-        ("", "services"): own,
+        **dict.fromkeys(kinds, owned),
+        **{(group, f"{plural}/finalizers"): ["update"] for group, plural in kinds},
+        ("", "events"): ["create", "patch"],
         ("events.k8s.io", "events"): ["create", "patch"],
     }
     assert role["rules"][0]["resources"] == ["leases"]
@@ -218,7 +219,7 @@ def test_rbac_verify_names_what_is_missing(tmp_path: Path) -> None:
         told = call(tmp_path, "rbac", "verify", EXAMPLE, *at, code=1).stderr
         assert f"{account} may not: patch deployments.apps" in told
         cluster_role, _ = yaml.safe_load_all(call(tmp_path, "rbac", "generate", EXAMPLE).stdout)
-        cluster_role["rules"] = [rule for rule in cluster_role["rules"] if "deployments" not in rule["resources"]]
+        cluster_role["rules"] = [rule for rule in cluster_role["rules"] if rule["apiGroups"] != ["apps"]]
         cluster.client.create(cluster_role)
         cluster.client.create(
             {
@@ -230,7 +231,8 @@ def test_rbac_verify_names_what_is_missing(tmp_path: Path) -> None:
             }
         )
         done = call(tmp_path, "rbac", "verify", EXAMPLE, *at, "--output", "json", code=1)
-        verbs = ("get", "list", "watch", "create", "delete", "patch")
-        assert json.loads(done.stdout) == {"missing": [f"{verb} deployments.apps" for verb in verbs]}
+        verbs = ("get", "list", "watch", "create", "delete", "patch", "update")
+        missing = [f"{verb} deployments.apps" for verb in verbs]
+        assert json.loads(done.stdout) == {"missing": [*missing, "update deployments/finalizers.apps"]}
         admin = ("--kubeconfig", str(cluster.kubeconfig))
         assert "every right" in call(tmp_path, "rbac", "verify", EXAMPLE, *admin).stderr

@@ -87,7 +87,7 @@ def test_the_installed_operator_reconciles_under_the_charts_account_and_is_refus
     (container,) = pod["containers"]
     app = tmp_path / "app"
     app.mkdir()
-    (app / "operator.py").write_text((EXAMPLE / "operator.py").read_text())
+    (app / "main.py").write_text((EXAMPLE / "main.py").read_text())
     assert container["command"] == ["zestor"]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KUBECONFIG": str(as_account(cluster, tmp_path))}
     env |= {variable["name"]: variable.get("value", "default") for variable in container["env"]}

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.xdist_group("charts"), pytest.mark.timeout(180)]
 @pytest.fixture
 def desk(tmp_path: Path, major: Any) -> Path:
     """A folder with the example's operator, and with the page's commands on the path."""
-    shutil.copy(EXAMPLE / "operator.py", tmp_path)
+    shutil.copy(EXAMPLE / "main.py", tmp_path)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "helm").symlink_to(helm(major))
     (tmp_path / "bin" / "kubectl").symlink_to(kubectl("1.37"))
@@ -79,4 +79,4 @@ def test_the_image_of_the_page_runs_what_the_deployment_says() -> None:
     assert re.fullmatch(r"python:3\.\d+-slim-\w+", lines["FROM"])
     assert lines["USER"] == "65532:65532"
     assert lines["WORKDIR"] == "/app"
-    assert lines["COPY"] == "operator.py ."
+    assert lines["COPY"] == "main.py ."

@@ -22,8 +22,8 @@ def refused(done: object, code: int, *words: str) -> None:
 
 
 def test_an_operator_that_does_not_import_is_told_with_its_file_and_line(tmp_path: Path) -> None:
-    (tmp_path / "operator.py").write_text("x = 1\n\nraise RuntimeError('no luck')\n")
-    refused(zestor("run", str(tmp_path)), 2, "operator.py:3", "RuntimeError: no luck")
+    (tmp_path / "main.py").write_text("x = 1\n\nraise RuntimeError('no luck')\n")
+    refused(zestor("run", str(tmp_path)), 2, "main.py:3", "RuntimeError: no luck")
 
 
 def test_a_syntax_error_is_told_with_its_line(tmp_path: Path) -> None:
@@ -32,14 +32,14 @@ def test_a_syntax_error_is_told_with_its_line(tmp_path: Path) -> None:
 
 
 def test_a_traceback_is_shown_with_debug(tmp_path: Path) -> None:
-    (tmp_path / "operator.py").write_text("raise RuntimeError('no luck')\n")
+    (tmp_path / "main.py").write_text("raise RuntimeError('no luck')\n")
     done = zestor("--debug", "run", str(tmp_path))
     assert "Traceback" in done.stderr
 
 
 def test_a_target_that_is_not_there_and_one_without_an_operator(tmp_path: Path) -> None:
     refused(zestor("run", str(tmp_path / "nothing.py")), 2, "no such file")
-    refused(zestor("run", str(tmp_path)), 2, "no operator.py")
+    refused(zestor("run", str(tmp_path)), 2, "no main.py")
     (tmp_path / "empty.py").write_text("x = 1\n")
     refused(zestor("run", str(tmp_path / "empty.py")), 2, "no Manager")
 
@@ -47,7 +47,7 @@ def test_a_target_that_is_not_there_and_one_without_an_operator(tmp_path: Path) 
 def test_a_model_that_is_not_structural_names_the_field(tmp_path: Path) -> None:
     text = "from zestor_controller import *\nclass S(Spec):\n    pair: tuple[int, str] = (1, 'a')\n"
     text += "class W(CustomResource[S, Status], group='a.example.org', version='v1', plural='ws'):\n    '''W.'''\n"
-    (tmp_path / "operator.py").write_text(text + "c = Controller(W)\n")
+    (tmp_path / "main.py").write_text(text + "c = Controller(W)\n")
     refused(zestor("crd", "generate", str(tmp_path)), 2, "spec.pair", "tuple")
 
 
@@ -104,6 +104,15 @@ def test_a_token_file_that_cannot_be_read_or_has_too_few_columns(tmp_path: Path)
     assert "very-secret-token" not in done.stderr
 
 
+@pytest.mark.parametrize("verb", [["apiserver"], ["dev", EXAMPLE]])
+def test_a_kubeconfig_of_other_clusters_is_never_overwritten(tmp_path: Path, verb: list[str]) -> None:
+    path = tmp_path / "config"
+    path.write_text("clusters: [{name: production, cluster: {server: 'https://p.example'}}]\n")
+    before = path.read_text()
+    refused(zestor(*verb, "--kubeconfig", str(path)), 2, "production", "name another file")
+    assert path.read_text() == before
+
+
 def test_an_unknown_verb_and_an_unknown_option_are_exit_2() -> None:
     refused(zestor("fly"), 2, "fly")
     refused(zestor("run", EXAMPLE, "--wings"), 2, "--wings")
@@ -126,20 +135,22 @@ def test_dev_ends_with_0_when_the_condition_holds_and_tells_it_as_json(tmp_path:
 
 
 def test_dev_ends_with_1_and_a_diagnosis_when_the_condition_does_not_hold(tmp_path: Path) -> None:
-    text = (ROOT / "examples" / "01_website" / "operator.py").read_text()
-    (tmp_path / "operator.py").write_text(
+    text = (ROOT / "examples" / "01_website" / "main.py").read_text()
+    (tmp_path / "main.py").write_text(
         text.replace("    ready = deployment", "    raise RuntimeError('no luck')\n    ready = deployment")
     )
     manifest = ROOT / "examples" / "01_website" / "manifests"
     done = zestor(
         "dev", str(tmp_path), "--apply", str(manifest), "--exit-when", "Ready", "--timeout", "3s", cwd=tmp_path
     )
-    refused(done, 1, "Website default/blog: has no condition Ready", "last error: RuntimeError: no luck")
+    assert done.returncode == 1, done.stderr
+    assert "Website default/blog: has no condition Ready" in done.stderr
+    assert "last error: RuntimeError: no luck" in done.stderr
 
 
 def test_dev_refuses_a_condition_without_objects(tmp_path: Path) -> None:
-    text = (ROOT / "examples" / "01_website" / "operator.py").read_text()
-    (tmp_path / "operator.py").write_text(text)
+    text = (ROOT / "examples" / "01_website" / "main.py").read_text()
+    (tmp_path / "main.py").write_text(text)
     refused(zestor("dev", str(tmp_path), "--exit-when", "Ready", cwd=tmp_path), 2, "--apply")
 
 

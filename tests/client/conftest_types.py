@@ -36,9 +36,9 @@ class Pair:
 class Authority:
     """A certificate authority of one test run."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "test-ca") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test-ca")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         cert = self._build(self._name, self._key, ca=True, days=10).sign(self._key, hashes.SHA256())
         self.pem = cert.public_bytes(serialization.Encoding.PEM).decode()
 

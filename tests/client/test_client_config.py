@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -112,9 +110,24 @@ async def test_several_files_are_merged_and_the_first_one_wins(tmp_path: Path, m
         (document(server=""), "has no server"),
         (document({"client-certificate": "none.crt", "client-key": "none.key"}), r"none\.crt does not exist"),
         (document({"client-certificate-data": "!!", "client-key-data": "!!"}), "not base64"),
-        (document({"client-certificate-data": b64("x"), "client-key-data": b64("x")}), "cannot be read"),
+        (document({"client-certificate-data": b64("x"), "client-key-data": b64("x")}), "holds no certificate"),
         (document({"client-certificate-data": b64("x")}), "without client-key"),
         (document({"username": "me"}), "yields none"),
+        (document({"token": 12345}), "token must be text; put it in quotes"),
+        (document({"token": "a\nb"}), "line break"),
+        (document({"token": "t", "username": "me", "password": "p"}), "a token and a username"),
+        (
+            document({"exec": {"command": "x"}, "auth-provider": {"name": "oidc"}}),
+            "an exec plugin and an auth-provider",
+        ),
+        (document({"token": "t", "as-groups": ["a"]}), "need as, the user to impersonate"),
+        (document({"token": "t", "as": "me", "as-groups": "a"}), "as-groups must be a list"),
+        (document(**{"insecure-skip-tls-verify": "false"}), "insecure-skip-tls-verify must be true or false"),
+        (document(**{"disable-compression": "no"}), "disable-compression must be true or false"),
+        (document(**{"certificate-authority-data": b64("no PEM")}), "certificate-authority-data holds no certificate"),
+        (document(**{"proxy-url": "ftp://proxy:21"}), "proxy-url: proxies of the scheme 'ftp' are not supported"),
+        (document(**{"proxy-url": "http://"}), "proxy-url: not the URL of a proxy"),
+        (document(server="https://host:port"), "is no URL; write it as https://host:port"),
         (document({"token": jwt(1_000_000_000)}), "the token expired on 2001-09-09"),
     ],
 )
@@ -125,6 +138,56 @@ async def test_a_kubeconfig_that_cannot_be_used_is_told_with_its_file(tmp_path: 
         await load_config(path)
 
     assert str(path) in str(raised.value)
+
+
+async def test_a_certificate_authority_and_no_verification_exclude_each_other(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """As for kubectl: one of the two would be ignored."""
+    body = document(**{"certificate-authority-data": b64(authority.pem), "insecure-skip-tls-verify": True})
+
+    with pytest.raises(ConfigError, match="exclude each other"):
+        await load_config(write(tmp_path / "k", body))
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+async def test_base64_may_be_wrapped_over_lines_and_end_with_one(
+    tmp_path: Path, authority: Authority, newline: str
+) -> None:
+    pair = authority.issue("me")
+
+    def wrapped(text: str) -> str:
+        plain = b64(text)
+        return newline.join(plain[at : at + 64] for at in range(0, len(plain), 64)) + newline
+
+    user = {"client-certificate-data": wrapped(pair.cert), "client-key-data": wrapped(pair.key)}
+    body = document(user, **{"certificate-authority-data": wrapped(authority.pem)})
+
+    config = await load_config(write(tmp_path / "k", json.dumps(body)))
+
+    assert config.authority() == [authority.pem]
+    assert config.cert_data == (pair.cert, pair.key)
+    assert config.ssl_context()
+
+
+async def test_a_token_is_used_without_the_line_break_of_its_text_block(tmp_path: Path) -> None:
+    config = await load_config(write(tmp_path / "k", document({"token": "t\n"})))
+
+    assert await config.headers() == [("Authorization", "Bearer t")]
+
+
+async def test_an_exec_plugin_is_passed_over_for_another_credential_and_that_is_logged(
+    tmp_path: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As in client-go, where a token or a client certificate makes the plugin unnecessary."""
+    pair = authority.issue("me")
+    section = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin"}
+    user = {"exec": section, "client-certificate-data": b64(pair.cert), "client-key-data": b64(pair.key)}
+
+    config = await load_config(write(tmp_path / "k", document(user)))
+
+    assert config.cert_data == (pair.cert, pair.key)
+    assert "the exec plugin is not run" in caplog.text
 
 
 async def test_an_expired_client_certificate_is_told_before_the_server_is_asked(
@@ -175,81 +238,6 @@ async def test_impersonation_sends_every_group_and_attribute(tmp_path: Path) -> 
     ]
 
 
-def plugin(folder: Path, body: str, api: str = "client.authentication.k8s.io/v1") -> dict[str, Any]:
-    script = folder / "login"
-    script.write_text(f"#!{sys.executable}\nimport json, sys\napi = {api!r}\n{body}\n")
-    script.chmod(0o700)
-    return {"exec": {"apiVersion": api, "command": "./login", "interactiveMode": "Never"}}
-
-
-ANSWER = 'print(json.dumps({"apiVersion": api, "kind": "ExecCredential", "status": %s}))'
-
-
-@pytest.mark.parametrize("version", ["v1", "v1beta1"])
-async def test_an_exec_plugin_of_either_version_gives_a_token(tmp_path: Path, version: str) -> None:
-    user = plugin(tmp_path, ANSWER % '{"token": "from-plugin"}', f"client.authentication.k8s.io/{version}")
-
-    config = await load_config(write(tmp_path / "k", document(user)))
-
-    assert await config.headers() == [("Authorization", "Bearer from-plugin")]
-
-
-async def test_an_exec_plugin_runs_again_when_its_token_is_refused_and_not_before(tmp_path: Path) -> None:
-    count = (
-        "from pathlib import Path; f = Path(__file__).with_name('runs'); n = len(f.read_text()) if f.exists() else 0\n"
-        "f.write_text('x' * (n + 1))\n"
-    )
-    user = plugin(tmp_path, count + ANSWER % '{"token": str(n), "expirationTimestamp": "2100-01-01T00:00:00Z"}')
-    config = await load_config(write(tmp_path / "k", document(user)))
-
-    before = [await config.headers() for _ in range(3)]
-    refreshed = await asyncio.gather(*(config.refresh(before[0]) for _ in range(5)))
-    refreshed.append(await config.refresh(before[0]))
-
-    assert before == [[("Authorization", "Bearer 0")]] * 3
-    assert refreshed == [True] * 6
-    assert await config.headers() == [("Authorization", "Bearer 1")], "refusals of one credential cause one run"
-
-
-async def test_an_exec_plugin_may_give_a_certificate(tmp_path: Path, authority: Authority) -> None:
-    pair = authority.issue("me")
-    status = f'{{"clientCertificateData": {pair.cert!r}, "clientKeyData": {pair.key!r}}}'
-
-    config = await load_config(write(tmp_path / "k", document(plugin(tmp_path, ANSWER % status))))
-
-    assert config.source.certificate == (pair.cert, pair.key)
-    assert await config.headers() == []
-    assert config.ssl_context()
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "print('top-secret', file=sys.stderr); sys.exit(3)",
-        "print('top-secret')",
-        'print(json.dumps({"apiVersion": api, "kind": "ExecCredential", "status": {"note": "top-secret"}}))',
-        'print(json.dumps({"apiVersion": "other/v1", "kind": "ExecCredential", "status": {"token": "top-secret"}}))',
-    ],
-)
-async def test_an_exec_plugin_that_yields_nothing_is_an_error_and_never_anonymous(
-    tmp_path: Path, body: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    path = write(tmp_path / "k", document(plugin(tmp_path, body)))
-
-    with caplog.at_level(logging.DEBUG), pytest.raises(ConfigError, match="login") as raised:
-        await load_config(path)
-
-    assert "by hand" in str(raised.value)
-    assert "top-secret" not in str(raised.value) + caplog.text
-
-
-async def test_an_exec_plugin_that_is_not_installed_says_how_to_get_it(tmp_path: Path) -> None:
-    section = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin", "installHint": "brew it"}
-
-    with pytest.raises(ConfigError, match="'no-such-plugin' was not found: brew it"):
-        await load_config(write(tmp_path / "k", document({"exec": section})))
-
-
 async def test_a_token_that_was_written_anew_into_the_kubeconfig_is_used_after_a_refusal(tmp_path: Path) -> None:
     path = write(tmp_path / "k", document())
     config = await load_config(path)
@@ -268,6 +256,24 @@ async def test_an_oidc_login_gives_its_token(tmp_path: Path) -> None:
     config = await load_config(write(tmp_path / "k", document(user)))
 
     assert await config.headers() == [("Authorization", f"Bearer {token}")]
+
+
+async def test_an_oidc_token_whose_claims_need_the_url_alphabet_is_read(tmp_path: Path) -> None:
+    claims = {"exp": time.time() + 3600, "name": "ÿþ?>~~"}
+    body = base64.urlsafe_b64encode(json.dumps(claims, ensure_ascii=False).encode()).decode().rstrip("=")
+    assert set("-_") & set(body)
+    user = {"auth-provider": {"name": "oidc", "config": {"id-token": f"e30.{body}.sig", "client-id": "x"}}}
+
+    config = await load_config(write(tmp_path / "k", document(user)))
+
+    assert await config.headers() == [("Authorization", f"Bearer e30.{body}.sig")]
+
+
+async def test_an_oidc_token_that_has_expired_and_cannot_be_renewed_is_an_error(tmp_path: Path) -> None:
+    config = {"id-token": jwt(time.time() - 1), "client-id": "x"}
+
+    with pytest.raises(ConfigError, match="log in again"):
+        await load_config(write(tmp_path / "k", document({"auth-provider": {"name": "oidc", "config": config}})))
 
 
 async def test_an_oidc_login_without_a_token_is_an_error(tmp_path: Path) -> None:

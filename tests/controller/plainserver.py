@@ -127,10 +127,11 @@ class PlainServer:
         at = 0
         while True:
             changed = self._changed
-            for number, type_, of, obj in self._history[at:]:
+            news = self._history[at:]  # and no more: while a line is being sent, others may be added
+            at += len(news)
+            for number, type_, of, obj in news:
                 if number > version and of == plural and namespace in ("", obj["metadata"].get("namespace")):
                     yield json.dumps({"type": type_, "object": obj}).encode() + b"\n"
-            at = len(self._history)
             if changed is self._changed:
                 await changed.wait()
 

@@ -196,7 +196,7 @@ async def _forgotten(shop: Any, ctx: Any) -> Any:
     ("function", "message"),
     [
         (_five, "_five of shops.demo.example.org returned 5; return None or Result(requeue_after=...)"),
-        (_forgotten, "returned a coroutine that nobody awaited: await it"),
+        (_forgotten, "returned a coroutine that was never awaited: await it"),
     ],
 )
 def test_r2_a_nonsense_answer_is_refused_in_words(function: Any, message: str) -> None:

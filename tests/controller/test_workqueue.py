@@ -2,10 +2,13 @@
 
 import asyncio
 import random
+from collections import deque
+from typing import Any
 
 import pytest
 
 from zestor_controller.controller.workqueue import QueueClosed, WorkQueue
+from zestor_controller.testing.clock import run_virtual
 
 
 class Clock:
@@ -206,3 +209,74 @@ async def test_random_use_by_many_workers_never_runs_a_key_twice_at_once_and_los
             await asyncio.sleep(0)
         queue.shut_down()
     assert all(last_run[key] > added for key, added in last_add.items())
+
+
+def held(queue: WorkQueue[str]) -> int:
+    """How many entries a queue holds, in all of its containers and in those inside them."""
+    containers = [value for value in vars(queue).values() if isinstance(value, dict | list | deque)]
+    inner = [value for each in containers if isinstance(each, dict) for value in each.values()]
+    return sum(map(len, containers)) + sum(len(value) for value in inner if isinstance(value, dict | list | deque))
+
+
+@pytest.mark.parametrize("step", [0, -1, 1])
+def test_a_key_that_is_requeued_again_and_again_holds_what_one_round_holds(step: int) -> None:
+    async def rounds(count: int) -> int:
+        queue: WorkQueue[str] = WorkQueue()
+        for n in range(count):
+            queue.add("a", priority=n)
+            queue.add("a", priority=n + 1)  # raised while it waits
+            assert queue.get_nowait().key == "a"
+            queue.add("a")
+            queue.retry("a")
+            queue.done("a")
+            assert queue.get_nowait().key == "a"
+            queue.forget("a")
+            queue.done("a")
+            queue.add_after("a", 36000.0 + step * n)
+        count_held = held(queue)
+        assert queue.shut_down() == ["a"]
+        assert held(queue) == 0
+        return count_held
+
+    assert run_virtual(rounds(5000)) < run_virtual(rounds(1)) + 100
+
+
+class PlainHandles(asyncio.SelectorEventLoop):
+    """As uvloop: what is due at once is a plain Handle, which does not tell its time."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        if when - self.time() < 0.0005:
+            return self.call_soon(callback, *args, context=context)
+        return super().call_at(when, callback, *args, context=context)
+
+
+@pytest.mark.parametrize("loop", ["plain handles", "uvloop"])
+def test_delays_need_nothing_of_a_loop_but_its_promises(loop: str) -> None:
+    async def scenario() -> list[str]:
+        queue: WorkQueue[str] = WorkQueue()
+        for key, delay in (("a", 0.0001), ("b", 0.03), ("c", 0.01), ("d", 0.02)):
+            queue.add_after(key, delay)
+        keys = []
+        async with asyncio.timeout(30):
+            for _ in range(4):
+                item = await queue.get()
+                keys.append(item.key)
+                queue.done(item.key)
+        queue.shut_down()
+        return keys
+
+    factory = PlainHandles if loop == "plain handles" else pytest.importorskip("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        assert runner.run(scenario()) == ["a", "c", "d", "b"]
+
+
+def test_q1_a_key_that_is_held_runs_when_it_is_let_go_and_not_before() -> None:
+    queue: WorkQueue[str] = WorkQueue(clock=Clock())
+    queue.add("a", cause="before")
+    queue.add("b")
+    queue.hold("a")
+    assert drain(queue) == ["b"]
+    queue.add("a", cause="meanwhile")
+    assert queue.get_nowait() is None
+    queue.done("a")
+    assert queue.get_nowait().causes == ("before", "meanwhile")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
+from pydantic import ConfigDict, Field, create_model
 
 from zestor_controller import Conditions, CustomResource, Spec, Status
 from zestor_controller.crd import check_crds, crd_for, render_crd, write_crds
@@ -113,3 +114,48 @@ def test_writing_is_stable_and_drift_is_found_at_its_line(tmp_path: Path) -> Non
     (missing,) = check_crds([Shelf], tmp_path)
     assert missing.line == 1
     assert render_crd(Shelf)[0] == path.name
+
+
+def declare(spec: type[Spec] = Spec, **arguments: Any) -> type[CustomResource[Any, Any]]:
+    made: type[CustomResource[Any, Any]] = type(
+        "Made",
+        (CustomResource[spec, Status],),  # type: ignore[valid-type]
+        {"__module__": __name__, **arguments.pop("namespace", {})},
+        **{"group": "made.example.org", "version": "v1", "plural": "mades", **arguments},
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "path"),
+    [
+        (Annotated[str, Field(pattern="^[a-z]+$")], "", "spec.value"),
+        (Annotated[int, Field(ge=1)], 0, "spec.value"),
+        (Annotated[str, Field(max_length=1)], "ab", "spec.value"),
+        (Annotated[str, Field(json_schema_extra={"format": "date"})], "today", "spec.value"),
+        (Annotated[int, Field(json_schema_extra={"format": "int32"})], 2**31, "spec.value"),
+        (Literal["a", "b"], "c", "spec.value"),
+        (list[Annotated[int, Field(ge=1)]], [1, 0], "spec.value[1]"),
+    ],
+)
+def test_a_default_that_breaks_its_own_constraint_is_refused_by_name(annotation: Any, default: Any, path: str) -> None:
+    spec = create_model("MadeSpec", __base__=Spec, value=(annotation, default))
+
+    with pytest.raises(SchemaError, match="the default of this field breaks a rule of servers") as caught:
+        crd_for(declare(spec))
+    assert caught.value.path.startswith(path)
+
+
+def test_what_a_class_says_of_the_whole_object_is_in_the_schema_or_refused() -> None:
+    rules = {"x-kubernetes-validations": [{"rule": "self.metadata.name != 'x'"}]}
+    made = crd_for(declare(namespace={"model_config": ConfigDict(json_schema_extra=dict(rules))}))
+    assert made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["x-kubernetes-validations"]
+
+    for extra in ({"minProperties": 3}, {"x-kubernetes-preserve-unknown-fields": True}, lambda schema: None):
+        with pytest.raises(SchemaError, match="json_schema_extra of Made"):
+            crd_for(declare(namespace={"model_config": ConfigDict(json_schema_extra=extra)}))
+
+
+def test_a_group_that_servers_protect_is_refused() -> None:
+    with pytest.raises(SchemaError, match="protected groups must have approval annotation"):
+        crd_for(declare(group="made.k8s.io"))

@@ -113,4 +113,4 @@ def test_the_readme_names_exactly_two_commands() -> None:
 
 
 def test_the_example_operator_is_short() -> None:
-    assert len((ROOT / "examples" / "01_website" / "operator.py").read_text().splitlines()) <= 90
+    assert len((ROOT / "examples" / "01_website" / "main.py").read_text().splitlines()) <= 90

@@ -40,7 +40,9 @@ class Replica:
 
     def __init__(self, cluster: Cluster, name: str, **election: Any) -> None:
         self.name = name
-        self.cut: str | None = None  # None, "lease" (refused), "hang" (lease requests get no answer), "forbidden"
+        self.cut: str | None = None  # None, "lease" (refused), "hang" (no response), "forbidden", "unauthorized"
+        self.slow: dict[str, float] = {}  # by method: seconds until a lease request reaches the server
+        self.sent: list[float] = []  # when each write of the lease that succeeded was sent
         self.cluster = cluster
         controller = Controller("v1/ConfigMap", name="shops")
         self.manager = Manager(controller, namespaces=["default"], leader_election=LeaderElection("shops", **election))
@@ -59,9 +61,15 @@ class Replica:
         if "/leases" in request.path and self.cut is not None:
             if self.cut == "hang":
                 await asyncio.Event().wait()
-            code, reason = (403, "Forbidden") if self.cut == "forbidden" else (503, "ServiceUnavailable")
+            codes = {"forbidden": (403, "Forbidden"), "unauthorized": (401, "Unauthorized")}
+            code, reason = codes.get(self.cut, (503, "ServiceUnavailable"))
             body = b'{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"%s","code":%d}'
             return HttpResponse(code, [("Content-Type", "application/json")], body % (reason.encode(), code))
+        if "/leases" in request.path:
+            sent = asyncio.get_running_loop().time()
+            await asyncio.sleep(self.slow.get(request.method, 0.0))
+            if request.method != "GET":
+                self.sent.append(sent)
         if request.method == "PATCH" and request.path.endswith("/configmaps/work"):
             self.cluster.writes.append((asyncio.get_running_loop().time(), self.name))
         return await self.cluster.api.handle(request)
@@ -147,6 +155,40 @@ async def test_l1_a_leader_that_cannot_renew_writes_nothing_after_its_deadline(
 
 
 @virtual
+async def test_l1_the_time_of_a_lease_counts_from_before_its_renewal_was_sent() -> None:
+    cluster = Cluster()
+    loop = asyncio.get_running_loop()
+    async with Replica(cluster, "one").serving() as one:
+        await until(lambda: one.leads)
+        one.slow["PUT"] = 4.0  # the server has the renewal, and others measure from there, long before the response
+        await asyncio.sleep(31)
+        assert not one.manager.gate.closed
+        one.cut = "lease"
+        await until(lambda: one.manager.gate.closed)
+        assert loop.time() - one.sent[-1] <= 10.0 + 0.02
+
+
+@virtual
+async def test_l1_who_waits_for_a_lease_counts_from_the_response_that_showed_it() -> None:
+    cluster = Cluster()
+    spec = {"holderIdentity": "other", "leaseDurationSeconds": 15, "renewTime": "2026-01-01T00:00:00.000000Z"}
+    await cluster.client.create(LEASE, {"metadata": {"name": "shops"}, "spec": spec}, namespace="default")
+    loop = asyncio.get_running_loop()
+    async with Replica(cluster, "one").serving() as one:
+        await asyncio.sleep(5)
+        one.slow["GET"] = 4.5
+        await asyncio.sleep(1.5)  # a look is under way
+        lease = await cluster.lease()
+        lease["spec"]["renewTime"] = "2026-01-01T00:00:05.000000Z"  # its holder renews it meanwhile, and dies
+        await cluster.client.replace(lease)
+        renewed = loop.time()
+        await asyncio.sleep(4.5)
+        one.slow.clear()
+        await until(lambda: one.leads)
+        assert loop.time() - renewed >= 15
+
+
+@virtual
 async def test_l1_a_write_after_the_deadline_is_refused_though_nobody_has_noticed_yet() -> None:
     now = 0.0
     gate = WriteGate()
@@ -207,6 +249,24 @@ async def test_a_missing_right_on_leases_is_named_and_the_caches_are_warm_meanwh
         assert "grant get, create and update on leases.coordination.k8s.io" in checks["leader-election"].reason
         assert checks["informer/configmaps"].ok
         assert caplog.text.count("grant get, create and update on leases") == 1
+        replica.cut = None
+        assert await until(lambda: replica.leads) < 3
+
+
+@virtual
+async def test_credentials_that_the_server_rejects_are_not_reported_as_a_missing_right(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cluster = Cluster()
+    replica = Replica(cluster, "one")
+    replica.cut = "unauthorized"
+    async with replica.serving():
+        await asyncio.sleep(10)
+        check = next(check for check in replica.manager.checks() if check.name == "leader-election")
+        assert not check.ok
+        assert check.reason.startswith("credentials rejected: ")
+        assert "missing right" not in caplog.text
+        assert "grant" not in caplog.text
         replica.cut = None
         assert await until(lambda: replica.leads) < 3
 

@@ -41,3 +41,33 @@ def test_a_format_is_known_for_its_type_only() -> None:
     assert not is_known("date", ("integer",))
     assert not is_known("oddity", ("string",))
     assert is_known("date", ())
+
+
+@pytest.mark.parametrize("part", ["1", " ", "a", "a.", "a-", '"\\a', '"a" ', "1h", ".", ":", "%", "é"])
+@pytest.mark.parametrize("name", ["duration", "email", "hostname", "uri", "isbn", "byte", "mac", "date-time", "ipv6"])
+def test_no_value_takes_more_than_linear_time(name: str, part: str) -> None:
+    """Backtracking over a hundred thousand characters takes longer than the test may."""
+    check = checker(name)
+
+    assert check is not None
+    check(part * 100_000 + "!")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fits"),
+    [
+        ("duration", "1.5h2m.5s", True),
+        ("duration", "12 weeks", True),
+        ("duration", "12", False),
+        ("duration", "x12 hr", True),
+        ("email", '"q" b <a.b@c>', True),
+        ("email", "  a@[1.2.3.4]  ", True),
+        ("email", "a b a@c", False),
+        ("email", " <a@b> ", True),
+    ],
+)
+def test_durations_and_addresses_are_read_as_before_they_were_made_linear(name: str, text: str, fits: bool) -> None:
+    check = checker(name)
+
+    assert check is not None
+    assert check(text) is fits

@@ -21,6 +21,8 @@ from zestor_controller.schema.pattern import PatternError, compile_pattern
         ("(?m)^b$", "a\nb\nc", "abc"),
         (r"^[\x41-\x{43}]$", "B", "D"),
         ("^(?P<one>a)(?<two>b)$", "ab", "a"),
+        (r"^\_(?)b$", "_b", "b"),
+        (r"^\Q\C\E$", "\\C", "a"),
     ],
 )
 def test_a_pattern_means_what_it_means_in_go(pattern: str, matching: str, other: str) -> None:
@@ -49,6 +51,11 @@ def test_a_pattern_means_what_it_means_in_go(pattern: str, matching: str, other:
         ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
         (r"\p{Foo}", r"invalid character class range: `\p{Foo}`"),
         ("a\\", "trailing backslash at end of expression: ``"),
+        (r"a\Cb", r"invalid escape sequence: `\C`"),
+        ("(a{100}){11}", "invalid repeat count: `{11}`"),
+        ("(?<!a", "invalid named capture: `(?<!a`"),
+        (r"\x\b", r"invalid escape sequence: `\x\b`"),
+        (r"[\p{L}]{1,1000}", r"expression too large: `[\p{L}]{1,1000}`"),
     ],
 )
 def test_what_go_refuses_is_refused_in_its_words(pattern: str, message: str) -> None:
@@ -56,3 +63,14 @@ def test_what_go_refuses_is_refused_in_its_words(pattern: str, message: str) -> 
         compile_pattern(pattern)
 
     assert str(caught.value) == f"error parsing regexp: {message}"
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "^(.*)*!!$", "^(a?){50}a{50}!$"])
+def test_nested_repetitions_are_matched_in_linear_time(pattern: str) -> None:
+    """A backtracking engine takes longer than the age of the universe."""
+    assert not compile_pattern(pattern).search("a" * 200_000 + "!?")
+
+
+def test_half_of_a_surrogate_pair_is_matched_as_a_replaced_character() -> None:
+    assert compile_pattern("^.$").search("\ud800")
+    assert not compile_pattern("^[a-z]$").search("\ud800")

@@ -195,7 +195,7 @@ def test_s7_a_forgotten_watch_leaves_nothing_behind(numbers):
         gc.collect()
     assert ref() is None
     numbers.watch().cancel()
-    assert numbers.encoded.hub.refs == []
+    assert numbers.encoded.hub.refs == {}
 
 
 def test_what_every_watch_has_taken_in_is_let_go(store):

@@ -38,6 +38,8 @@ Listers = dict[str, Lister[Any]]
 OLDEST: Final = (1, 44)
 SYNC: Final = timedelta(seconds=120)
 STOP_S: Final = 2.0
+EVERY: Final = "*"
+NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def mirror(
@@ -58,14 +60,16 @@ def mirror(
     Args:
         kinds: classes, or texts such as ``"v1/ConfigMap"``.
         registry: kopf's registry; its default one unless given.
-        namespaces: mirror these only; all unless given. An operator that runs with ``namespaces=`` has to say them here
-            too, for kopf tells no handler of them.
+        namespaces: mirror these only; all unless given. An operator that runs with ``namespaces=`` has to name them
+            here too, for kopf passes them to no handler. Patterns are not followed: where the operator has some,
+            mirror every namespace with ``["*"]`` and look at each object's own.
         indexes: named index functions by kind, ``{"v1/Pod": {"node": lambda pod: [pod["spec"]["nodeName"]]}}``.
         timeout: how long a start-up waits for sync before it fails, naming what is missing and why.
         named: further kinds by another name than their plural: ``core_events="v1/Event"``.
 
     Raises:
-        ConfigError: kopf is missing or too old; no kind is given, or one twice, or under a name that cannot be used.
+        ConfigError: kopf is missing or too old; no kind is given, or one twice, or under a name that cannot be used; a
+            namespace is a pattern or no name.
     """
     return Mirror(kinds, named, registry, namespaces, indexes or {}, timeout)
 
@@ -96,7 +100,9 @@ class Mirror:
         for text in self._indexes:
             if text not in seen:
                 raise ConfigError(f"mirror(): indexes are given for {text}, which is not mirrored; add it to the kinds")
-        self._namespaces = namespaces
+        names = None if namespaces is None else _names(namespaces)
+        self._everywhere = names == [EVERY]
+        self._namespaces = None if self._everywhere else names
         self._timeout = timeout
         self._registry = registry if registry is not None else self._kopf.get_default_registry()
         self._running: dict[asyncio.AbstractEventLoop, _Run] = {}  # by kopf's loop: a registry may serve two operators
@@ -107,8 +113,11 @@ class Mirror:
         """Kopf's start-up handler."""
         await self._stop()  # an earlier start-up on this loop that failed elsewhere was never cleaned up
         try:
-            if self._namespaces is None and not settings.peering.clusterwide:
-                raise ConfigError("the operator watches some namespaces only: name them in mirror(namespaces=[...])")
+            if self._namespaces is None and not self._everywhere and not settings.peering.clusterwide:
+                raise ConfigError(
+                    "the operator watches some namespaces only: name them in mirror(namespaces=[...]), or mirror all "
+                    "of them with namespaces=['*']"
+                )
             config = await KopfLogin(self._registry, memo=memo, settings=settings, logger=logger).config()
             seconds = settings.watching.server_timeout
             timing = Timing(watch=float(seconds)) if seconds else None
@@ -224,6 +233,24 @@ class _Run:
                 self._filled.set_result(filling.result())
             filling.cancel()
             await ending
+
+
+def _names(namespaces: Sequence[str]) -> list[str]:
+    """Names of namespaces, checked: kopf's patterns would be mirrored as the names of namespaces that do not exist."""
+    if isinstance(namespaces, str):
+        raise ConfigError(f"mirror(): namespaces={namespaces!r} is a text; give a list, namespaces=[{namespaces!r}]")
+    if list(namespaces) == [EVERY]:
+        return [EVERY]
+    for name in namespaces:
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            shown = getattr(name, "pattern", name)
+            raise ConfigError(
+                f"mirror(): namespaces: {shown!r} is not the name of a namespace, and patterns are not followed: name "
+                "the namespaces, or mirror all of them with namespaces=['*'] and look at each object's namespace"
+            )
+    if not namespaces:
+        raise ConfigError("mirror(): namespaces is empty; name some, or leave it out to mirror all of them")
+    return list(namespaces)
 
 
 def _put(memo: Any, name: str, value: Any) -> None:

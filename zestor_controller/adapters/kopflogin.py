@@ -16,6 +16,7 @@ from typing import Any
 
 from zestor_controller.client import ClusterConfig
 from zestor_controller.client.credentials import Credential, Renewed
+from zestor_controller.client.pem import certificates, from_base64, private_key
 from zestor_controller.errors import ConfigError
 
 __all__ = ["KopfLogin"]
@@ -46,10 +47,11 @@ class KopfLogin:
         config = ClusterConfig(str(info.server), namespace=info.default_namespace or "default")
         config.verify = not info.insecure
         config.proxy = info.proxy_url or None
+        config.trust_env = bool(info.trust_env)  # False by default: kopf's own requests use no proxy then either
         if info.ca_path:
             config.ca_file = os.fsdecode(info.ca_path)
         elif info.ca_data:
-            config.ca_data = _pem(info.ca_data)
+            config.ca_data = "".join(certificates(_pem(info.ca_data, "ca_data"), "ca_data of the kopf login"))
         config.source = Renewed(self._renew, _credential(info))
         return config
 
@@ -68,7 +70,13 @@ class KopfLogin:
                 found.append(await answer if inspect.isawaitable(answer) else answer)
             except Exception as error:  # a login handler may raise anything; the next one is asked
                 self._given["logger"].warning(f"the login handler {handler.id} failed: {error}")
-        usable = [info for info in found if getattr(info, "server", None)]
+        named = [info for info in found if getattr(info, "server", None)]
+        usable = [info for info in named if hasattr(info, "ca_path")]
+        if named and not usable:
+            raise ConfigError(
+                f"the mirror cannot use a login by {type(named[0]).__name__}, which belongs to kopf's event loop: let "
+                "a login handler return a kopf.ConnectionInfo as well, of a lower priority"
+            )
         if not usable:
             raise ConfigError(
                 "no login handler of this kopf registry names a cluster: set KUBECONFIG, or register one with "
@@ -88,35 +96,37 @@ class KopfLogin:
 
 
 def _credential(info: Any) -> Credential:
-    header = ""
-    if info.token:
-        header = f"{info.scheme or 'Bearer'} {info.token}"
-    elif info.username and info.password is not None:
+    # The order of precedence is kopf's, see ConnectionInfo.as_http_headers().
+    if info.username and info.password:
         header = f"Basic {base64.b64encode(f'{info.username}:{info.password}'.encode()).decode()}"
-    certificate = _part(info.certificate_data, info.certificate_path)
-    key = _part(info.private_key_data, info.private_key_path)
+    elif info.token:
+        header = f"{info.scheme or 'Bearer'} {str(info.token).strip()}"
+    else:
+        header = info.scheme or ""
+    certificate = _part(info.certificate_data, info.certificate_path, "certificate_data")
+    key = _part(info.private_key_data, info.private_key_path, "private_key_data")
+    pair = None
+    if certificate and key:
+        chain = certificates(certificate, "the client certificate of the kopf login")
+        pair = ("".join(chain), private_key(key, "the private key of the kopf login"))
     expires = info.expiration
     if expires is not None and expires.tzinfo is None:
         expires = expires.replace(tzinfo=UTC)
-    return Credential(
-        header,
-        (certificate, key) if certificate and key else None,
-        expires.timestamp() if expires is not None else None,
-    )
+    return Credential(header, pair, expires.timestamp() if expires is not None else None)
 
 
-def _part(data: str | bytes | None, path: Any) -> str:
+def _part(data: str | bytes | None, path: Any, field: str) -> bytes:
     if data:
-        return _pem(data)
+        return _pem(data, field)
     if not path:
-        return ""
+        return b""
     try:
-        return Path(os.fsdecode(path)).read_text()
+        return Path(os.fsdecode(path)).read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read {os.fsdecode(path)}: {error.strerror}") from error
 
 
-def _pem(data: str | bytes) -> str:
+def _pem(data: str | bytes, field: str) -> bytes:
     """PEM text: kopf takes it as it is, or in base64 as a kubeconfig has it."""
-    text = data.decode() if isinstance(data, bytes) else data
-    return text if "-----BEGIN" in text else base64.b64decode(text).decode()
+    raw = data.encode() if isinstance(data, str) else data
+    return raw if b"-----BEGIN" in raw else from_base64(raw.decode("latin-1"), f"{field} of the kopf login")

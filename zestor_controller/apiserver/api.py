@@ -27,43 +27,48 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from zestor_controller.apiserver import builtin
 from zestor_controller.apiserver.audit import AuditLog, AuditRecord
-from zestor_controller.apiserver.authentication import (
-    ACCOUNT,
-    ANONYMOUS,
-    AUTHENTICATED,
-    TokenAuthenticator,
-    impersonated,
-)
+from zestor_controller.apiserver.authentication import TokenAuthenticator
 from zestor_controller.apiserver.bodies import check_size
 from zestor_controller.apiserver.builtin.services import ServiceStrategy
 from zestor_controller.apiserver.context import Call, Reply
 from zestor_controller.apiserver.contract import Json, Resource, User
 from zestor_controller.apiserver.crdefinitions import DefinitionController, definition_resource
+from zestor_controller.apiserver.defaultroles import aggregated_roles
 from zestor_controller.apiserver.deleting import Deleter
 from zestor_controller.apiserver.discovery import Discovery, text_response
 from zestor_controller.apiserver.escalation import EscalationGuard
+from zestor_controller.apiserver.impersonation import Impersonation
 from zestor_controller.apiserver.info import RequestInfo, request_info
 from zestor_controller.apiserver.journal import FileJournal
+from zestor_controller.apiserver.kubernetesservice import publish_service
 from zestor_controller.apiserver.namespaces import INITIAL, NamespaceGuard
 from zestor_controller.apiserver.negotiation import failure_response, negotiate, respond, respond_bytes
 from zestor_controller.apiserver.openapi import OpenApi
 from zestor_controller.apiserver.podactions import add_pod_actions
-from zestor_controller.apiserver.rbac import MASTERS, Attributes, RbacAuthorizer, bootstrap_roles
+from zestor_controller.apiserver.rbac import (
+    MASTERS,
+    Attributes,
+    RbacAuthorizer,
+    attributes_of,
+    bootstrap_roles,
+    refused,
+)
 from zestor_controller.apiserver.reading import Reader
 from zestor_controller.apiserver.registry import Registry
 from zestor_controller.apiserver.reviews import add_reviews
-from zestor_controller.apiserver.scale import scale_of, with_replicas
+from zestor_controller.apiserver.scaling import Scaler
 from zestor_controller.apiserver.status import (
     Failure,
-    forbidden,
+    bad_request,
     method_not_supported,
     not_found,
     not_implemented,
     status_body,
 )
-from zestor_controller.apiserver.storage import Storage
+from zestor_controller.apiserver.storage import ObjectTooLarge, Storage, WriteFailed
 from zestor_controller.apiserver.tokenrequests import add_token_requests
 from zestor_controller.apiserver.tokens import TokenIssuer
+from zestor_controller.apiserver.warningheaders import warning_headers
 from zestor_controller.apiserver.writing import Writer
 from zestor_controller.http import HttpRequest, HttpResponse
 
@@ -72,7 +77,7 @@ __all__ = ["ApiServer"]
 _log = logging.getLogger(__name__)
 
 # What the storage answers; any other subresource has an endpoint or is refused, and is never taken for its object.
-STORED_SUBRESOURCES: Final = frozenset({"finalize", "scale", "status"})
+STORED_SUBRESOURCES: Final = frozenset({"ephemeralcontainers", "finalize", "scale", "status"})
 COMPACT: Final = "/zestor/v1/compact"
 JSON_HEADERS: Final = [("Content-Type", "application/json")]
 
@@ -119,6 +124,7 @@ class ApiServer:
         self.authenticator = authenticator
         self.authorizer = RbacAuthorizer(self.storage)
         self._rbac = rbac
+        self._impersonation = Impersonation(self.authorizer if rbac else None)
         self._audit = audit if audit is not None else AuditLog()
         self._rng = rng if rng is not None else random.SystemRandom()
         self._wall = wall
@@ -132,14 +138,17 @@ class ApiServer:
         grants = EscalationGuard(self.authorizer, enforced=rbac)
         self._writer = Writer(self.storage, self._rng, guard, self.registry, grants)
         self._deleter = Deleter(self.storage, self._reader, guard)
+        self._scaler = Scaler(self.storage, self._reader, self._writer, self.registry)
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
-        self._definitions = DefinitionController(self.storage, self.registry, self.now)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
-        add_pod_actions(self.registry, self.storage, self.now)
+        add_pod_actions(self.registry, self.storage, self._deleter, self.now)
         issuer = TokenIssuer(self.storage, wall, signing_key)
         authenticator.verify = issuer.verify
         add_token_requests(self.registry, self.storage, issuer, self._rng)
+        # After everything that is built in, which a definition must not take the place of.
+        self._definitions = DefinitionController(self.storage, self.registry, self.now)
+        self._deleter.add_marker(definition_resource().storage, self._definitions.mark)
         self._bootstrap()
 
     def now(self) -> str:
@@ -158,10 +167,16 @@ class ApiServer:
         came = datetime.fromtimestamp(self._wall(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         user = User("")
         try:
-            user = self._user(request, info)
+            user = self._impersonation.user(request, info, self.authenticator.authenticate(request))
             response = await self._answer(request, info, user)
         except Failure as failure:
             response = failure_response(request, failure)
+        except ObjectTooLarge as failed:
+            response = failure_response(request, Failure(status_body(500, str(failed))))
+        except WriteFailed as failed:
+            _log.error("%s %s: not stored: %s", request.method, request.path, failed.__cause__)
+            message = f"Internal error occurred: the write could not be stored, and nothing has changed: {failed}"
+            response = failure_response(request, Failure(status_body(500, message, "InternalError", {})))
         except asyncio.CancelledError:
             raise
         except Exception:  # A3: whatever happens inside, the client gets a Status and the log gets the reason
@@ -183,21 +198,6 @@ class ApiServer:
         self._audit.write(record)
         return response
 
-    def _user(self, request: HttpRequest, info: RequestInfo) -> User:
-        user = self.authenticator.authenticate(request)
-        wanted = impersonated(request)
-        if wanted is None:
-            return user
-        added = (AUTHENTICATED, *ANONYMOUS.groups) if wanted.name == ANONYMOUS.name else (AUTHENTICATED,)
-        if wanted.name.startswith(ACCOUNT) and "impersonate-group" not in request.headers:
-            added = wanted.groups
-        asked = [Attributes("impersonate", "", "users", name=wanted.name)]
-        asked += [Attributes("impersonate", "", "groups", name=g) for g in wanted.groups if g not in added]
-        if self._rbac and not all(self.authorizer.allowed(user, attributes) for attributes in asked):
-            # The words are those of constrained impersonation (KEP-5284), which is asked for last.
-            raise refused(user, replace(_attributes(info), verb=f"impersonate-on:user-info:{info.verb}"))
-        return wanted
-
     async def _answer(self, request: HttpRequest, info: RequestInfo, user: User) -> HttpResponse:
         if not info.is_resource:
             self._authorize(info, user)
@@ -207,24 +207,27 @@ class ApiServer:
         if resource is None or (info.namespace and not resource.namespaced and info.resource != "namespaces"):
             answer = self._discovery.answer(request)
             return answer if answer is not None else self._nothing(info)
-        if "//" in request.path:
+        if "//" in request.path or (info.rest and info.subresource != "proxy" and not resource.custom):
             raise _unknown()
-        query: dict[str, str] = {}
-        for name, value in request.query:
-            query.setdefault(name, value)
+        if resource.namespaced and not info.namespace and (info.single or resource.custom):
+            # No such path: an object of a namespaced kind without its namespace. Custom resources have lists here only.
+            if not resource.custom:
+                raise _unknown()
+            if info.single or info.verb not in ("list", "watch"):
+                return text_response(404, "404 page not found\n")
         if resource.namespaced is False and info.resource == "namespaces" and info.namespace:
             info = _of_cluster(info)
         sub = resource.subresources.get(info.subresource) if info.subresource else None
         if info.subresource and sub is None:
-            raise _unknown()
+            raise not_found(info.group, info.resource, info.name) if resource.custom else _unknown()
         check_size(len(request.body))
-        call = Call(request, info, query, user, resource, sub, self.now())
+        call = Call(request, info, info.query, user, resource, sub, self.now())
         if resource.deprecation:
             call.warnings.append(resource.deprecation)
         try:
             reply = await self._do(call)
         except Failure as failure:
-            failure.headers += _warned(call)
+            failure.headers += warning_headers(call.warnings)
             raise
         return self._respond(request, call, reply)
 
@@ -236,7 +239,7 @@ class ApiServer:
         """
         if not self._rbac:
             return
-        wanted = _attributes(info)
+        wanted = attributes_of(info)
         if self.authorizer.allowed(user, wanted):
             return
         raise refused(user, wanted)
@@ -277,19 +280,21 @@ class ApiServer:
             result = await answered if inspect.isawaitable(answered) else answered
             return result if isinstance(result, Reply) else Reply(201 if info.verb == "create" else 200, result)
         verbs = call.subresource.verbs if call.subresource is not None else resource.verbs
+        if resource.custom and info.verb in ("update", "patch") and not info.single:
+            raise bad_request("name must be provided")
         if info.verb not in verbs or _misplaced(call):
             raise _not_allowed(call)
         if info.subresource and info.subresource not in STORED_SUBRESOURCES:
             raise not_implemented(info.group, f"{info.resource}/{info.subresource}", info.name)
         if info.subresource == "scale":
-            return await self._scale(call)
+            return self._scaler.handle(call)
         if info.verb == "get":
             return await self._reader.get(call)
         if info.verb == "list":
             return await self._reader.collection(call)
         if info.verb == "watch":
             return self._reader.watch(call)
-        reply = self._write(call)
+        reply = await self._deleter.collection(call) if info.verb == "deletecollection" else self._write(call)
         if reply.value is not None and not reply.shaped:
             output = negotiate(call.request, custom=resource.custom)
             if output.transform and info.verb != "deletecollection":
@@ -312,31 +317,14 @@ class ApiServer:
             return self._writer.patch(call)
         if verb == "delete":
             return self._deleter.delete(call)
-        if verb == "deletecollection":
-            return self._deleter.collection(call)
         raise _not_allowed(call)
 
-    async def _scale(self, call: Call) -> Reply:
-        """GET, PUT and PATCH of the scale subresource: a write of the object with another number."""
-        resource = call.resource
-        present = self.storage.table(resource.storage).get(call.info.namespace, call.info.name)
-        if present is None:
-            raise not_found(resource.group, resource.plural, call.info.name)
-        obj = self._reader.object(resource, present)
-        if call.info.verb == "get":
-            return Reply(200, scale_of(resource, obj), shaped=True)
-        scale = self._writer.scale_body(call, scale_of(resource, obj))
-        with_replicas(resource, obj, scale)
-        version = (scale.get("metadata") or {}).get("resourceVersion")
-        if version:
-            obj["metadata"]["resourceVersion"] = version
-        changed = self._writer.write_scaled(call, present, obj)
-        return Reply(200, scale_of(resource, changed), shaped=True)
-
     def _respond(self, request: HttpRequest, call: Call, reply: Reply) -> HttpResponse:
-        warnings = _warned(call)
+        warnings = warning_headers(call.warnings)
         if reply.stream is not None:
             return HttpResponse(200, [*JSON_HEADERS, *warnings], reply.stream)
+        if reply.raw is not None and reply.media:
+            return respond_bytes(request, reply.status, reply.raw, reply.media, warnings)
         output = negotiate(request, custom=call.resource.custom, listing=call.info.verb == "list")
         if reply.raw is not None:
             return respond_bytes(request, reply.status, reply.raw, output.media, warnings)
@@ -347,13 +335,23 @@ class ApiServer:
 
     def _bootstrap(self) -> None:
         """The objects that every cluster has."""
-        for name in INITIAL:
-            self._make("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        for plural, body in bootstrap_roles():
-            self._make("rbac.authorization.k8s.io", plural, body)
+        try:
+            for name in INITIAL:
+                self._make("", "namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            for plural, body in [*bootstrap_roles(), *aggregated_roles()]:
+                self._make("rbac.authorization.k8s.io", plural, body)
+        except WriteFailed as failed:
+            # What an earlier run stored is served all the same; the next start makes what is missing.
+            _log.error("the initial objects could not all be stored: %s", failed)
+
+    def publish(self, address: str, port: int) -> None:
+        """Make the Service default/kubernetes and its endpoints name the address on which the server listens."""
+        publish_service(self.storage, self._make, address, port)
 
     def _make(self, group: str, plural: str, body: Json) -> None:
-        path = f"/apis/{group}/v1/{plural}" if group else f"/api/v1/{plural}"
+        namespace = body["metadata"].get("namespace", "")
+        root = f"/apis/{group}/v1" if group else "/api/v1"
+        path = f"{root}/namespaces/{namespace}/{plural}" if namespace else f"{root}/{plural}"
         request = HttpRequest("POST", path, headers={"user-agent": "kube-apiserver"})
         resource = self.registry.find(group, "v1", plural)
         assert resource is not None  # built in
@@ -369,21 +367,6 @@ def schema_of(resource: Resource) -> Json | None:
     """The schema of a custom resource's version, for its OpenAPI document; None for built-in kinds."""
     schema = getattr(resource.strategy, "schema", None)
     return dict(schema) if schema is not None else None
-
-
-def _attributes(info: RequestInfo) -> Attributes:
-    """What a request wants to do."""
-    if not info.is_resource:
-        return Attributes(info.verb, path=info.path)
-    return Attributes(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
-
-
-def _warned(call: Call) -> list[tuple[str, str]]:
-    return [("Warning", f'299 - "{_quoted(text)}"') for text in dict.fromkeys(call.warnings)]
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _unknown() -> Failure:
@@ -410,14 +393,3 @@ def _not_allowed(call: Call) -> Failure:
         told = "the server does not allow this method on the requested resource"
         return Failure(status_body(405, told, "MethodNotAllowed", {}))
     return method_not_supported(call.resource.group, call.resource.plural, call.info.verb)
-
-
-def refused(user: User, wanted: Attributes) -> Failure:
-    """403, with who may not do what."""
-    if not wanted.resource:
-        told = f'forbidden: User "{user.name}" cannot {wanted.verb} path "{wanted.path}"'
-        return Failure(status_body(403, told, "Forbidden", {}))
-    resource = f"{wanted.resource}/{wanted.subresource}" if wanted.subresource else wanted.resource
-    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
-    told = f'User "{user.name}" cannot {wanted.verb} resource "{resource}" in API group "{wanted.group}" {where}'
-    return forbidden(wanted.group, wanted.resource, wanted.name, told)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from zestor_controller.apiserver.contract import User
-from zestor_controller.apiserver.status import Failure, bad_request, status_body
+from zestor_controller.apiserver.status import Failure, status_body
 from zestor_controller.errors import ConfigError
 from zestor_controller.http import HttpRequest
 
@@ -116,30 +116,3 @@ class TokenAuthenticator:
 
 def _unauthorized() -> Failure:
     return Failure(status_body(401, "Unauthorized", "Unauthorized"))
-
-
-def impersonated(request: HttpRequest) -> User | None:
-    """The user that a request asks to act as; None when it does not.
-
-    Raises:
-        Failure: 400 where a group, uid or extra is given without a user.
-    """
-    headers = request.headers
-    name = headers.get("impersonate-user", "")
-    # Header lines of one name arrive joined by newlines.
-    groups = tuple(part.strip() for part in headers.get("impersonate-group", "").split("\n") if part.strip())
-    uid = headers.get("impersonate-uid", "")
-    prefix = "impersonate-extra-"
-    extra = {key[len(prefix) :]: tuple(text.split("\n")) for key, text in headers.items() if key.startswith(prefix)}
-    if not name:
-        if groups or uid or extra:
-            listed = "".join(f'"{group}", ' for group in groups).removesuffix(", ")
-            shown = f"[]string{{{listed}}}" if groups else "[]string(nil)"
-            user = f'&user.DefaultInfo{{Name:"", UID:"{uid}", Groups:{shown}, Extra:map[string][]string(nil)}}'
-            raise bad_request(f"requested {user} without impersonating a user name")
-        return None
-    if name == ANONYMOUS.name:
-        return User(name, uid, (*groups, *(group for group in ANONYMOUS.groups if group not in groups)), extra)
-    if not groups and name.startswith(ACCOUNT) and name.count(":") == 3:
-        groups = account_groups(name.split(":")[2])
-    return User(name, uid, (*groups, *((AUTHENTICATED,) if AUTHENTICATED not in groups else ())), extra)

@@ -26,6 +26,7 @@ __all__ = [
     "decode_object",
     "media_type",
     "patch_type",
+    "type_meta_error",
 ]
 
 Json = dict[str, Any]
@@ -122,8 +123,8 @@ def _go_type(value: Any) -> str:
     return "array" if isinstance(value, list) else "object" if isinstance(value, dict) else "number"
 
 
-def _misfit(value: Any) -> str | None:
-    """What Go says when a document's apiVersion and kind cannot be found; None when they can."""
+def type_meta_error(value: Any) -> str | None:
+    """Why Go cannot read the apiVersion and kind of a document; None if it can."""
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -175,7 +176,7 @@ def _read_json(data: bytes, kind: str) -> Body:
 
 
 def _checked(body: Body, data: bytes, kind: str, custom: bool) -> Body:
-    why = _misfit(body.value)
+    why = type_meta_error(body.value)
     if why is not None:
         raise _unrecognized(kind, f"couldn't get version/kind; json parse error: {why}", data)
     if custom and not (body.value and body.value.get("kind")):

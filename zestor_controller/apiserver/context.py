@@ -54,7 +54,8 @@ class Reply:
     Attributes:
         status: the HTTP status code.
         value: an object; None where `raw` or `stream` is given.
-        raw: an object or list as JSON that is ready to be sent.
+        raw: bytes that are ready to be sent: an object or list as JSON, unless `media` says otherwise.
+        media: the content type of `raw`; the negotiated one unless given.
         stream: the chunks of a watch.
         shaped: `value` is not to be turned into a Table or a partial object.
     """
@@ -62,5 +63,6 @@ class Reply:
     status: int = 200
     value: Json | None = None
     raw: bytes | None = None
+    media: str = ""
     stream: AsyncIterator[bytes] | None = None
     shaped: bool = False

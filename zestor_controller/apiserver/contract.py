@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from zestor_controller.schema.fielderror import FieldError
 
-__all__ = ["Column", "Json", "Resource", "Strategy", "Subresource", "TypeDef", "User", "Writing"]
+__all__ = ["Column", "Json", "Resource", "Strategy", "Subresource", "TypeDef", "User", "Writing", "custom_storage"]
 
 Json = dict[str, Any]
 
@@ -168,6 +168,11 @@ class Subresource:
     verbs: tuple[str, ...]
 
 
+def custom_storage(group: str, plural: str) -> tuple[str, str]:
+    """What a custom resource is kept under: never the key of a built-in one, for no group's name has a slash."""
+    return f"customresources/{group}", plural
+
+
 @dataclass(slots=True)
 class Resource:
     """One served resource in one version.
@@ -181,7 +186,8 @@ class Resource:
         create_on_update: PUT to a missing name creates.
         generation: the kind counts generations.
         strategic: strategic merge patches are accepted (built-in kinds only).
-        storage: the key under which versions of one resource share their objects: (group, plural).
+        storage: the key under which versions of one resource share their objects: (group, plural), with a prefix for
+            custom resources.
         protobuf: the message name of the kind, empty for custom resources.
         name_rule: what a name must be: ``subdomain``, ``label`` (RFC 1123), ``label1035`` or ``path``.
         stored_as: the storage key where it is not (group, plural): a resource that two groups serve.
@@ -222,7 +228,7 @@ class Resource:
     @property
     def storage(self) -> tuple[str, str]:
         """What its objects are kept under: the group and the plural, whatever the version."""
-        return self.stored_as or (self.group, self.plural)
+        return custom_storage(self.group, self.plural) if self.custom else self.stored_as or (self.group, self.plural)
 
     @property
     def list_name(self) -> str:

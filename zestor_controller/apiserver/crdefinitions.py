@@ -1,6 +1,7 @@
 """What becomes of a stored definition: its names are accepted, its resources served, its objects deleted with it.
 
-What always holds: a resource is served exactly while a definition of it is established; a definition that is being
+What always holds: a resource is served exactly while a definition of it is established, unless its group and version
+are built in: those are served as they are, as in kube-apiserver, where a local API precedes. A definition that is being
 deleted goes only when the last of its objects has gone. The controller is told of each change by the storage and works
 after the write that it was told of, on the event loop; without one (in plain code and tests) at once.
 
@@ -10,23 +11,24 @@ Source: ``k8s.io/apiextensions-apiserver/pkg/controller`` (status, establish, fi
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
 from zestor_controller.apiserver import managedfields
-from zestor_controller.apiserver.bodies import decode_object
-from zestor_controller.apiserver.context import Call, Reply
-from zestor_controller.apiserver.contract import Json
+from zestor_controller.apiserver.contract import Json, custom_storage
 from zestor_controller.apiserver.crdstrategy import GROUP, PLURAL, definition_resource, definition_types
 from zestor_controller.apiserver.customresources import resources_of
 from zestor_controller.apiserver.registry import Registry
-from zestor_controller.apiserver.status import conflict, not_found
-from zestor_controller.apiserver.storage import DELETED, Change, Storage
+from zestor_controller.apiserver.storage import DELETED, Change, Storage, WriteFailed
 from zestor_controller.schema.definition import definition_approval
 from zestor_controller.schema.expressions import Rules
 
 __all__ = ["DefinitionController", "definition_resource"]
 
+_log = logging.getLogger(__name__)
+
+RETRY_S: Final = 5.0
 CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _MANAGER: Final = "kube-apiserver"
 _CONFORMANT: Final = "KubernetesAPIApprovalPolicyConformant"
@@ -62,7 +64,6 @@ class DefinitionController:
         self._served: dict[str, tuple[Any, list[tuple[str, str, str]]]] = {}
         self._owners: dict[tuple[str, str], str] = {}
         storage.hooks.append(self._observe)
-        registry.add_endpoint(GROUP, "v1", PLURAL, "", "delete", self.delete)
         for version in storage.table(_KEY).versions():
             self._pending[version.obj["metadata"]["name"]] = None
         self.settle()
@@ -93,13 +94,26 @@ class DefinitionController:
         if self._settling:
             return
         self._settling = True
+        name = ""
         try:
             while self._pending:
                 name = next(iter(self._pending))
-                del self._pending[name]
+                del self._pending[name]  # before its sync, whose own writes make it pending again
                 self._sync(name)
+        except WriteFailed as failed:
+            _log.error("CustomResourceDefinition %s: its status could not be stored: %s", name, failed)
+            self._pending[name] = None
+            self._retry()
         finally:
             self._settling = False
+
+    def _retry(self) -> None:
+        """Go on later with what is pending."""
+        try:
+            asyncio.get_running_loop().call_later(RETRY_S, self.settle)
+        except RuntimeError:
+            return  # without a loop the next change goes on
+        self._scheduled = True
 
     def _sync(self, name: str) -> None:
         found = self._storage.table(_KEY).get("", name)
@@ -207,7 +221,13 @@ class DefinitionController:
         before, served = self._served.get(name, (None, []))
         if before == stamp:
             return
-        resources = resources_of(crd, self._rules)
+        resources = []
+        for resource in resources_of(crd, self._rules):
+            if self._registry.is_built_in(resource.group, resource.version):
+                message = "CustomResourceDefinition %s: version %s is not served: %s is an API of the server's own"
+                _log.warning(message, name, resource.version, resource.api_version)
+            else:
+                resources.append(resource)
         keys = [(resource.group, resource.version, resource.plural) for resource in resources]
         for group, version, plural in served:
             if (group, version, plural) not in keys:
@@ -215,46 +235,29 @@ class DefinitionController:
         for resource in resources:
             self._registry.add(resource)
         self._served[name] = (stamp, keys)
-        self._owners[spec["group"], spec["names"]["plural"]] = name
+        self._owners[custom_storage(spec["group"], spec["names"]["plural"])] = name
 
     def _withdraw(self, name: str) -> None:
         """The definition is gone: so are its resources, and whatever objects are left."""
         plural, _, group = name.partition(".")
         _, served = self._served.pop(name, (None, []))
-        for key in served:
-            self._registry.remove(*key)
-        self._owners.pop((group, plural), None)
+        for where in served:
+            self._registry.remove(*where)
+        key = custom_storage(group, plural)
+        self._owners.pop(key, None)
         if served:
-            self._delete_objects((group, plural), by_force=True)
-            self._storage.drop((group, plural))
+            self._delete_objects(key, by_force=True)
+            self._storage.drop(key)
         self._requeue_group(name, group)
 
-    # The end
+    # Deletion
 
-    def delete(self, call: Call) -> Reply:
-        """DELETE of a definition: it is marked, and goes when its objects have gone.
-
-        Raises:
-            Failure: 404, or 409 for a precondition that does not hold.
-        """
-        name = call.info.name
-        found = self._storage.table(_KEY).get("", name)
-        if found is None:
-            raise not_found(GROUP, PLURAL, name)
-        body: Json = {}
-        if call.request.body:
-            body = decode_object(call.request.headers.get("content-type"), call.request.body, "DeleteOptions").value
-        crd = found.copy()
+    def mark(self, crd: Json) -> None:
+        """Mark a definition for deletion, in place: it goes when its objects have been deleted."""
         metadata = crd["metadata"]
-        conditions = body.get("preconditions") or {}
-        for field, label, told in (("uid", "UID", "UID"), ("resourceVersion", "ResourceVersion", "ResourceVersion")):
-            if conditions.get(field) is not None and conditions[field] != metadata[field]:
-                why = f"Precondition failed: {label} in precondition: {conditions[field]}, "
-                raise conflict(GROUP, PLURAL, name, f"{why}{told} in object meta: {metadata[field]}")
-        if metadata.get("deletionTimestamp"):
-            return Reply(200, crd)
-        metadata["deletionTimestamp"] = call.now
-        metadata["finalizers"] = [*(metadata.get("finalizers") or ()), CLEANUP]
+        metadata["deletionTimestamp"] = self._now()
+        finalizers = metadata.get("finalizers") or []
+        metadata["finalizers"] = finalizers if CLEANUP in finalizers else [*finalizers, CLEANUP]
         self._set_condition(
             crd,
             "Terminating",
@@ -262,10 +265,6 @@ class DefinitionController:
             "InstanceDeletionPending",
             "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
         )
-        dry = body.get("dryRun") or ([call.query["dryRun"]] if call.query.get("dryRun") else [])
-        if not dry:
-            crd = self._storage.write(_KEY, "", name, crd).copy()
-        return Reply(200, crd)
 
     def _terminate(self, name: str, crd: Json) -> None:
         """Delete the objects of a definition; let it go when none is left."""
@@ -273,7 +272,7 @@ class DefinitionController:
         if CLEANUP not in (metadata.get("finalizers") or ()):
             return
         spec = crd["spec"]
-        key = (spec["group"], spec["names"]["plural"])
+        key = custom_storage(spec["group"], spec["names"]["plural"])
         if not _is_true(crd, "Established"):
             self._finish(name, crd, "NeverEstablished", "resource was never established")
             return

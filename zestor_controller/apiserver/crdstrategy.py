@@ -9,11 +9,10 @@ Source: ``k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefinition``
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from zestor_controller.apiserver.builtin import codec
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.apiserver.contract import Column, Json, Resource, Subresource, TypeDef, Writing
 from zestor_controller.apiserver.typedefs import builtin
@@ -23,7 +22,6 @@ from zestor_controller.schema.definition import (
     set_definition_defaults,
     validate_definition,
     validate_definition_update,
-    version_schema,
 )
 from zestor_controller.schema.expressions import Rules
 from zestor_controller.schema.fielderror import FieldError, forbidden
@@ -35,7 +33,6 @@ PLURAL: Final = "customresourcedefinitions"
 KIND: Final = "CustomResourceDefinition"
 _PACKAGE: Final = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1"
 MESSAGE: Final = f"{_PACKAGE}.{KIND}"
-_SCHEMA: Final = f"{_PACKAGE}.JSONSchemaProps"
 _READ_WRITE: Final = ("get", "patch", "update")
 _VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 _UNEVALUATED: Final = "x-kubernetes-validations are not evaluated by this server"
@@ -65,15 +62,6 @@ class DefinitionStrategy(BuiltinStrategy):
     def __init__(self, rules: Rules | None = None) -> None:
         super().__init__(KIND, "v1", MESSAGE)
         self._rules = rules
-
-    def decode(self, body: Json, validation: str, duplicates: Sequence[str]) -> tuple[Json, list[str]]:
-        """Read a definition by its field tables, its schemas included."""
-        obj, warnings = super().decode(body, validation, duplicates)
-        for version in (obj.get("spec") or {}).get("versions") or ():
-            schema = version_schema(version)
-            if schema is not None:
-                _read_inner(schema)
-        return obj, warnings
 
     def default(self, obj: Json) -> None:
         """Set the names that may be left out, and the conversion."""
@@ -110,20 +98,6 @@ class DefinitionStrategy(BuiltinStrategy):
         if writing.subresource == "status":
             return []
         return validate_definition_update(new, old, self._rules) or _check_conversion(new)
-
-
-def _read_inner(schema: Any) -> None:
-    """Drop what is unknown within items and additionalProperties, which the server reads without being strict."""
-    for keyword in ("items", "additionalProperties"):
-        if isinstance(schema.get(keyword), dict):
-            schema[keyword], _ = codec.decode(_SCHEMA, schema[keyword], ())
-    inner = [schema.get(keyword) for keyword in ("items", "additionalProperties", "not")]
-    inner += (schema.get("properties") or {}).values()
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        inner += schema.get(keyword) or ()
-    for part in inner:
-        if isinstance(part, dict):
-            _read_inner(part)
 
 
 def _note_storage(obj: Json) -> None:

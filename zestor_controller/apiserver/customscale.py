@@ -8,7 +8,7 @@ from zestor_controller.apiserver.contract import Json
 from zestor_controller.schema import gotext
 from zestor_controller.schema.fielderror import FieldError, invalid
 
-__all__ = ["check_spec", "check_status", "paths_of"]
+__all__ = ["check_spec", "check_status", "find", "paths_of"]
 
 _MAX = 2**31 - 1
 _GO_TYPES = {str: "string", bool: "bool", int: "int64", float: "float64", list: "[]interface {}",
@@ -24,7 +24,12 @@ class _WrongType(ValueError):
     """A value, or one on the way to it, has the wrong type; the message is Go's."""
 
 
-def _find(obj: Json, path: str, wanted: type, expected: str) -> Any:
+def find(obj: Json, path: str, wanted: type, expected: str) -> Any:
+    """The value at a path; None if it is absent.
+
+    Raises:
+        ValueError: it, or one on the way to it, has another type.
+    """
     names = path.removeprefix(".").split(".")
     value: Any = obj
     for index, name in enumerate(names):
@@ -48,7 +53,7 @@ def _complaint(names: list[str], value: Any, expected: str) -> str:
 
 def _check_number(obj: Json, path: str) -> list[FieldError]:
     try:
-        value = _find(obj, path, int, "int64")
+        value = find(obj, path, int, "int64")
     except _WrongType as error:
         return [invalid(path, 0, str(error))]
     if value is None:
@@ -68,7 +73,7 @@ def check_status(obj: Json, paths: tuple[str, str, str]) -> list[FieldError]:
     found = _check_number(obj, paths[1])
     if paths[2]:
         try:
-            _find(obj, paths[2], str, "string")
+            find(obj, paths[2], str, "string")
         except _WrongType as error:
             found.append(invalid(paths[2], "", str(error)))
     return found

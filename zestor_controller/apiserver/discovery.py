@@ -134,7 +134,8 @@ def _view(resources: Iterable[Resource]) -> _View:
     ordered = {
         group: {
             version: sorted(versions[version], key=lambda resource: resource.plural)
-            for version in sorted(versions, key=version_order)
+            # A custom version never becomes the preferred one of a built-in group: clients would find it in its place.
+            for version in sorted(versions, key=lambda one: (all(r.custom for r in versions[one]), version_order(one)))
         }
         for group, versions in groups.items()
     }
@@ -290,7 +291,7 @@ class Discovery:
         return {**head, **named, "resources": entries}
 
     def _paths(self) -> Json:
-        found = {"/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"}
+        found = {"/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}
         found |= {f"/{check}/{name}" for check in ("healthz", "livez", "readyz") for name in self._checks}
         for group, versions in self._now().groups.items():
             base = f"/apis/{group}" if group else "/api"

@@ -1,18 +1,19 @@
-"""Nobody grants what they have not: roles and bindings are judged by the rights of whoever writes them.
+"""The privilege escalation check: a user may grant only permissions that they hold.
 
-Invariant: with rights checked, a write of a role or a binding passes if it changes nothing that grants, if its writer
-holds every right that it grants, or may ``escalate`` the role or ``bind`` to it. Members of ``system:masters`` hold
-every right.
+Invariant: with RBAC, a write of a role or a binding passes only if it changes nothing but what garbage collection
+writes, if its user holds every permission that it grants, or may ``escalate`` the role or ``bind`` to it. A role that
+aggregates others, which it selects by their labels, needs all permissions. Members of ``system:masters`` hold all.
 
-Source: kubernetes pkg/registry/rbac/{role,rolebinding}/policybased, component-helpers auth/rbac/validation.
+Source: kubernetes pkg/registry/rbac/{role,clusterrole,rolebinding}/policybased, component-helpers auth/rbac/validation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-from zestor_controller.apiserver.contract import Json, Resource, User
+from zestor_controller.apiserver.context import Call
+from zestor_controller.apiserver.contract import Json
 from zestor_controller.apiserver.rbac import GROUP, MASTERS, Attributes, RbacAuthorizer, covers
 from zestor_controller.apiserver.status import forbidden, not_found
 
@@ -28,8 +29,15 @@ SHOWN = {
 }
 
 
+EVERYTHING: Final[list[Json]] = [
+    {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+    {"verbs": ["*"], "nonResourceURLs": ["*"]},
+]
+_COLLECTED: Final = ("ownerReferences", "finalizers", "managedFields", "resourceVersion")
+
+
 class EscalationGuard:
-    """Judges writes of roles and bindings.
+    """Checks writes of roles and bindings.
 
     Args:
         authorizer: knows who holds what.
@@ -40,30 +48,31 @@ class EscalationGuard:
         self._authorizer = authorizer
         self._enforced = enforced
 
-    def admit(self, user: User, resource: Resource, new: Json, old: Json | None) -> None:
+    def admit(self, call: Call, new: Json, old: Json | None) -> None:
         """Let a write pass, or not.
 
         Args:
-            user: who writes.
-            resource: what of; any, and all but roles and bindings pass.
+            call: the write, of any resource; all but roles and bindings pass.
             new: the object to be written.
             old: the object before; None for a create.
 
         Raises:
-            Failure: 403 for rights that the user does not hold, 404 for a binding to a role that is not there.
+            Failure: 403 for permissions that the user does not hold, 404 for a binding to a role that does not exist.
         """
-        if not self._enforced or resource.group != GROUP or MASTERS in user.groups:
+        user, resource = call.user, call.resource
+        guarded = resource.group == GROUP and not resource.custom and resource.plural in (*ROLES, *BINDINGS)
+        if not self._enforced or not guarded or MASTERS in user.groups:
+            return
+        if old is not None and _without_collected(new) == _without_collected(old):
             return
         namespace, name = new["metadata"].get("namespace", ""), new["metadata"].get("name", "")
         if resource.plural in ROLES:
-            if old is not None and all(old.get(key) == new.get(key) for key in ("rules", "aggregationRule")):
-                return
-            if self._authorizer.allowed(user, Attributes("escalate", GROUP, resource.plural, "", namespace, name)):
+            # A create is authorized without a name, so a right to escalate certain roles does not cover it.
+            escalate = Attributes("escalate", GROUP, resource.plural, "", namespace, call.info.name)
+            if self._authorizer.allowed(user, escalate):
                 return
             rules = new.get("rules") or []
-        elif resource.plural in BINDINGS:
-            if old is not None and all(old.get(key) == new.get(key) for key in ("roleRef", "subjects")):
-                return
+        else:
             reference = new.get("roleRef") or {}
             plural, role = ROLES[reference.get("kind") == "ClusterRole"], str(reference.get("name", ""))
             if self._authorizer.allowed(user, Attributes("bind", GROUP, plural, "", namespace, role)):
@@ -72,15 +81,27 @@ class EscalationGuard:
             if found is None:
                 raise not_found(GROUP, resource.plural, role)
             rules = found
-        else:
-            return
-        missing = covers(list(self._authorizer.rules(user, namespace)), rules)
+        held = list(self._authorizer.rules(user, namespace))
+        missing = covers(held, rules)
         if missing:
             why = (
                 f"user {_quoted(user.name)} (groups={_list(user.groups)}) is attempting to grant RBAC permissions not "
             )
             why += "currently held:\n" + "\n".join(sorted(_compact(missing)))
             raise forbidden(GROUP, resource.plural, name, why)
+        if any(map(_aggregates, (new, old or {}))) and covers(held, EVERYTHING):
+            why = "must have cluster-admin privileges to use the aggregationRule"
+            raise forbidden(GROUP, resource.plural, name, why)
+
+
+def _without_collected(obj: Json) -> Json:
+    """An object without what garbage collection and the server itself change."""
+    metadata = {key: value for key, value in obj["metadata"].items() if key not in _COLLECTED}
+    return {**obj, "metadata": metadata}
+
+
+def _aggregates(role: Json) -> bool:
+    return bool((role.get("aggregationRule") or {}).get("clusterRoleSelectors"))
 
 
 def _compact(parts: list[Json]) -> Iterable[str]:

@@ -13,7 +13,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
+
+from zestor_controller.apiserver.gojson import load as load_json
+from zestor_controller.apiserver.gonumbers import parse_int
 
 __all__ = [
     "FieldSet",
@@ -31,24 +35,39 @@ __all__ = [
 FieldSet = dict[str, Any]
 
 SELF = "."
+# One encoder for all: json.dumps with options makes a new one for each value.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def item_key(keys: Mapping[str, Any]) -> str:
     """The path element of a list item with keys."""
-    return "k:" + json.dumps(dict(sorted(keys.items())), separators=(",", ":"), ensure_ascii=False)
+    return "k:" + _encode(dict(sorted(keys.items())))
 
 
 def value_key(value: Any) -> str:
     """The path element of a set's value."""
-    return "v:" + json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return "v:" + _encode(value)
 
 
-def decode(wire: Mapping[str, Any]) -> FieldSet:
+@lru_cache(maxsize=4096)
+def _normal(element: str) -> str:
+    """A path element of keys or of a value as this server writes it: another writer's spacing makes no other item."""
+    parsed, _ = load_json(element[2:].encode("utf-8", "surrogatepass"))
+    if element[0] == "v":
+        return value_key(parsed)
+    if not isinstance(parsed, dict):
+        raise ValueError(f"invalid path element {element!r}: the keys of an item must be an object")
+    return item_key(parsed)
+
+
+def decode(wire: Any) -> FieldSet:
     """From FieldsV1.
 
     Raises:
         ValueError: an element has no known form.
     """
+    if not isinstance(wire, Mapping):
+        raise ValueError("a set of fields must be an object")
     found: FieldSet = {}
     for element, inner in wire.items():
         if element == SELF:
@@ -56,10 +75,10 @@ def decode(wire: Mapping[str, Any]) -> FieldSet:
             continue
         if element[:2] not in ("f:", "k:", "v:", "i:") or not isinstance(inner, Mapping):
             raise ValueError(f"invalid path element {element!r}")
-        if element[:2] in ("k:", "v:"):
-            # The server writes its own form; another writer's spacing must not make two of one item.
-            parsed = json.loads(element[2:])
-            element = item_key(parsed) if element[0] == "k" else value_key(parsed)
+        if element[0] == "i":
+            parse_int(element[2:])
+        elif element[0] in "kv":
+            element = _normal(element)
         found[element] = decode(inner) if inner else {SELF: True}
     return found
 
@@ -150,4 +169,4 @@ def shown_element(element: str) -> str:
 
 
 def _go(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)

@@ -81,6 +81,16 @@ class RequestParser:
         """How many bytes have been fed and not been used yet."""
         return len(self._buffer)
 
+    @property
+    def held(self) -> int:
+        """How many bytes are kept of requests that are not complete."""
+        return len(self._buffer) + len(self._body)
+
+    @property
+    def in_body(self) -> bool:
+        """Whether a request's head is complete and its body is not."""
+        return self._incoming is not None
+
     def feed(self, data: bytes) -> None:
         """Take bytes that have arrived."""
         self._buffer += data

@@ -1,7 +1,8 @@
 """JSON as Go's decoder reads it: its numbers, its error texts, and the keys that stand twice.
 
 What always holds: a value that comes out of here can be encoded again (no lone surrogates, no NaN), whole numbers are
-``int`` even when the text said ``1.0``, and a key that stood twice has its last value.
+``int`` even when the text said ``1.0``, a key that stood twice has its last value, and nothing is nested deeper than
+:data:`~zestor_controller.apiserver.nesting.MAX_DEPTH`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from zestor_controller.apiserver.gonumbers import parse_int
+from zestor_controller.apiserver.nesting import MAX_DEPTH, TOO_DEEP, too_deep
+
 __all__ = ["DocumentError", "duplicate_paths", "go_number", "load", "syntax_error"]
 
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _LARGEST_WHOLE = 1e21
-_MAX_DEPTH = 10000
 
 
 class DocumentError(ValueError):
@@ -40,10 +43,10 @@ def _float(text: str) -> int | float:
 def _int(text: str) -> int | float:
     if len(text) < 19:
         return int(text)
-    if len(text) > 400:
+    try:
+        return parse_int(text)
+    except ValueError:
         return _float(text)
-    value = int(text)
-    return value if -(2**63) <= value < 2**63 else _float(text)
 
 
 def _constant(text: str) -> Any:
@@ -83,9 +86,11 @@ def load(data: bytes) -> tuple[Any, bool]:
         # Go checks the whole syntax before it reads any number.
         raise DocumentError(syntax_error(data) or str(error)) from None
     except RecursionError:
-        raise DocumentError("exceeded max depth") from None
+        raise DocumentError(syntax_error(data) or TOO_DEEP) from None
     except ValueError as error:
         raise DocumentError(syntax_error(data) or str(error)) from None
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and too_deep(value):
+        raise DocumentError(TOO_DEEP)
     if _SURROGATE.search(data):
         value = _without_surrogates(value)
     return value, twice
@@ -193,8 +198,8 @@ class _Scanner:
             expect = "looking for beginning of value"
 
     def _depth(self, open_: list[int]) -> None:
-        if len(open_) > _MAX_DEPTH:
-            raise DocumentError("exceeded max depth")
+        if len(open_) > MAX_DEPTH:
+            raise DocumentError(TOO_DEEP)
 
     def _close(self, open_: list[int]) -> bool:
         """After a value: the commas and closing brackets; True when nothing is open any more."""

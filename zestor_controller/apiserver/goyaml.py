@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from zestor_controller.apiserver.gobase64 import canonical_base64
 from zestor_controller.apiserver.gojson import DocumentError, go_number
+from zestor_controller.apiserver.nesting import TOO_DEEP, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,38 +40,56 @@ _TIMESTAMP = re.compile(
     r"\d{4}-\d{1,2}-\d{1,2}([Tt ]\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?( ?Z|[-+]\d{2}(:\d{2})?)?|)|"
     r"\d{4}-\d{1,2}-\d{1,2}[Tt]\d{1,2}:\d{1,2}:\d{1,2}(\.\d+)?Z"
 )
+_LONGEST = 20  # digits of the largest 64-bit number
+_NUMERIC_START = frozenset("+-.0123456789")
 _STRING_TAG = "tag:yaml.org,2002:str"
 _MAX_NODES = 1_000_000
+_MAX_BYTES = 12 * 1024 * 1024
+"""Text of a document whose aliases are expanded: four times the largest body."""
+_FEW, _MANY = 400_000, 4_000_000
+"""Between these numbers of nodes the share that may come of aliases falls from 99 to 10 %, as in Go."""
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
+def _looks_numeric(text: str) -> bool:
+    plain = text.replace("_", "")
+    return _INT.fullmatch(plain) is not None or _FLOAT.fullmatch(plain) is not None
+
+
 def _number(text: str) -> int | float | None:
+    """An unquoted number; None for one that is out of Go's range, which stays a text."""
     plain = text.replace("_", "")
     if _INT.fullmatch(plain):
-        sign = -1 if plain.startswith("-") else 1
         digits = plain.lstrip("+-").lower()
-        if digits.startswith("0x"):
-            value = int(digits, 16)
-        elif digits.startswith("0b"):
-            value = int(digits, 2)
+        base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2])
+        if base is not None:
+            value = int(digits[2:], base)
         elif digits.startswith("0") and len(digits) > 1:
-            value = int(digits.replace("o", ""), 8)
+            value = int(digits, 8)
+        elif len(digits) <= _LONGEST:
+            value = int(digits)
         else:
-            value = int(digits[:400])
-        value *= sign
-        return value if -(2**63) <= value < 2**63 else go_number(float(value))
-    if _FLOAT.fullmatch(plain):
-        number = float(plain)
-        return number if math.isinf(number) else go_number(number)
-    return None
+            return _float(plain)
+        value = -value if plain.startswith("-") else value
+        if -(2**63) <= value < 2**63:
+            return value
+        return go_number(float(value)) if 0 < value < 2**64 else _float(plain)
+    return _float(plain)
+
+
+def _float(plain: str) -> int | float | None:
+    if not _FLOAT.fullmatch(plain):
+        return None
+    number = float(plain)
+    return None if math.isinf(number) else go_number(number)
 
 
 def resolve(text: str) -> Any:
     """What an unquoted scalar means."""
     if text in _WORDS:
         return _WORDS[text]
-    if text and (text[0] in "+-." or text[0].isdigit()):
+    if text[:1] in _NUMERIC_START:
         number = _number(text)
         if number is not None:
             return number
@@ -82,8 +102,10 @@ class _Composer:
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
         self._anchors: dict[str, Any] = {}
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._nodes = 0
+        self._bytes = 0
+        self._aliased = 0
         self.duplicates: dict[str, None] = {}
 
     def run(self) -> Any:
@@ -102,12 +124,16 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise DocumentError(f"yaml: unknown anchor '{event.anchor}' referenced")
-            self._nodes += self._sizes[event.anchor]
-            self._check()
-            return self._anchors[event.anchor]
+            nodes, size = self._sizes[event.anchor]
+            self._nodes += nodes
+            self._aliased += nodes
+            self._bytes += size
+            self._check()  # before anything is expanded
+            return _unshared(self._anchors[event.anchor])
         self._check()
-        before, anchor = self._nodes, event.anchor
+        before, start, anchor = self._nodes - 1, self._bytes, event.anchor
         if isinstance(event, yaml.ScalarEvent):
+            self._bytes += len(event.value)
             value: Any = self._scalar(event)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = []
@@ -117,7 +143,7 @@ class _Composer:
             value = self._mapping(path)
         if anchor is not None:
             self._anchors[anchor] = value
-            self._sizes[anchor] = self._nodes - before
+            self._sizes[anchor] = self._nodes - before, self._bytes - start
         return value
 
     def _mapping(self, path: str) -> dict[str, Any]:
@@ -149,7 +175,7 @@ class _Composer:
             return event.value
         if event.tag == "tag:yaml.org,2002:binary":
             try:
-                return base64.b64decode(event.value, validate=True).decode("utf-8", "replace")
+                return base64.b64decode(canonical_base64(event.value)).decode("utf-8", "replace")
             except ValueError:
                 raise DocumentError("yaml: !!binary value contains invalid base64 data") from None
         found = resolve(event.value)
@@ -162,8 +188,17 @@ class _Composer:
         return found
 
     def _check(self) -> None:
-        if self._nodes > _MAX_NODES:
+        share = 0.99 - 0.89 * min(1.0, max(0.0, (self._nodes - _FEW) / (_MANY - _FEW)))
+        excessive = self._aliased > 100 and self._nodes > 1000 and self._aliased > share * self._nodes
+        if excessive or self._nodes > _MAX_NODES or self._bytes > _MAX_BYTES:
             raise DocumentError("yaml: document contains excessive aliasing")
+
+
+def _unshared(value: Any) -> Any:
+    """A copy of what an alias stands for: whoever changes one must not change the other."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 _TAGS = {
@@ -221,7 +256,9 @@ def load(data: bytes) -> tuple[Any, list[str]]:
     except (yaml.YAMLError, UnicodeDecodeError):
         raise DocumentError("yaml: control characters are not allowed") from None
     except RecursionError:
-        raise DocumentError("yaml: exceeded max depth of 10000") from None
+        raise DocumentError(f"yaml: {TOO_DEEP}") from None
+    if too_deep(value):
+        raise DocumentError(f"yaml: {TOO_DEEP}")
     if not _finite(value):
         raise DocumentError("json: unsupported value: +Inf")
     return value, list(composer.duplicates)
@@ -237,8 +274,11 @@ def _before(first: str, second: str) -> int:
         if left.isalpha() or right.isalpha():
             return -1 if right.isalpha() else 1
         one, two = _DIGITS.match(first, at), _DIGITS.match(second, at)
-        if one and two and one.group() and two.group() and int(one.group()) != int(two.group()):
-            return -1 if int(one.group()) < int(two.group()) else 1
+        if one and two and one.group() and two.group():
+            # Compared as text: a run may have more digits than Python converts.
+            low, high = (found.group().lstrip("0") for found in (one, two))
+            if low != high:
+                return -1 if (len(low), low) < (len(high), high) else 1
         return -1 if left < right else 1
     return len(first) - len(second)
 
@@ -268,7 +308,8 @@ def _events(value: Any) -> Iterator[Any]:
 
 def _text(value: str) -> Any:
     style = None
-    if not isinstance(resolve(value), str) or _BASE60.fullmatch(value) or _TIMESTAMP.fullmatch(value) or value == "<<":
+    numeric = value[:1] in _NUMERIC_START and _looks_numeric(value)
+    if numeric or value in _WORDS or _BASE60.fullmatch(value) or _TIMESTAMP.fullmatch(value) or value == "<<":
         style = '"'
     elif "\n" in value:
         style = "|"

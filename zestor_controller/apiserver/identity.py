@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import os
 import secrets
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from zestor_controller.apiserver.certificates import Certificates, make_certific
 from zestor_controller.errors import ConfigError
 
 __all__ = ["Identity", "kept_identity", "new_identity"]
+
+_log = logging.getLogger(__name__)
 
 LEAST_LEFT: Final = timedelta(days=30)
 
@@ -53,9 +56,22 @@ def kept_identity(file: Path, hosts: list[str]) -> Identity:
     Raises:
         ConfigError: the file cannot be used.
     """
-    kept = _read(file) if file.exists() else new_identity(hosts)
+    known = _read(file) if file.exists() else None
+    kept = known or new_identity(hosts)
     if not _serves(kept.certificates, hosts):
         kept = Identity(make_certificates(hosts), kept.token, kept.signing_key)
+    if kept is known:
+        return kept
+    try:
+        _write(file, kept)
+    except OSError as error:
+        if known is None:
+            raise ConfigError(f"{file}: cannot be written: {error.strerror or error}") from error
+        _log.warning("%s: the new certificate is not kept: %s", file, error)
+    return kept
+
+
+def _write(file: Path, kept: Identity) -> None:
     key = kept.signing_key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -65,7 +81,6 @@ def kept_identity(file: Path, hosts: list[str]) -> Identity:
     with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         json.dump({**document, "signingKey": key.decode()}, out, indent=2)
     new.replace(file)
-    return kept
 
 
 def _read(file: Path) -> Identity:

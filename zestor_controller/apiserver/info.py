@@ -1,13 +1,19 @@
-"""What a request asks for, read off its method and path alone.
+"""What a request asks for, read off its method, path and query.
 
-Invariant: authorization, auditing and the verbs all see the same :class:`RequestInfo`, so nothing is allowed under one
-reading of a path and done under another.
+Invariant: a request is parsed once. Authorization, auditing and the verbs all see the same :class:`RequestInfo`, so
+nothing is authorized under one reading of a path or parameter and executed under another.
+
+Source: apiserver pkg/endpoints/request/requestinfo.go.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from zestor_controller.apiserver.fieldselector import FieldSelectorError, exact_value, parse_field_selector
+from zestor_controller.schema.names import path_segment
 
 if TYPE_CHECKING:
     from zestor_controller.http import HttpRequest
@@ -35,8 +41,10 @@ class RequestInfo:
         resource: the plural; ``namespaces`` for a namespace itself.
         subresource: the part after the name, empty without one.
         namespace: empty for objects of the cluster and for lists of all namespaces.
-        name: empty for collections. For a list or watch, taken from the field selector ``metadata.name=``.
+        name: empty for collections. For a list or watch, the one name that the field selector requires; not for a
+            deletecollection, which is authorized for all names or not at all.
         path: as requested.
+        query: the parameters; of a repeated one the first counts.
         single: the path names one object, whatever the verb.
         legacy_watch: the path is one of ``/api/v1/watch/...``.
         rest: path segments after the subresource.
@@ -45,6 +53,7 @@ class RequestInfo:
     is_resource: bool
     verb: str
     path: str
+    query: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
     version: str = ""
     resource: str = ""
@@ -56,27 +65,28 @@ class RequestInfo:
     rest: tuple[str, ...] = ()
 
 
-def _selected_name(request: HttpRequest) -> str:
-    """The name that a field selector asks for, if it asks for exactly one."""
-    for key, value in request.query:
-        if key == "fieldSelector":
-            for term in value.split(","):
-                field, _, wanted = term.partition("=")
-                if field.strip() == "metadata.name":
-                    return wanted.removeprefix("=").strip()
-    return ""
+def _selected_name(query: Mapping[str, str]) -> str:
+    """The name that the field selector of a list or watch requires; empty if it leaves the name open."""
+    try:
+        name = exact_value(parse_field_selector(query.get("fieldSelector", "")), "metadata.name") or ""
+    except FieldSelectorError:
+        return ""  # the verb rejects the request for it, if it is authorized without a name
+    return "" if path_segment(name) else name
 
 
 def request_info(request: HttpRequest) -> RequestInfo:
     """Read a request's method and path."""
     parts = [part for part in request.path.split("/") if part]
     verb = request.method.lower()
+    query: dict[str, str] = {}
+    for key, value in request.query:
+        query.setdefault(key, value)
     if len(parts) >= 3 and parts[0] == "api":
         group, version, parts = "", parts[1], parts[2:]
     elif len(parts) >= 4 and parts[0] == "apis":
         group, version, parts = parts[1], parts[2], parts[3:]
     else:
-        return RequestInfo(False, verb, request.path)
+        return RequestInfo(False, verb, request.path, query)
     verb = _VERBS.get(request.method, verb)
     legacy = len(parts) > 1 and parts[0] == "watch"
     if legacy:
@@ -92,16 +102,15 @@ def request_info(request: HttpRequest) -> RequestInfo:
     single = bool(name)
     if not single:
         if verb == "get":
-            watching = any(key == "watch" and is_true(value) for key, value in request.query)
-            verb = "watch" if watching else "list"
+            verb = "watch" if is_true(query.get("watch", "false")) else "list"
+            name = _selected_name(query)
         elif verb == "delete":
             verb = "deletecollection"
-    if not name and verb in ("list", "watch", "deletecollection"):
-        name = _selected_name(request)
     return RequestInfo(
         True,
         verb,
         request.path,
+        query,
         group,
         version,
         resource,

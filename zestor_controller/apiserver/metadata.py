@@ -21,7 +21,7 @@ from zestor_controller.apiserver.builtin.checks import (
 from zestor_controller.apiserver.contract import Json, Resource
 from zestor_controller.schema.fielderror import ErrorType, FieldError, forbidden, invalid, required, too_long
 
-__all__ = ["bare_finalizers", "generate_name", "new_uid", "validate_new", "validate_update"]
+__all__ = ["bare_finalizers", "fold_owners", "generate_name", "new_uid", "validate_new", "validate_update"]
 
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 _LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -101,8 +101,8 @@ def _common(meta: Json) -> list[FieldError]:
 
 def bare_finalizers(obj: Json, resource: Resource) -> list[FieldError]:
     """What built-in kinds ask of finalizers beyond the rest: a standard name, or one with a domain."""
-    if resource.custom:
-        return []
+    if resource.custom or resource.group == "apiextensions.k8s.io":
+        return []  # the apiextensions server has no such rule
     told = "name is neither a standard finalizer name nor is it fully qualified"
     return [
         invalid(f"metadata.finalizers[{index}]", name, told)
@@ -137,6 +137,19 @@ def _owners(owners: list[Json]) -> list[FieldError]:
         shown = "[" + ",".join(_owner_text(owner) for owner in owners) + "]"
         errors.append(FieldError(ErrorType.INVALID, path, owners, told, shown))
     return errors
+
+
+def fold_owners(meta: Json) -> list[str]:
+    """Keep of equal owner references the first, in place; returns the uids of the others."""
+    owners = meta.get("ownerReferences") or []
+    kept: dict[str, Json] = {}
+    twice: list[str] = []
+    for owner in owners:
+        if kept.setdefault(json.dumps(owner, sort_keys=True), owner) is not owner:
+            twice.append(owner.get("uid") or "")
+    if twice:
+        meta["ownerReferences"] = list(kept.values())
+    return twice
 
 
 def validate_update(new: Json, old: Json) -> list[FieldError]:

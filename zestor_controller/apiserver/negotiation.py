@@ -136,14 +136,13 @@ def _accepts(clause: Clause, media: str) -> Output | None:
 
 
 @lru_cache(maxsize=1024)
-def _choose(accept: str, watching: bool) -> Output | None:
+def _choose(accept: str) -> Output | None:
     for clause in clauses(accept):
         for media in (JSON, YAML):
             if _matches(clause, media):
                 found = _accepts(clause, media)
                 if found is not None:
-                    # A stream exists as JSON only; what was preferred decides, as in the server.
-                    return None if watching and media != JSON else found
+                    return found
     return None
 
 
@@ -179,9 +178,12 @@ def negotiate(request: HttpRequest, *, custom: bool = False, listing: bool = Fal
         available = OBJECT_TYPES + WATCH_TYPES if listing else OBJECT_TYPES
         message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(available)}"
         raise Failure(status_body(406, message, "NotAcceptable", {}))
-    found = _choose(accept, watching) if accept else PLAIN
+    found = _choose(accept) if accept else PLAIN
     if found is None:
-        raise not_acceptable(WATCH_TYPES if watching else OBJECT_TYPES)
+        raise not_acceptable(OBJECT_TYPES)
+    if watching and (found.media != JSON or found.transform == "PartialObjectMetadataList"):
+        # A stream exists as JSON only, and its events hold objects: what the client prefers decides, as in the server.
+        raise not_acceptable(WATCH_TYPES)
     if found.media == JSON and not found.pretty and not watching and wants_pretty(request):
         return Output(JSON, found.transform, found.version, pretty=True)
     return found

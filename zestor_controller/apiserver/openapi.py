@@ -1,7 +1,7 @@
-"""OpenAPI v3: the index with its hashed addresses, and one document for each group and version.
+"""OpenAPI: v3 as an index with hashed addresses and one document for each group and version, v2 as one document.
 
-Documents are built when they are first asked for and kept until the served resources change. Version 2 is not served:
-its only form that clients accept is protobuf, and those that still need it can go without (``--validate=false``).
+Documents are built when they are first requested and kept until the served resources change. Version 2 exists for old
+clients and for what newer ones fall back to; kubectl reads it as protobuf.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from zestor_controller.apiserver.bodies import JSON, PROTOBUF, YAML
 from zestor_controller.apiserver.discovery import GIT_VERSION
 from zestor_controller.apiserver.negotiation import clauses, respond_bytes, to_json
 from zestor_controller.apiserver.openapischemas import META, Schemas, texts
+from zestor_controller.apiserver.swagger import swagger
+from zestor_controller.apiserver.swaggerproto import encode_swagger
 from zestor_controller.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
@@ -25,6 +27,15 @@ __all__ = ["OpenApi"]
 Json = dict[str, Any]
 
 _BASE = "/openapi/v3"
+_V2 = "/openapi/v2"
+_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_V2_FORMS = {
+    JSON: JSON,
+    "application/*": JSON,
+    "*/*": JSON,
+    _V2_PROTOBUF: _V2_PROTOBUF,
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf": _V2_PROTOBUF,  # a name that is no valid type
+}
 _LIST = (
     "allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
     "resourceVersionMatch", "sendInitialEvents", "shardSelector", "timeoutSeconds", "watch",
@@ -229,6 +240,8 @@ class OpenApi:
         path = request.path.rstrip("/")
         if not path.startswith("/openapi"):
             return None
+        if path == _V2:
+            return self._swagger(request)
         if path != _BASE and not path.startswith(f"{_BASE}/"):
             return HttpResponse(404)
         self._refresh()
@@ -240,6 +253,32 @@ class OpenApi:
         if not _takes_json(request.headers.get("accept", "")):
             return HttpResponse(406)
         return self._document(request, name) if name else self._index(request)
+
+    def _swagger(self, request: HttpRequest) -> HttpResponse:
+        """The version 2 document, in the first form that the client accepts and the server has."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponse(405)
+        accepted = clauses(request.headers.get("accept", "")) or clauses(JSON)
+        media = next((form for clause in accepted if (form := _V2_FORMS.get(clause.type))), None)
+        if media is None:
+            return HttpResponse(406)
+        self._refresh()
+        found = hashlib.sha512(to_json(sorted(self._hashes.items()))).hexdigest().upper()
+        headers = [("ETag", f'"{found}"'), ("Vary", "Accept")]
+        if request.headers.get("if-none-match", "") == f'"{found}"':
+            return HttpResponse(304, headers)
+        built = self._documents.get(media)
+        if built is None or built[0] != found:
+            document = swagger(*self._everything(), GIT_VERSION)
+            raw = to_json(document) if media == JSON else encode_swagger(document)
+            built = self._documents[media] = (found, raw)
+        return respond_bytes(request, 200, built[1], media, headers)
+
+    def _everything(self) -> tuple[Json, set[str]]:
+        """One version 3 document of all resources, and the names of the schemas that come from CRDs."""
+        resources = list(self._resources())
+        custom = {Schemas.custom_name(each, each.kind) for each in resources if each.custom}
+        return _Document(self._schema_of).build(resources), custom
 
     def _refresh(self) -> None:
         stamp = self._stamp()

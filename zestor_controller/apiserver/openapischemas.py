@@ -105,7 +105,7 @@ class Schemas:
         """
         if not resource.custom:
             return self.reference(resource.protobuf)
-        name = self._custom_name(resource, resource.kind)
+        name = self.custom_name(resource, resource.kind)
         self.components[name] = self._custom(resource, schema)
         return {"$ref": f"#/components/schemas/{name}"}
 
@@ -113,8 +113,8 @@ class Schemas:
         """A reference to the schema of a resource's list; call :meth:`kind` first."""
         if not resource.custom:
             return self.reference(resource.protobuf + "List")
-        name = self._custom_name(resource, resource.list_name)
-        item = self._custom_name(resource, resource.kind)
+        name = self.custom_name(resource, resource.list_name)
+        item = self.custom_name(resource, resource.kind)
         guide = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"
         self.components[name] = {
             "description": f"{resource.list_name} is a list of {resource.kind}",
@@ -134,7 +134,8 @@ class Schemas:
         return {"$ref": f"#/components/schemas/{name}"}
 
     @staticmethod
-    def _custom_name(resource: Resource, kind: str) -> str:
+    def custom_name(resource: Resource, kind: str) -> str:
+        """The name of the schema of a custom resource or of its list."""
         return ".".join([*reversed(resource.group.split(".")), resource.version, kind])
 
     def _type_meta(self) -> Json:

@@ -16,6 +16,7 @@ from typing import Final
 
 from zestor_controller.apiserver.gojson import DocumentError
 from zestor_controller.apiserver.gojson import load as load_json
+from zestor_controller.apiserver.gonumbers import parse_int, parse_uint
 from zestor_controller.apiserver.info import is_true
 from zestor_controller.apiserver.status import Failure, bad_request, invalid, status_body
 from zestor_controller.schema.fielderror import FieldError, forbidden, not_supported, required, too_long
@@ -151,12 +152,12 @@ def _match(told: str) -> FieldError:
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:
-    text = query.get(name, "")
-    if not text:
+    if name not in query:
         return None
-    if not re.fullmatch(r"[-+]?\d+", text):
-        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text)
+    try:
+        return parse_int(query[name])
+    except ValueError as error:
+        raise bad_request(str(error)) from None
 
 
 def _version(text: str, *, watching: bool) -> int:
@@ -172,12 +173,13 @@ def object_version(text: str) -> int:
     """The resourceVersion of a read.
 
     Raises:
-        Failure: 500 for one that is no number, as the real server has it.
+        Failure: 500 for one that is no number, as the real server has it; 400 for one that is out of range.
     """
-    if not (text.isascii() and text.isdecimal()):
-        told = f"strconv.ParseUint: parsing {json.dumps(text)}: invalid syntax"
-        raise Failure(status_body(500, f"resourceVersion: Invalid value: {json.dumps(text)}: {told}"))
-    return int(text)
+    try:
+        return parse_uint(text)
+    except ValueError as error:
+        message = f"resourceVersion: Invalid value: {json.dumps(text)}: {error}"
+        raise bad_request(message) if text.isdecimal() else Failure(status_body(500, message)) from None
 
 
 def dry_run(values: Sequence[str]) -> tuple[bool, list[FieldError]]:

@@ -72,11 +72,12 @@ def json_patch(document: Any, operations: list[Any]) -> Any:
     try:
         for operation in operations:
             patched.operate(operation or {})
-    except (LookupError, ValueError, TypeError):
-        # The real server tells no more than this.
+        return _plain(patched.root)
+    except (LookupError, ValueError, TypeError, RecursionError):
+        # The real server says no more than this. Copies into copies may nest deeper than can be walked; nothing but
+        # this patch's own document has been changed by then.
         message = "the server rejected our request due to an error in our request"
         raise Failure(status_body(422, message, "Invalid", {})) from None
-    return _plain(patched.root)
 
 
 def _check_shape(operations: list[Any]) -> None:

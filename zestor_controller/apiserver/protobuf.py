@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zestor_controller.apiserver import gojson
 from zestor_controller.apiserver.gojson import DocumentError, go_number
+from zestor_controller.apiserver.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.typedefs import tables
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _decode(kind: str, value: Wire, depth: int) -> Any:
     if message is None:
         return _SCALARS[kind](value)
     if depth > _MAX_DEPTH:
-        raise DocumentError("exceeded max depth")
+        raise DocumentError(TOO_DEEP)
     data = _bytes(value)
     if message.form:
         return _special(message, data, depth)
@@ -266,7 +267,10 @@ def decode_object(data: bytes) -> dict[str, Any]:
         raise DocumentError(f"provided data does not appear to be a protobuf message, expected prefix [{prefix}]")
     if len(data) == len(MAGIC):
         raise DocumentError("empty body")
-    return _object(data, 0)
+    value = _object(data, 0)
+    if too_deep(value):
+        raise DocumentError(TOO_DEEP)
+    return value
 
 
 def _prefixed(number: int, data: bytes) -> bytes:

@@ -13,9 +13,11 @@ from typing import Any, Final
 
 from zestor_controller.apiserver.authentication import ACCOUNT
 from zestor_controller.apiserver.contract import Json, User
+from zestor_controller.apiserver.info import RequestInfo
+from zestor_controller.apiserver.status import Failure, forbidden, status_body
 from zestor_controller.apiserver.storage import Storage
 
-__all__ = ["Attributes", "RbacAuthorizer", "bootstrap_roles", "covers"]
+__all__ = ["Attributes", "RbacAuthorizer", "attributes_of", "bootstrap_roles", "covers", "refused"]
 
 GROUP: Final = "rbac.authorization.k8s.io"
 MASTERS: Final = "system:masters"
@@ -42,6 +44,24 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     path: str = ""
+
+
+def attributes_of(info: RequestInfo) -> Attributes:
+    """What a request wants to do."""
+    if not info.is_resource:
+        return Attributes(info.verb, path=info.path)
+    return Attributes(info.verb, info.group, info.resource, info.subresource, info.namespace, info.name)
+
+
+def refused(user: User, wanted: Attributes, why: str = "") -> Failure:
+    """403: who must not do what, and why where that is known."""
+    if not wanted.resource:
+        message = f'forbidden: User "{user.name}" cannot {wanted.verb} path "{wanted.path}"'
+        return Failure(status_body(403, f"{message}: {why}" if why else message, "Forbidden", {}))
+    resource = f"{wanted.resource}/{wanted.subresource}" if wanted.subresource else wanted.resource
+    where = f'in the namespace "{wanted.namespace}"' if wanted.namespace else "at the cluster scope"
+    message = f'User "{user.name}" cannot {wanted.verb} resource "{resource}" in API group "{wanted.group}" {where}'
+    return forbidden(wanted.group, wanted.resource, wanted.name, f"{message}: {why}" if why else message)
 
 
 class RbacAuthorizer:
@@ -173,7 +193,10 @@ def _rule_covers(mine: Json, part: Json) -> bool:
         return any(_path_matches(pattern, part["nonResourceURLs"][0]) for pattern in mine.get("nonResourceURLs") or ())
     group, resource = part["apiGroups"][0], part["resources"][0]
     groups, resources = mine.get("apiGroups") or (), mine.get("resources") or ()
-    if ("*" not in groups and group not in groups) or ("*" not in resources and resource not in resources):
+    if "*" not in groups and group not in groups:
+        return False
+    _, slash, subresource = resource.partition("/")
+    if not {"*", resource, *([f"*/{subresource}"] if slash else ())}.intersection(resources):
         return False
     names = mine.get("resourceNames") or ()
     return not names or (bool(part.get("resourceNames")) and part["resourceNames"][0] in names)

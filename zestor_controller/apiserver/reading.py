@@ -18,7 +18,7 @@ from zestor_controller.apiserver.contract import Json, Resource
 from zestor_controller.apiserver.negotiation import Output, negotiate, to_json
 from zestor_controller.apiserver.options import Continue, ListOptions, list_options, object_version
 from zestor_controller.apiserver.selectors import Selection, parse_selection
-from zestor_controller.apiserver.status import expired, not_found, too_large_version
+from zestor_controller.apiserver.status import Failure, expired, not_found, too_large_version
 from zestor_controller.apiserver.storage import (
     ADDED,
     DELETED,
@@ -74,12 +74,7 @@ class Reader:
 
     def _items(self, resource: Resource, versions: list[Version]) -> list[bytes]:
         """Objects as they stand in a plain list: those of built-in kinds without their type."""
-        served = self.served
-        if resource.custom:
-            return [served(resource, version) for version in versions]
-        head = b'{"kind":%b,"apiVersion":%b,' % (to_json(resource.kind), to_json(resource.api_version))
-        cut = len(head)
-        return [b"{" + served(resource, version)[cut:] for version in versions]
+        return [_item(resource, self.served(resource, version)) for version in versions]
 
     def item(self, resource: Resource, version: Version) -> Json:
         """A private copy of an object as it stands in a list."""
@@ -110,7 +105,7 @@ class Reader:
         output = negotiate(call.request, custom=call.resource.custom)
         text = call.query.get("resourceVersion", "")
         if text:
-            await self._reach(object_version(text))
+            await self.reach(object_version(text))
         resource = call.resource
         version = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
         if version is None:
@@ -129,11 +124,7 @@ class Reader:
         """A list, or a page of one."""
         resource = call.resource
         output = negotiate(call.request, custom=resource.custom, listing=True)
-        options = list_options(call.query, watching=False)
-        selection = parse_selection(call.query, resource)
-        table = self._storage.table(resource.storage)
-        versions, revision = await self._versions(table, call.info.namespace, options)
-        chosen, metadata = self._page(resource, versions, revision, options, selection, call.info.namespace)
+        chosen, metadata = await self.chosen(call)
         if resource.custom and not output.transform:
             metadata.setdefault("continue", "")  # lists without a Go type have it always
         if output.plain:
@@ -142,6 +133,15 @@ class Reader:
             return Reply(raw=raw)
         items = [self.item(resource, version) for version in chosen]
         return Reply(value=shape_list(resource, metadata, items, output, include_object(call.request), self._wall()))
+
+    async def chosen(self, call: Call) -> tuple[list[Version], Json]:
+        """The objects that the query of a request chooses, or one page of them, and the metadata of their list."""
+        resource = call.resource
+        options = list_options(call.query, watching=False)
+        selection = parse_selection(call.query, resource)
+        table = self._storage.table(resource.storage)
+        versions, revision = await self._versions(table, call.info.namespace, options)
+        return self._page(resource, versions, revision, options, selection, call.info.namespace)
 
     async def _versions(self, table: Table, namespace: str, options: ListOptions) -> tuple[list[Version], int]:
         """The objects to choose from, and the version that they show."""
@@ -163,7 +163,7 @@ class Reader:
             start = object_key(namespace, options.page.start)
             return [version for version in found if version.key > start], revision
         if options.version:
-            await self._reach(options.version)
+            await self.reach(options.version)
             exact = options.match == "Exact" or (not options.match and options.limit > 0)
             if exact and options.version < storage.revision:
                 if options.version < storage.compacted:
@@ -198,7 +198,7 @@ class Reader:
             chosen.append(version)
         return chosen, metadata
 
-    async def _reach(self, revision: int) -> None:
+    async def reach(self, revision: int) -> None:
         """Wait a moment for a version that has not come yet.
 
         Raises:
@@ -249,6 +249,11 @@ def _item(resource: Resource, raw: bytes) -> bytes:
     return to_json({key: value for key, value in obj.items() if key not in ("kind", "apiVersion")})
 
 
+def _error(failure: Failure) -> bytes:
+    """A failure as the last event of a watch."""
+    return to_json({"type": "ERROR", "object": failure.body}) + b"\n"
+
+
 class _Stream:
     """One watch: its lines, in the shape that its client wants."""
 
@@ -287,6 +292,12 @@ class _Stream:
             signal.set()
 
         try:
+            if options.initial and options.version:
+                try:
+                    await self._reader.reach(options.version)
+                except Failure as failure:
+                    yield _error(failure)
+                    return
             first, known = self._beginning(storage, table)
             if first:
                 yield b"".join(first)
@@ -297,7 +308,7 @@ class _Stream:
                 if channel.pending:
                     out: list[bytes] = []
                     while channel.pending and len(out) < 512:
-                        change = channel.pending.popleft()
+                        change = channel.take()
                         if change.revision > known:
                             known = change.revision
                             line = self._line(change)
@@ -312,7 +323,8 @@ class _Stream:
                     return
                 if options.bookmarks and loop.time() >= bookmark:
                     bookmark = _next_bookmark(loop.time(), deadline)
-                    yield self._bookmark(storage.revision, {})
+                    if storage.revision >= known:  # a watch from a version that has not come yet is not sent back
+                        yield self._bookmark(storage.revision, {})
                     continue
                 if timer is None:
                     # One timer from bookmark to bookmark: a wait with a timeout of its own costs more than the event.
@@ -336,11 +348,10 @@ class _Stream:
             return lines, storage.revision
         start = since if since else storage.revision
         if start < max(storage.compacted, table.since):
-            told = f"too old resource version: {start} ({table.since})"
+            why = f"too old resource version: {start} ({table.since})"
             if start < storage.compacted:
-                told = "The resourceVersion for the provided watch is too old."
-            status = expired(told).body
-            return [to_json({"type": "ERROR", "object": status}) + b"\n"], None
+                why = "The resourceVersion for the provided watch is too old."
+            return [_error(expired(why))], None
         lines = [line for c in table.changes(start, self._namespace) if (line := self._line(c)) is not None]
         return lines, max(start, storage.revision)
 

@@ -65,6 +65,10 @@ class Registry:
         """Whether anything is served under a group and version."""
         return (group, version) in self._versions
 
+    def is_built_in(self, group: str, version: str) -> bool:
+        """Whether a group and version belongs to built-in resources, which no custom resource joins."""
+        return any((r.group, r.version) == (group, version) for r in self._resources.values() if not r.custom)
+
     def by_plural(self, group: str, plural: str) -> list[Resource]:
         """The served versions of a resource."""
         return [found for found in self._resources.values() if (found.group, found.plural) == (group, plural)]

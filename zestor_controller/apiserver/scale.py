@@ -7,12 +7,28 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from zestor_controller.apiserver import customscale
+from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.apiserver.contract import Json, Resource
 from zestor_controller.apiserver.status import internal, invalid
+from zestor_controller.apiserver.typedefs import builtin
 from zestor_controller.schema.fielderror import invalid as wrong
 
-__all__ = ["ScalePaths", "scale_of", "with_replicas"]
+__all__ = ["SCALE", "ScalePaths", "paths_of", "scale_of", "with_replicas"]
 
+_MESSAGE: Final = "k8s.io.api.autoscaling.v1.Scale"
+SCALE: Final = Resource(
+    group="autoscaling",
+    version="v1",
+    kind="Scale",
+    plural="scales",
+    singular="scale",
+    namespaced=True,
+    strategy=BuiltinStrategy("Scale", "v1", _MESSAGE),
+    types=lambda: builtin(_MESSAGE),
+    protobuf=_MESSAGE,
+)
+"""The kind, as bodies and patches of the subresource are read; it is not served by itself."""
 ScalePaths = tuple[str, str, str]
 BUILTIN: Final[ScalePaths] = (".spec.replicas", ".status.replicas", "")
 
@@ -23,13 +39,16 @@ def paths_of(resource: Resource) -> ScalePaths:
     return found
 
 
-def _get(obj: Json, path: str) -> Any:
-    value: Any = obj
-    for name in path.removeprefix(".").split("."):
-        if not isinstance(value, dict):
-            return None
-        value = value.get(name)
-    return value
+def _get(obj: Json, path: str, kind: type, expected: str) -> Any:
+    """The value at a path; None if it is absent.
+
+    Raises:
+        Failure: 500 for a value of the wrong type, as the real server has it.
+    """
+    try:
+        return customscale.find(obj, path, kind, expected)
+    except ValueError as error:
+        raise internal(str(error)) from None
 
 
 def scale_of(resource: Resource, obj: Json) -> Json:
@@ -43,11 +62,11 @@ def scale_of(resource: Resource, obj: Json) -> Json:
     shown = {
         key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp") if key in meta
     }
-    status: Json = {"replicas": _get(obj, present) or 0}
-    text = _get(obj, selector) if selector else _selector_text(obj) if not resource.custom else None
+    status: Json = {"replicas": _get(obj, present, int, "int64") or 0}
+    text = _get(obj, selector, str, "string") if selector else _selector_text(obj) if not resource.custom else None
     if text:
         status["selector"] = text
-    replicas = _get(obj, wanted)
+    replicas = _get(obj, wanted, int, "int64")
     if replicas is None and resource.custom:
         raise internal(f'the spec replicas field "{wanted}" does not exist')
     spec: Json = {"replicas": replicas} if replicas else {}
@@ -60,21 +79,24 @@ def _selector_text(obj: Json) -> str:
 
 
 def with_replicas(resource: Resource, obj: Json, scale: Json) -> None:
-    """Set the wanted number of an object from a Scale, in place.
+    """Set the requested number of an object from a Scale, in place.
 
     Raises:
-        Failure: 422 for a number below zero or none at all.
+        Failure: 422 for a number below zero, 500 for an object that has a value of another type on the way to it.
     """
     replicas = (scale.get("spec") or {}).get("replicas", 0)
-    name = obj["metadata"]["name"]
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+    name, path = obj["metadata"]["name"], paths_of(resource)[0]
+    if replicas < 0:
         if resource.custom:
-            error = wrong(paths_of(resource)[0], replicas, "should be a non-negative integer")
-            raise invalid(resource.group, resource.kind, name, [error])
+            raise invalid(
+                resource.group, resource.kind, name, [wrong(path, replicas, "should be a non-negative integer")]
+            )
         error = wrong("spec.replicas", replicas, "must be greater than or equal to 0")
         raise invalid("autoscaling", "Scale", name, [error])
-    path = paths_of(resource)[0].removeprefix(".").split(".")
-    here = obj
-    for part in path[:-1]:
+    parts = path.removeprefix(".").split(".")
+    here: Any = obj
+    for part in parts[:-1]:
         here = here.setdefault(part, {})
-    here[path[-1]] = replicas
+        if not isinstance(here, dict):
+            raise internal(f"value cannot be set because {path} is not a map[string]interface{{}}")
+    here[parts[-1]] = replicas

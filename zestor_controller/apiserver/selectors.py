@@ -15,6 +15,8 @@ from typing import Final
 
 from zestor_controller.apiserver.builtin.checks import bad_label_value, bad_qualified_name
 from zestor_controller.apiserver.contract import Json, Resource
+from zestor_controller.apiserver.fieldselector import FieldSelectorError, exact_value, parse_field_selector
+from zestor_controller.apiserver.gonumbers import parse_int
 from zestor_controller.apiserver.status import Failure, bad_request
 from zestor_controller.schema.fielderror import show
 
@@ -26,7 +28,6 @@ LabelTest = Callable[[Mapping[str, str]], bool]
 _TOKEN: Final = re.compile(r"\s*(?:([()=!<>,]+)|([^\s()=!<>,]+))")
 _SYMBOLS: Final = ("==", "!=", "(", ")", ",", "!", "=", "<", ">")
 _OPERATORS: Final = ("in", "notin", "=", "==", "!=", "gt", "lt")
-_NUMBER: Final = re.compile(r"[-+]?\d+")
 _KEY_WORDS: Final = (
     "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
     "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
@@ -136,10 +137,11 @@ class _Parser:
             return lambda labels: labels.get(key) == value if key in labels else False
         if operator in ("<", ">"):
             value = self._exact()
-            if not _NUMBER.fullmatch(value):
-                told = "for 'Gt', 'Lt' operators, the value must be an integer"
-                raise _unparsed(f"values[0]: Invalid value: {show(value)}: {told}")
-            return _compare(key, int(value), operator == ">")
+            number = _number(value)
+            if number is None:
+                why = "for 'Gt', 'Lt' operators, the value must be an integer"
+                raise _unparsed(f"values[0]: Invalid value: {show(value)}: {why}")
+            return _compare(key, number, operator == ">")
         raise _unparsed(f"found '{operator}', expected: {', '.join(_OPERATORS)}")
 
     def _exact(self) -> str:
@@ -193,12 +195,19 @@ def _check_value(key: str, value: str, index: int) -> None:
         raise _unparsed(f"values[{index}][{key}]: Invalid value: {show(value)}: {'; '.join(words)}")
 
 
+def _number(text: str) -> int | None:
+    try:
+        return parse_int(text)
+    except ValueError:
+        return None
+
+
 def _compare(key: str, wanted: int, greater: bool) -> LabelTest:
     def test(labels: Mapping[str, str]) -> bool:
-        have = labels.get(key, "")
-        if not _NUMBER.fullmatch(have):
+        have = _number(labels.get(key, ""))
+        if have is None:
             return False
-        return int(have) > wanted if greater else int(have) < wanted
+        return have > wanted if greater else have < wanted
 
     return test
 
@@ -217,22 +226,14 @@ def _labels(text: str) -> Test | None:
 
 
 def _fields(text: str, resource: Resource) -> tuple[Test | None, str]:
-    tests: list[Test] = []
-    name = ""
-    for term in re.split(r"(?<!\\),", text):
-        if not term:
-            continue
-        match = re.match(r"(.*?)(!=|==|=)(.*)$", term, re.S)
-        if match is None:
-            raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
-        field, operator, value = match.groups()
-        value = re.sub(r"\\(.)", r"\1", value)
-        tests.append(_field_test(_getter(field, resource), value, operator == "!="))
-        if field == "metadata.name" and operator != "!=":
-            name = value
+    try:
+        terms = parse_field_selector(text)
+    except FieldSelectorError as error:
+        raise bad_request(str(error)) from None
+    tests = [_field_test(_getter(term.field, resource), term.value, term.differs) for term in terms]
     if not tests:
-        return None, name
-    return (lambda obj: all(test(obj) for test in tests)), name
+        return None, ""
+    return (lambda obj: all(test(obj) for test in tests)), exact_value(terms, "metadata.name") or ""
 
 
 def _field_test(get: Callable[[Json], str], value: str, differs: bool) -> Test:
@@ -242,7 +243,7 @@ def _field_test(get: Callable[[Json], str], value: str, differs: bool) -> Test:
 def _getter(field: str, resource: Resource) -> Callable[[Json], str]:
     if field == "metadata.name":
         return lambda obj: str(obj["metadata"].get("name", ""))
-    if field == "metadata.namespace":
+    if field == "metadata.namespace" and (resource.namespaced or not (resource.custom or resource.selectable)):
         return lambda obj: str(obj["metadata"].get("namespace", ""))
     known = resource.selectable.get(field)
     if known is not None:

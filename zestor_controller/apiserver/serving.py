@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,7 @@ class Served:
         host = "127.0.0.1" if settings.bind in ("0.0.0.0", "::") else settings.bind
         self.url = f"https://{f'[{host}]' if ':' in host else host}:{self._socket.port}"
         self.ca = certificates.ca
+        self.api.publish(_address(host), self._socket.port)
         if settings.kubeconfig is not None:
             try:
                 write_kubeconfig(settings.kubeconfig, kubeconfig_for(self.url, self.ca, self.token))
@@ -131,6 +133,11 @@ class Served:
             self._journal.close()
         if self._settings.audit is not None:
             self._settings.audit.close()
+
+
+def _address(host: str) -> str:
+    """The IP address of a host to which the server is bound; endpoints hold no names."""
+    return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
 
 
 def _names(bind: str) -> list[str]:

@@ -10,16 +10,22 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import msgspec
+from zestor_controller.apiserver.changes import (
+    ADDED,
+    DELETED,
+    MODIFIED,
+    Change,
+    Version,
+    encode_object,
+    object_key,
+)
+from zestor_controller.apiserver.history import MAX_BYTES, History
 
 if TYPE_CHECKING:
     from asyncio import Event as Signal
-
-    from zestor_controller.apiserver.contract import Resource
 
 __all__ = [
     "ADDED",
@@ -27,93 +33,46 @@ __all__ = [
     "MODIFIED",
     "Change",
     "Journal",
+    "ObjectTooLarge",
     "Storage",
     "Table",
     "Version",
     "Watcher",
+    "WriteFailed",
     "encode_object",
     "object_key",
 ]
 
 Json = dict[str, Any]
 
-ADDED = "ADDED"
-MODIFIED = "MODIFIED"
-DELETED = "DELETED"
+MAX_OBJECT: Final = 1536 * 1024
+"""Bytes of an object as it is stored: etcd's --max-request-bytes."""
 
 _LINES_KEPT = 1000
 
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 _revision = attrgetter("revision")
 
 
-def object_key(namespace: str, name: str) -> str:
-    """The key of an object in its table: it sorts as the server's lists are sorted."""
-    return f"{namespace}/{name}" if namespace else name
+class WriteFailed(Exception):
+    """A write could not be made to last, as on a full disk. Nothing has changed; it may be tried again."""
 
 
-def encode_object(obj: Json) -> bytes:
-    """An object as JSON, its kind, apiVersion and metadata first."""
-    ordered = {"kind": obj.get("kind"), "apiVersion": obj.get("apiVersion"), "metadata": obj.get("metadata")}
-    ordered.update(obj)
-    return _encode(ordered)
+class ObjectTooLarge(WriteFailed):
+    """An object, as it would be stored, has more than :data:`MAX_OBJECT` bytes."""
 
-
-@dataclass(slots=True, eq=False)
-class Version:
-    """One version of one object; never changed once it is written.
-
-    Attributes:
-        key: of :func:`object_key`.
-        namespace: empty for objects of the cluster.
-        revision: of the write; for a deleted object's last state, of its deletion.
-        raw: the object as JSON, kind and apiVersion first, metadata third.
-        served: what other versions of the resource look like, by the Resource that made them.
-    """
-
-    key: str
-    namespace: str
-    revision: int
-    raw: bytes
-    decoded: Json | None = None
-    served: list[tuple[Resource, bytes]] | None = None
-
-    @property
-    def obj(self) -> Json:
-        """The object; whoever reads it must not change it (see :meth:`copy`)."""
-        if self.decoded is None:
-            self.decoded = _decode(self.raw)
-        return self.decoded
-
-    def copy(self) -> Json:
-        """A private copy of the object."""
-        return _decode(self.raw)  # type: ignore[no-any-return]
-
-
-@dataclass(slots=True, eq=False)
-class Change:
-    """One entry of the log.
-
-    Attributes:
-        type: ADDED, MODIFIED or DELETED.
-        version: the object after the write; for DELETED its last state under the deletion's revision.
-        previous: the object before the write.
-        lines: what watchers send, by form; made once, shared by all.
-    """
-
-    type: str
-    version: Version
-    previous: Version | None
-    revision: int
-    lines: dict[Any, bytes] = field(default_factory=dict)
+    def __init__(self) -> None:
+        super().__init__("etcdserver: request is too large")
 
 
 class Journal(Protocol):
     """Makes writes last: told of each one before it is visible."""
 
     def append(self, storage: tuple[str, str], change: Change) -> None:
-        """Write a change down; returns when it cannot be lost any more."""
+        """Write a change down; returns when it cannot be lost any more.
+
+        Raises:
+            OSError: it could not be written.
+        """
         ...
 
 
@@ -123,24 +82,36 @@ class Watcher:
     Args:
         table: what is watched.
         namespace: empty for all.
-        limit: how many changes may wait; one more closes the channel.
+        limit: how many changes may wait, and
+        size: how many bytes of objects; more closes the channel.
     """
 
-    def __init__(self, table: Table, namespace: str, signal: Signal, limit: int = 10_000) -> None:
+    def __init__(
+        self, table: Table, namespace: str, signal: Signal, limit: int = 10_000, size: int = MAX_BYTES
+    ) -> None:
         self._table = table
         self._namespace = namespace
         self._limit = limit
+        self._size = size
+        self._held = 0
         self.signal = signal
         self.pending: deque[Change] = deque()
         self.closed = False
 
     def offer(self, change: Change) -> None:
         """Take a change; a watcher that is a buffer behind is closed instead."""
-        if len(self.pending) >= self._limit:
+        if len(self.pending) >= self._limit or self._held > self._size:
             self.close()
             return
         self.pending.append(change)
+        self._held += len(change.version.raw)
         self.signal.set()
+
+    def take(self) -> Change:
+        """The change that has waited longest."""
+        change = self.pending.popleft()
+        self._held -= len(change.version.raw)
+        return change
 
     def close(self) -> None:
         """End the channel: nothing more comes, what waits may still be taken."""
@@ -265,7 +236,8 @@ class Storage:
 
     Args:
         journal: keeps the writes beyond the process; None keeps them in memory only.
-        history: how many changes are kept before the oldest half of them is compacted.
+        history: how many changes are kept before the oldest half of them is compacted; bytes and minutes are bounded
+            too.
 
     Attributes:
         revision: of the last write.
@@ -278,8 +250,7 @@ class Storage:
         self.compacted = 0
         self.hooks: list[Callable[[tuple[str, str], Change], None]] = []
         self._journal = journal
-        self._history = history
-        self._marks: deque[int] = deque()
+        self._history = History(history)
         self._tables: dict[tuple[str, str], Table] = {}
 
     def table(self, storage: tuple[str, str]) -> Table:
@@ -310,12 +281,22 @@ class Storage:
             found.close()
 
     def write(self, storage: tuple[str, str], namespace: str, name: str, obj: Json) -> Version:
-        """Commit an object, new or changed; sets ``metadata.resourceVersion`` in it."""
+        """Commit an object, new or changed; sets ``metadata.resourceVersion`` in it.
+
+        Raises:
+            ObjectTooLarge: it has more than :data:`MAX_OBJECT` bytes, even without its managed fields.
+            WriteFailed: the journal could not take it.
+        """
         table = self.table(storage)
         previous = table.get(namespace, name)
         revision = self.revision + 1
         obj["metadata"]["resourceVersion"] = str(revision)
-        version = Version(object_key(namespace, name), namespace, revision, encode_object(obj), obj)
+        raw = encode_object(obj)
+        if len(raw) > MAX_OBJECT and obj["metadata"].pop("managedFields", None):
+            raw = encode_object(obj)  # as kube-apiserver, which tries again without them
+        if len(raw) > MAX_OBJECT:
+            raise ObjectTooLarge
+        version = Version(object_key(namespace, name), namespace, revision, raw, obj)
         self._commit(table, Change(ADDED if previous is None else MODIFIED, version, previous, revision))
         return version
 
@@ -330,6 +311,7 @@ class Storage:
 
         Raises:
             KeyError: there is no such object.
+            WriteFailed: the journal could not take it.
         """
         table = self.table(storage)
         previous = table.get(namespace, name)
@@ -344,18 +326,22 @@ class Storage:
 
     def _commit(self, table: Table, change: Change) -> None:
         if self._journal is not None:
-            self._journal.append(table.storage, change)
+            try:
+                self._journal.append(table.storage, change)
+            except OSError as error:
+                raise WriteFailed(error.strerror or str(error)) from error
         self.revision = change.revision
         if change.previous is not None:
             # History is read as bytes; the tree of a superseded object is not worth its memory.
             change.previous.served = None
             change.previous.decoded = None
         table.record(change)
-        self._marks.append(change.revision)
+        size = len(change.version.raw) + (len(change.previous.raw) if change.previous is not None else 0)
+        due = self._history.add(change.revision, size)
         for hook in self.hooks:
             hook(table.storage, change)
-        if len(self._marks) > self._history:
-            self.compact(self._marks[len(self._marks) // 2])
+        if due:
+            self.compact(due)
 
     def compact(self, revision: int | None = None) -> int:
         """Forget the history up to a revision (the present one when None); answers the compacted revision."""
@@ -364,6 +350,5 @@ class Storage:
             self.compacted = target
             for table in self._tables.values():
                 table.compact(target)
-            while self._marks and self._marks[0] <= target:
-                self._marks.popleft()
+            self._history.forget(target)
         return self.compacted

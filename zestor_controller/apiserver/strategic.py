@@ -1,19 +1,19 @@
 """Strategic merge patches: lists of built-in kinds merge by their keys.
 
-Invariant: neither the document nor the patch is changed. The rules and texts are those of apimachinery's
+Invariant: neither the document nor the patch is changed, and the items of lists are looked up by their keys, never
+searched for: the cost is about linear in the size of both. The rules and texts are those of apimachinery's
 pkg/util/strategicpatch.
 """
 
 from __future__ import annotations
 
-import copy
+import json
+from bisect import bisect_right
 from typing import Any, Final
 
 from zestor_controller.apiserver.contract import UNTYPED, TypeDef
-from zestor_controller.apiserver.fieldset import value_key
 from zestor_controller.apiserver.status import Failure, bad_request, status_body
 from zestor_controller.apiserver.typedchecks import go_value
-from zestor_controller.apiserver.typedvalues import same
 
 __all__ = ["strategic_merge"]
 
@@ -37,7 +37,7 @@ def strategic_merge(document: Any, patch: Any, typedef: TypeDef) -> Any:
         Failure: 400 for a directive of the wrong form; 500, as the real server has it, for an unknown directive or a
             list item without its merge key; 422 for lists of lists.
     """
-    return _merge_map(copy.deepcopy(document), copy.deepcopy(patch), typedef)
+    return _merge_map(document, patch, typedef)
 
 
 def _failed(message: str) -> Failure:
@@ -57,65 +57,73 @@ def _strategy(typedef: TypeDef) -> str:
 
 
 def _merge_map(original: _Map, patch: _Map, typedef: TypeDef) -> _Map:
-    """The patch merged into `original`, which is changed, as the patch is."""
+    """The patch merged into `original`; neither is changed, the result shares what it can."""
     if DIRECTIVE in patch:
         directive = patch[DIRECTIVE]
         if directive == "replace":
-            del patch[DIRECTIVE]
-            return patch
+            return {name: value for name, value in patch.items() if name != DIRECTIVE}
         if directive == "delete":
             return {}
         raise _failed(f"unknown patch type: {go_value(directive)} in map: {go_value(patch)}")
-    _retain(original, patch)
-    for name in [name for name in patch if name.startswith(SET_ORDER)]:
-        _merge_ordered(original, patch, name.removeprefix(SET_ORDER), patch.pop(name), typedef)
-    for name in [name for name in patch if name.startswith(DELETE_FROM)]:
-        _delete_from(original, name.removeprefix(DELETE_FROM), patch.pop(name), typedef)
+    merged = _retained(original, patch)
+    done = {RETAIN_KEYS}
+    for name, order in patch.items():
+        if name.startswith(SET_ORDER):
+            done |= {name, name.removeprefix(SET_ORDER)}
+            _merge_ordered(merged, patch, name.removeprefix(SET_ORDER), order, typedef)
+    for name, items in patch.items():
+        if name.startswith(DELETE_FROM):
+            done.add(name)
+            _delete_from(merged, name.removeprefix(DELETE_FROM), items, typedef)
     for name, value in patch.items():
+        if name in done:
+            continue
         if value is None:
-            original.pop(name, None)
+            merged.pop(name, None)
         else:
-            _merge_member(original, name, value, typedef.child(name) or UNTYPED)
-    return original
+            _merge_member(merged, name, value, typedef.child(name) or UNTYPED)
+    return merged
 
 
-def _merge_member(original: _Map, name: str, value: Any, typedef: TypeDef) -> None:
-    present = original.get(name)
+def _merge_member(merged: _Map, name: str, value: Any, typedef: TypeDef) -> None:
+    present = merged.get(name)
     if isinstance(value, dict) and isinstance(present, dict):
-        original[name] = value if _strategy(typedef) == "replace" else _merge_map(present, value, typedef)
+        merged[name] = value if _strategy(typedef) == "replace" else _merge_map(present, value, typedef)
     elif isinstance(value, list) and isinstance(present, list):
-        original[name] = _merge_list(present, value, typedef) if _strategy(typedef) == "merge" else value
+        merged[name] = _merge_list(present, value, typedef) if _strategy(typedef) == "merge" else value
     else:
-        _drop_nulls(value)
-        kept = _without_directives(value)
+        kept = _without_directives(_without_nulls(value))
         if kept is _DROPPED:
-            original.pop(name, None)
+            merged.pop(name, None)
         else:
-            original[name] = kept
+            merged[name] = kept
 
 
-def _retain(original: _Map, patch: _Map) -> None:
+def _retained(original: _Map, patch: _Map) -> _Map:
+    """A copy of `original`, with the members that the patch's ``$retainKeys`` names if it has them."""
     if RETAIN_KEYS not in patch:
-        return
-    retained = patch.pop(RETAIN_KEYS)
-    needed = (
-        name for name, value in patch.items() if value is not None and not name.startswith((DELETE_FROM, SET_ORDER))
-    )
-    if not isinstance(retained, list) or any(name not in retained for name in needed):
+        return dict(original)
+    retained = patch[RETAIN_KEYS]
+    own = (DELETE_FROM, SET_ORDER, RETAIN_KEYS)
+    needed = [name for name, value in patch.items() if value is not None and not name.startswith(own)]
+    if not isinstance(retained, list):
         raise bad_request("invalid patch format of retainKeys")
-    for name in [name for name in original if name not in retained]:
-        del original[name]
+    names = {name for name in retained if isinstance(name, str)}
+    if not names.issuperset(needed):
+        raise bad_request("invalid patch format of retainKeys")
+    return {name: value for name, value in original.items() if name in names}
 
 
-def _delete_from(original: _Map, name: str, gone: Any, typedef: TypeDef) -> None:
-    present = original.get(name)
-    if gone is None:
-        original.pop(name, None)
-    elif isinstance(present, list) and isinstance(gone, list) and (present or gone):
-        if _element_kind(present, gone) is dict:
-            original[name] = _merge_list(present, gone, typedef.child(name) or UNTYPED)
+def _delete_from(merged: _Map, name: str, deleted: Any, typedef: TypeDef) -> None:
+    present = merged.get(name)
+    if deleted is None:
+        merged.pop(name, None)
+    elif isinstance(present, list) and isinstance(deleted, list) and (present or deleted):
+        if _element_kind(present, deleted) is dict:
+            merged[name] = _merge_list(present, deleted, typedef.child(name) or UNTYPED)
         else:
-            original[name] = [item for item in present if not _among(item, gone)]
+            gone = {_index_key(item) for item in deleted}
+            merged[name] = [item for item in present if _index_key(item) not in gone]
 
 
 _DROPPED: Final = object()
@@ -133,23 +141,23 @@ def _without_directives(value: Any) -> Any:
     return value
 
 
-def _drop_nulls(value: Any) -> None:
+def _without_nulls(value: Any) -> Any:
+    """The value without the members of its maps that are null; nulls in lists stay."""
     if isinstance(value, dict):
-        for name, inner in list(value.items()):
-            if inner is None:
-                del value[name]
-            else:
-                _drop_nulls(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _drop_nulls(inner)
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 # Lists
 
 
-def _among(item: Any, items: list[Any]) -> bool:
-    return any(same(item, other) for other in items)
+def _index_key(value: Any) -> Any:
+    """What a value is looked up by: equal for values that are equal as JSON, where a number is no boolean."""
+    if isinstance(value, bool):
+        return (value,)
+    if isinstance(value, dict | list):
+        return ("json", json.dumps(value, sort_keys=True))
+    return value
 
 
 def _element_kind(*lists: list[Any]) -> type | None:
@@ -166,11 +174,10 @@ def _merge_list(original: list[Any], patch: list[Any], typedef: TypeDef) -> list
     if not original and not patch:
         return original
     if _element_kind(original, patch) is not dict:
-        merged: list[Any] = []
+        merged: dict[Any, Any] = {}
         for item in [*original, *patch]:
-            if not _among(item, merged):
-                merged.append(item)
-        return _in_order(merged, patch, original, "")
+            merged.setdefault(_index_key(item), item)
+        return _in_order(list(merged.values()), patch, original, "")
     key = typedef.patch_merge_key
     if not key:
         raise _failed("cannot merge lists without merge key for ")
@@ -181,6 +188,7 @@ def _merge_list(original: list[Any], patch: list[Any], typedef: TypeDef) -> list
 def _special_items(original: list[_Map], patch: list[_Map], key: str) -> tuple[list[_Map], list[_Map]]:
     """What is left of both sides when the patch's directives are done."""
     plain: list[_Map] = []
+    deleted: set[Any] = set()
     replace = False
     for item in patch:
         if DIRECTIVE not in item:
@@ -190,27 +198,33 @@ def _special_items(original: list[_Map], patch: list[_Map], key: str) -> tuple[l
         if directive == "delete":
             if key not in item:
                 raise _no_key(item, key)
-            original = [known for known in original if not same(_key_of(known, key), item[key])]
+            deleted.add(_index_key(item[key]))
         elif directive == "replace":
             replace = True
         elif directive == "merge":
             raise _failed("merging lists cannot yet be specified in the patch")
         else:
             raise _failed(f"unknown patch type: {go_value(directive)} in map: {go_value(item)}")
+    if deleted:
+        original = [known for known in original if _index_key(_key_of(known, key)) not in deleted]
     return (plain, []) if replace else (original, plain)
 
 
-def _merge_items(merged: list[_Map], patch: list[_Map], key: str, typedef: TypeDef) -> list[_Map]:
+def _merge_items(original: list[_Map], patch: list[_Map], key: str, typedef: TypeDef) -> list[_Map]:
     element = typedef.element or UNTYPED
+    merged = list(original)
+    places: dict[Any, int] = {}
+    for index, known in enumerate(merged):
+        if key in known:
+            places.setdefault(_index_key(known[key]), index)
     for item in patch:
         if key not in item:
             raise _no_key(item, key)
-        for index, known in enumerate(merged):
-            if key in known and same(known[key], item[key]):
-                merged[index] = _merge_map(known, item, element)
-                break
-        else:
+        place = places.setdefault(_index_key(item[key]), len(merged))
+        if place == len(merged):
             merged.append(item)
+        else:
+            merged[place] = _merge_map(merged[place], item, element)
     return merged
 
 
@@ -229,6 +243,7 @@ def _merge_ordered(original: _Map, patch: _Map, name: str, order: Any, typedef: 
         _check_order(wanted, order, key)
     if name not in original and name not in patch:
         return
+    merged: Any
     if name not in original:
         merged = _without_directives(wanted)
     elif name not in patch:
@@ -238,7 +253,6 @@ def _merge_ordered(original: _Map, patch: _Map, name: str, order: Any, typedef: 
     if _element_kind(present or [], wanted or []) is None:
         raise _failed("no elements in any of the given slices")
     original[name] = _in_order(merged, order, present or [], key)
-    patch.pop(name, None)
 
 
 def _go_kind(value: Any) -> str:
@@ -253,7 +267,8 @@ def _check_order(patch: list[Any], order: list[Any], key: str) -> None:
     for item in patch:
         if isinstance(item, dict) and DIRECTIVE in item:
             continue
-        if not any(same(_identity(other, key), _identity(item, key)) for other in named):
+        wanted = _index_key(_identity(item, key))
+        if not any(_index_key(_identity(other, key)) == wanted for other in named):
             head = f"The order in patch list:\n{go_value(patch)}\n doesn't match $setElementOrder list:\n"
             raise _failed(f"{head}{go_value(order)}\n")
 
@@ -268,26 +283,45 @@ def _identity(item: Any, key: str) -> Any:
     return _key_of(item, key) if key and isinstance(item, dict) else item
 
 
-def _places(items: list[Any], key: str) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _places(items: list[Any], key: str) -> dict[Any, int]:
+    found: dict[Any, int] = {}
     for index, item in enumerate(items):
-        found.setdefault(value_key(_identity(item, key)), index)
+        found.setdefault(_index_key(_identity(item, key)), index)
     return found
 
 
-def _sorted(items: list[Any], places: dict[str, int], key: str) -> list[Any]:
-    """The items by their places; one without a place goes before whatever stood before it.
+_Keyed = tuple[Any, Any]
+"""An item with what it is looked up by."""
 
-    That is no order at all, but what the real server's insertion sort makes of its comparison.
+
+def _sorted(items: list[_Keyed], places: dict[Any, int]) -> list[_Keyed]:
+    """The items by their places; one without a place goes before whatever was before it.
+
+    That is no order at all, but what the real server's insertion sort makes of its comparison: an item with a place
+    comes right after the last one of a lower or equal place, and without such one to the front.
     """
-    found: list[tuple[int, Any]] = []
-    for item in items:
-        mine = places.get(value_key(_identity(item, key)), -1)
-        at = len(found)
-        while at and (mine < 0 or found[at - 1][0] < 0 or mine < found[at - 1][0]):
-            at -= 1
-        found.insert(at, (mine, item))
-    return [item for _, item in found]
+    if all(key in places for key, _ in items):
+        return sorted(items, key=lambda item: places[item[0]])
+    following: dict[int, int] = {}  # a linked list of indices of `items`; -1 is before its front
+    placed: list[int] = []
+    behind: list[int] = []
+    for index, (key, _) in enumerate(items):
+        mine = places.get(key, -1)
+        before = -1
+        if mine >= 0:
+            at = bisect_right(placed, mine)
+            before = behind[at - 1] if at else -1
+            placed.insert(at, mine)
+            behind.insert(at, index)
+        if before in following:
+            following[index] = following[before]
+        following[before] = index
+    found: list[_Keyed] = []
+    at = -1
+    while at in following:
+        at = following[at]
+        found.append(items[at])
+    return found
 
 
 def _in_order(items: list[Any], order: list[Any], live: list[Any], key: str) -> list[Any]:
@@ -296,17 +330,17 @@ def _in_order(items: list[Any], order: list[Any], live: list[Any], key: str) -> 
     Where the live list does not tell which of two comes first, the named one does.
     """
     wanted, before = _places(order, key), _places(live, key)
-    named = _sorted([item for item in items if value_key(_identity(item, key)) in wanted], wanted, key)
-    others = _sorted([item for item in items if value_key(_identity(item, key)) not in wanted], before, key)
-    merged: list[Any] = []
+    keyed = [(_index_key(_identity(item, key)), item) for item in items]
+    named = _sorted([item for item in keyed if item[0] in wanted], wanted)
+    others = _sorted([item for item in keyed if item[0] not in wanted], before)
+    merged: list[_Keyed] = []
     here = there = 0
     while here < len(others) and there < len(named):
-        left = before.get(value_key(_identity(others[here], key)), -1)
-        right = before.get(value_key(_identity(named[there], key)), -1)
+        left, right = before.get(others[here][0], -1), before.get(named[there][0], -1)
         if 0 <= left < right:
             merged.append(others[here])
             here += 1
         else:
             merged.append(named[there])
             there += 1
-    return merged + others[here:] + named[there:]
+    return [item for _, item in merged + others[here:] + named[there:]]

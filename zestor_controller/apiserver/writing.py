@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from typing import Any, Final
 
 from zestor_controller.apiserver import managedfields as managed
@@ -17,16 +18,16 @@ from zestor_controller.apiserver import metadata
 from zestor_controller.apiserver.bodies import decode_object, patch_type
 from zestor_controller.apiserver.builtin.codec import DecodeFailure
 from zestor_controller.apiserver.context import Call, Reply
-from zestor_controller.apiserver.contract import UNTYPED, Json, Resource, Writing
+from zestor_controller.apiserver.contract import Json, Resource, Writing
 from zestor_controller.apiserver.escalation import EscalationGuard
 from zestor_controller.apiserver.fieldset import FieldSet
-from zestor_controller.apiserver.gojson import DocumentError, duplicate_paths
-from zestor_controller.apiserver.gojson import load as load_json
-from zestor_controller.apiserver.goyaml import load as load_yaml
+from zestor_controller.apiserver.gonumbers import parse_uint
 from zestor_controller.apiserver.namespaces import NamespaceGuard
+from zestor_controller.apiserver.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.options import WriteOptions, write_options
-from zestor_controller.apiserver.patch import json_patch, merge_patch, text
+from zestor_controller.apiserver.patchbody import Patch, read_applied, read_patch
 from zestor_controller.apiserver.registry import Registry
+from zestor_controller.apiserver.scale import SCALE
 from zestor_controller.apiserver.status import (
     Failure,
     already_exists,
@@ -37,7 +38,6 @@ from zestor_controller.apiserver.status import (
     status_body,
 )
 from zestor_controller.apiserver.storage import Storage, Version
-from zestor_controller.apiserver.strategic import strategic_merge
 from zestor_controller.apiserver.typedefs import empty_value
 from zestor_controller.schema.fielderror import FieldError
 from zestor_controller.schema.fielderror import invalid as wrong
@@ -45,6 +45,10 @@ from zestor_controller.schema.fielderror import invalid as wrong
 __all__ = ["Writer"]
 
 MODIFIED: Final = "the object has been modified; please apply your changes to the latest version and try again"
+DUPLICATE_OWNERS: Final = (
+    ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and may "
+    "reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {uids}"
+)
 
 
 class Writer:
@@ -81,16 +85,14 @@ class Writer:
         body = decode_object(
             call.request.headers.get("content-type"), call.request.body, resource.kind, custom=resource.custom
         )
-        obj = self._decoded(call, body.value, options, body.duplicates)
+        obj = self._decoded(call, resource, body.value, options, body.duplicates)
         obj = self._created(call, obj, options, owned=False)
         return Reply(201, self._read(resource, obj))
 
     def _created(self, call: Call, obj: Json, options: WriteOptions, *, owned: bool) -> Json:
         resource = call.resource
         meta = self._meta(obj)
-        if meta.get("resourceVersion"):
-            raise Failure(status_body(500, "resourceVersion should not be set on objects to be created"))
-        self._place(call, meta)
+        self.place(call, meta)
         namespace = meta.get("namespace", "")
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = metadata.generate_name(meta["generateName"], self._rng)
@@ -102,6 +104,7 @@ class Writer:
         meta["creationTimestamp"] = call.now
         if resource.storage == ("", "namespaces"):
             self._guard.prepare(obj)
+        self._fold_owners(call, meta)
         writing = self._writing(call, options)
         resource.strategy.default(obj)
         if not owned:
@@ -117,12 +120,15 @@ class Writer:
                 empty=empty_value(resource.protobuf) if resource.protobuf else None,
             )
         resource.strategy.prepare_create(obj, writing)
-        self._grants.admit(call.user, resource, obj, None)
+        self._grants.admit(call, obj, None)
         errors = metadata.validate_new(obj, resource) + metadata.bare_finalizers(obj, resource)
         errors += resource.strategy.validate_create(obj, writing)
         name = str(obj["metadata"].get("name", ""))
         if errors:
             raise self._invalid(resource, obj, name, errors)
+        _check_depth(obj)
+        if not options.dry_run and _is_version(meta.get("resourceVersion") or "0"):
+            raise Failure(status_body(500, "resourceVersion should not be set on objects to be created"))
         present = self._storage.table(resource.storage).get(namespace, name)
         if present is not None:
             failure = already_exists(resource.group, resource.plural, name)
@@ -136,31 +142,19 @@ class Writer:
 
     def create_object(self, call: Call, body: Json) -> Json:
         """Create an object that the server itself wants."""
-        obj = self._decoded(call, body, WriteOptions(False, "", "Ignore", False), [])
+        obj = self._decoded(call, call.resource, body, WriteOptions(False, "", "Ignore", False), [])
         return self._created(call, obj, WriteOptions(False, "", "Ignore", False), owned=False)
 
     # Scale
 
-    def scale_body(self, call: Call, present: Json) -> Json:
-        """The Scale that a PUT or PATCH of the subresource asks for."""
-        if call.info.verb == "update":
-            body = decode_object(call.request.headers.get("content-type"), call.request.body, "Scale", custom=False)
-            version = body.value.get("apiVersion")
-            if call.resource.custom and version not in (None, "", "autoscaling/v1"):
-                scheme = "k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"
-                raise bad_request(f'no kind is registered for the type {version}.Scale in scheme "{scheme}"')
-            return body.value
-        kind = patch_type(call.request.headers.get("content-type"), True)
-        if kind == "application/apply-patch+yaml":
-            raise bad_request("apply is not supported on the scale subresource by this server")
-        patch, _ = self._read_patch(call, kind)
-        changed: Json = json_patch(present, patch) if "json-patch" in kind else merge_patch(present, patch)
-        return changed
-
-    def write_scaled(self, call: Call, present: Version, obj: Json) -> Json:
-        """Commit an object whose number of replicas was set by its scale subresource."""
-        kind = "UpdateOptions" if call.info.verb == "update" else "PatchOptions"
-        return self._changed(call, present, obj, write_options(call.query, kind, dry=call.values("dryRun")))
+    def read_scale(self, call: Call, options: WriteOptions) -> Json:
+        """The Scale in the body of a PUT."""
+        body = decode_object(call.request.headers.get("content-type"), call.request.body, "Scale", custom=False)
+        version = body.value.get("apiVersion")
+        if call.resource.custom and version not in (None, "", SCALE.api_version):
+            scheme = "k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"
+            raise bad_request(f'no kind is registered for the type {version}.Scale in scheme "{scheme}"')
+        return self._decoded(call, SCALE, body.value, options, body.duplicates)
 
     # Update
 
@@ -171,27 +165,27 @@ class Writer:
         body = decode_object(
             call.request.headers.get("content-type"), call.request.body, resource.kind, custom=resource.custom
         )
-        obj = self._decoded(call, body.value, options, body.duplicates)
+        obj = self._decoded(call, resource, body.value, options, body.duplicates)
         meta = self._meta(obj)
-        self._place(call, meta)
+        self.place(call, meta)
         present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
         if present is None:
             if resource.create_on_update and not call.info.subresource:
                 made = self._created(call, obj, options, owned=False)
                 return Reply(201, self._read(resource, made))
             raise not_found(resource.group, resource.plural, call.info.name)
-        if not meta.get("resourceVersion") and not resource.unconditional_update:
+        if not _wanted_version(meta) and not resource.unconditional_update:
             error = wrong("metadata.resourceVersion", 0, "must be specified for an update")
             raise invalid(resource.group, resource.plural, call.info.name, [error])
-        changed = self._changed(call, present, obj, options)
+        changed = self.changed(call, present, obj, options)
         return Reply(200, self._read(resource, changed))
 
-    def _changed(self, call: Call, present: Version, new: Json, options: WriteOptions, *, owned: bool = False) -> Json:
+    def changed(self, call: Call, present: Version, new: Json, options: WriteOptions, *, owned: bool = False) -> Json:
         """Commit a changed object over the present one; answers what is stored then."""
         resource = call.resource
         old = present.copy()
         meta, before = self._meta(new), old["metadata"]
-        version = meta.get("resourceVersion")
+        version = _wanted_version(meta)
         uid = meta.get("uid")
         if uid and uid != before["uid"] and not owned and call.info.verb == "update":
             told = (
@@ -200,11 +194,10 @@ class Writer:
                 f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before['uid']}"
             )
             raise conflict(resource.group, resource.plural, call.info.name, told)
-        if version and not (version.isascii() and version.isdecimal()):
-            raise Failure(status_body(500, f'strconv.ParseUint: parsing "{version}": invalid syntax'))
-        if version and version != before["resourceVersion"]:
+        if version and version != int(before["resourceVersion"]):
             raise conflict(resource.group, resource.plural, call.info.name, MODIFIED)
         meta.pop("selfLink", None)
+        self._fold_owners(call, meta)
         for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
             if field in before and (field not in meta or meta[field] is None or field == "creationTimestamp"):
                 meta[field] = before[field]
@@ -229,14 +222,14 @@ class Writer:
                 resets=_resets(resource, call.info.subresource),
             )
         resource.strategy.prepare_update(new, live, writing)
-        self._grants.admit(call.user, resource, new, live)
+        self._grants.admit(call, new, live)
         new["metadata"]["resourceVersion"] = before["resourceVersion"]
         # The registry checks the metadata, and so does each strategy: a complaint is a cause twice.
-        errors = metadata.validate_update(new, live)
-        errors += metadata.validate_update(new, live) + metadata.bare_finalizers(new, resource)
+        errors = metadata.validate_update(new, live) * 2 + metadata.bare_finalizers(new, resource)
         errors += resource.strategy.validate_update(new, live, writing)
         if errors:
             raise self._invalid(resource, new, call.info.name, errors)
+        _check_depth(new)
         stored = resource.strategy.on_store(new)
         return self._commit(resource, call, stored, old, options)
 
@@ -264,71 +257,54 @@ class Writer:
         options = write_options(call.query, "PatchOptions", applying=applying, dry=call.values("dryRun"))
         if applying:
             return self._apply(call, options)
-        patch, duplicates = self._read_patch(call, kind)
+        patch = read_patch(call.request.body, kind)
         present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
         if present is None:
             raise not_found(resource.group, resource.plural, call.info.name)
-        live = resource.strategy.on_read(present.copy())
-        if kind == "application/json-patch+json":
-            new = json_patch(live, patch)
-        elif kind == "application/merge-patch+json":
-            new = merge_patch(live, patch)
-        else:
-            new = strategic_merge(live, patch, resource.types())
-        new = self._patched(call, new, live, options, duplicates)
-        self._place(call, self._meta(new))
-        changed = self._changed(call, present, new, options)
+        new = self.patched(call, resource, patch, lambda: resource.strategy.on_read(present.copy()), options)
+        self.place(call, self._meta(new))
+        changed = self.changed(call, present, new, options)
         return Reply(200, self._read(resource, changed))
 
-    def _read_patch(self, call: Call, kind: str) -> tuple[Any, list[str]]:
-        try:
-            patch, twice = load_json(call.request.body)
-        except DocumentError as error:
-            words = str(error) if kind.startswith("application/strategic") else f"error decoding patch: {error}"
-            raise bad_request(words) from None
-        wanted, go = (list, "[]handlers.jsonPatchOp") if "json-patch" in kind else (dict, "map[string]interface {}")
-        if not isinstance(patch, wanted):
-            found = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(patch), "number")
-            raise bad_request(f"error decoding patch: json: cannot unmarshal {found} into Go value of type {go}")
-        if twice and isinstance(patch, dict):
-            return patch, duplicate_paths(call.request.body)
-        return patch, []
+    def patched(
+        self, call: Call, resource: Resource, patch: Patch, live: Callable[[], Json], options: WriteOptions
+    ) -> Json:
+        """The patched document as an object of the kind.
 
-    def _patched(self, call: Call, new: Any, live: Json, options: WriteOptions, duplicates: list[str]) -> Json:
-        """The patched document as an object of the kind; what does not fit is told with the whole document."""
-        shown = text(new, live, UNTYPED if call.resource.custom else call.resource.types())
-        why = "" if call.resource.custom or not isinstance(new, dict) else self._stranger(call.resource, new)
-        if why:
-            raise invalid("", "", "", [wrong("patch", shown, why)])
-        try:
-            obj, warnings = call.resource.strategy.decode(new, options.validation, duplicates)
-            call.warnings += warnings
-            return obj
-        except DecodeFailure as error:
-            why = error.why
-        except Failure as error:
-            if error.code != 400:
-                raise
-            why = error.body["message"].partition(": ")[2] or error.body["message"]
-        raise invalid("", "", "", [wrong("patch", shown, why)])
+        Args:
+            call: the request.
+            resource: whose kind it is.
+            patch: the patch.
+            live: makes a private copy of the live object.
+            options: of the request.
+
+        Raises:
+            Failure: 400, 413 or 422.
+        """
+        new = patch.applied(live(), resource)
+        why = "" if resource.custom else self._stranger(resource, new)
+        if not why:
+            try:
+                obj, warnings = resource.strategy.decode(new, options.validation, patch.duplicates)
+                call.warnings += warnings
+                return obj
+            except DecodeFailure as error:
+                why = error.why
+            except Failure as error:
+                if error.code != 400:
+                    raise
+                why = error.body["message"].partition(": ")[2] or error.body["message"]
+        # Decoding may have changed the document, which is shown as the patch left it: made anew, for failures alone.
+        before, again = live(), read_patch(call.request.body, patch.kind)
+        raise again.failure(why, again.applied(before, resource), before, resource)
 
     def _apply(self, call: Call, options: WriteOptions) -> Reply:
         resource = call.resource
-        try:
-            applied, _ = load_yaml(call.request.body)
-        except DocumentError as error:
-            raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
-        if not isinstance(applied, dict):
-            raise bad_request("error decoding YAML: an object is expected")
-        version, kind = applied.get("apiVersion") or "", applied.get("kind") or ""
-        if (version, kind) != (resource.api_version, resource.kind):
-            shown = version if "/" in version else f"/{version}"
-            raise bad_request(f"invalid object type: {shown}, Kind={kind}")
+        applied = read_applied(call.request.body, resource)
         present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
         if present is None and call.info.subresource:
             raise not_found(resource.group, resource.plural, call.info.name)
         live = resource.strategy.on_read(present.copy()) if present is not None else None
-        managed.strip_null_times(applied)
         new = managed.apply(
             live,
             applied,
@@ -344,7 +320,7 @@ class Writer:
         if live is not None and present is not None and new is live:
             return Reply(200, live)
         quiet = WriteOptions(options.dry_run, options.manager, "Ignore", options.force)
-        new = self._decoded(call, json.loads(json.dumps(new)), quiet, [])
+        new = self._decoded(call, resource, json.loads(json.dumps(new)), quiet, [])
         if present is None:
             meta = self._meta(new)
             meta.setdefault("name", call.info.name)
@@ -354,14 +330,15 @@ class Writer:
                 raise self._invalid(resource, new, call.info.name, twice)
             made = self._created(call, new, quiet, owned=True)
             return Reply(201, self._read(resource, made))
-        self._place(call, self._meta(new))
-        changed = self._changed(call, present, new, quiet, owned=True)
+        self.place(call, self._meta(new))
+        changed = self.changed(call, present, new, quiet, owned=True)
         return Reply(200, self._read(resource, changed))
 
     # Inside
 
-    def _decoded(self, call: Call, body: Json, options: WriteOptions, duplicates: list[str]) -> Json:
-        resource = call.resource
+    def _decoded(
+        self, call: Call, resource: Resource, body: Json, options: WriteOptions, duplicates: list[str]
+    ) -> Json:
         version, kind = body.get("apiVersion"), body.get("kind")
         if not resource.custom:
             told = self._stranger(resource, body)
@@ -405,14 +382,16 @@ class Writer:
             meta = obj["metadata"] = {}
         return meta
 
-    def _place(self, call: Call, meta: Json) -> None:
+    def place(self, call: Call, meta: Json) -> None:
         """Hold name and namespace of a body against the path's."""
         info = call.info
         if info.single and call.info.verb != "create":
             name = meta.get("name")
-            if name and name != info.name:
+            if not name:
+                why = f"the name of the object ({info.name} based on URL) was undeterminable: name must be provided"
+                raise bad_request(why)
+            if name != info.name:
                 raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({info.name})")
-            meta["name"] = info.name
         namespace = meta.get("namespace")
         if call.resource.namespaced:
             if namespace and namespace != info.namespace:
@@ -421,6 +400,13 @@ class Writer:
             meta["namespace"] = info.namespace
         elif namespace:
             meta.pop("namespace")
+
+    def _fold_owners(self, call: Call, meta: Json) -> None:
+        """Fold owner references that occur twice, with a warning."""
+        twice = metadata.fold_owners(meta)
+        if twice:
+            when = " after mutating admission happens" if call.info.verb == "patch" else ""
+            call.warnings.append(DUPLICATE_OWNERS.format(when=when, uids=", ".join(twice)))
 
     def _writing(self, call: Call, options: WriteOptions) -> Writing:
         def lookup(group: str, plural: str, namespace: str, name: str) -> Json | None:
@@ -438,26 +424,38 @@ class Writer:
 
     def _invalid(self, resource: Resource, obj: Json, name: str, errors: list[FieldError]) -> Failure:
         kind = str(obj.get("kind") or resource.kind) if resource.custom else resource.kind
-        return invalid(resource.storage[0], kind, name, errors)
+        return invalid(resource.group if resource.custom else resource.storage[0], kind, name, errors)
 
 
-_META_ORDER: Final = (
-    *("name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp"),
-    *("deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers"),
-)
+def _is_version(text: str) -> bool:
+    """Whether a text is a resourceVersion of some object: a number other than 0."""
+    try:
+        return parse_uint(text) != 0
+    except ValueError:
+        return False
 
 
-def _document(resource: Resource, patched: Any) -> str:
-    """A patched document as messages show it: a built-in kind's metadata in field order, without managers."""
-    if resource.custom or not isinstance(patched, dict):
-        return json.dumps(patched, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    shown = {key: patched[key] for key in sorted(patched)}
-    meta = shown.get("metadata")
-    if isinstance(meta, dict):
-        known = {key: meta[key] for key in _META_ORDER if key in meta}
-        rest = {key: value for key, value in sorted(meta.items()) if key not in known and key != "managedFields"}
-        shown["metadata"] = {**known, **rest}
-    return json.dumps(shown, separators=(",", ":"), ensure_ascii=False)
+def _wanted_version(meta: Json) -> int:
+    """The resourceVersion that an update asks for; 0 for any.
+
+    Raises:
+        Failure: 500 for one that is no number, as the real server has it; 400 for one that is out of range.
+    """
+    text = meta.get("resourceVersion") or "0"
+    try:
+        return parse_uint(text)
+    except ValueError as error:
+        raise bad_request(str(error)) if text.isdecimal() else Failure(status_body(500, str(error))) from None
+
+
+def _check_depth(obj: Json) -> None:
+    """Reject an object that is nested too deeply to be stored; managedFields count.
+
+    Raises:
+        Failure: 400.
+    """
+    if too_deep(obj):
+        raise bad_request(f"the object {TOO_DEEP}")
 
 
 def _same(new: Json, old: Json) -> bool:

@@ -2,9 +2,8 @@
 
 Invariants: a file is whole and meant for exactly this stream (server, kind, selection), or it is not used; its version
 and its objects belong together, for it is written only while the stream is live. What it holds is served once the
-server goes on from its version: with the first line of the watch, or when it has not refused it for a second. An
-expired version (410) is a relist, as after any other pause. Secrets are never written. Files are readable by their
-owner alone.
+stream has reached the version that the server had at the start. An expired version (410) is a relist, as after any
+other pause. Secrets are never written. Files are readable by their owner alone.
 """
 
 from __future__ import annotations

@@ -12,13 +12,14 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from operator import attrgetter
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast, overload
 
 import msgspec
 
-from zestor_controller.cache.informer import Informer
+from zestor_controller.cache.informer import Informer, badness
 from zestor_controller.cache.lister import Lister
 from zestor_controller.cache.reflector import Timing
 from zestor_controller.cache.status import InformerState
@@ -26,8 +27,8 @@ from zestor_controller.cache.writing import ObservedClient
 from zestor_controller.client import Client
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.metrics import Metrics
-from zestor_controller.objects import Kind, Unstructured, kind_of
-from zestor_controller.store import MemoryStore
+from zestor_controller.objects import Kind, Unstructured, checked_namespaces, kind_of
+from zestor_controller.store import MemoryStore, Overflow
 
 __all__ = ["BlockingClusterCache", "ClusterCache"]
 
@@ -55,6 +56,9 @@ class ClusterCache:
         rng: jitter; a simulation passes its seeded one.
         checkpoints: a folder that keeps what is cached, so that the next start resumes the watches and lists nothing;
             Secrets are never kept.
+
+    Raises:
+        ConfigError: `namespaces` is no list of names.
     """
 
     def __init__(
@@ -73,13 +77,15 @@ class ClusterCache:
         self._checkpoints = checkpoints
         self._kubeconfig = kubeconfig
         self._context = context
-        self._namespaces = namespaces
+        self._namespaces = checked_namespaces(namespaces, where="ClusterCache(namespaces=...)")
         self.metrics = metrics if metrics is not None else Metrics()
         self._timing = timing if timing is not None else Timing()
         self._rng = rng if rng is not None else random.Random()
         self._observed: ObservedClient | None = None
         self._store = MemoryStore()
         self._informers: dict[tuple[Hashable, ...], Informer[Any]] = {}
+        self._lost: dict[tuple[str, Overflow], int] = {}  # what has been counted
+        self._by_kind: dict[tuple[str, str], list[Informer[Any]]] = {}
         self._stack = AsyncExitStack()
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
@@ -184,12 +190,12 @@ class ClusterCache:
             timeout: how long to wait for the first list.
 
         Raises:
-            ConfigError: neither this package nor the server knows the kind.
+            ConfigError: neither this package nor the server knows the kind, or `namespaces` is no list of names.
             TransportError: it was not in sync in time; the message says why. The kind goes on trying.
         """
         known = await self._known(kind)
         informer = self.informer(
-            kind_of(str(known)) if metadata_only else known,
+            self._kind_of(str(known)) if metadata_only else known,
             namespaces=namespaces,
             labels=labels,
             fields=fields,
@@ -206,11 +212,14 @@ class ClusterCache:
 
     async def _known(self, kind: type[Any] | str) -> Kind[Any]:
         try:
-            return kind_of(kind)
+            return self._kind_of(kind)
         except ConfigError:
             if not isinstance(kind, str) or self._client is None:
                 raise
             return await self._client.discover(kind)
+
+    def _kind_of(self, kind: type[Any] | str) -> Kind[Any]:
+        return kind_of(kind) if self._client is None else self._client.kinds.of(kind)
 
     def informer(
         self,
@@ -230,7 +239,8 @@ class ClusterCache:
         """
         if self._tasks is None or self._client is None:
             raise ConfigError("the cache is not running: use it in `async with ClusterCache(...) as cache`")
-        where = tuple(namespaces if namespaces is not None else self._namespaces or ())
+        given = checked_namespaces(namespaces, where=f"namespaces of {kind.store_name}")
+        where = given or self._namespaces or ()
         selector = {}
         if labels:
             text = labels if isinstance(labels, str) else ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
@@ -269,6 +279,7 @@ class ClusterCache:
             checkpoints=self._checkpoints,
         )
         self._informers[key] = informer
+        self._by_kind.setdefault((kind.api_version, kind.kind), []).append(informer)
         self._running.append(self._tasks.create_task(informer.run(), name=f"informer {kind.store_name}"))
         return informer
 
@@ -278,17 +289,25 @@ class ClusterCache:
         Raises:
             ConfigError: it has not been added.
         """
-        wanted = kind_of(kind)
-        found = [
-            ((bool(key[5]), len(key[4]) if isinstance(key[4], tuple) else 0), informer)
-            for key, informer in self._informers.items()
-            if key[:2] == (wanted.api_version, wanted.kind) and (key[2] is wanted.model)
-        ]
+        wanted: Any = self._kind_of(kind)
+        found = [one for one in self._of(wanted) if one.kind.model == wanted.model]
         if not found:
             raise ConfigError(
                 f"{wanted.store_name} is not cached: add it with cache.add(...), or let a controller own or watch it"
             )
-        return min(found, key=lambda pair: pair[0])[1].lister
+        return min(found, key=attrgetter("rank")).lister
+
+    def _of(self, kind: Kind[Any]) -> list[Informer[Any]]:
+        """The informers of a kind, in whatever form and selection."""
+        return self._by_kind.get((kind.api_version, kind.kind), [])
+
+    async def wait_current(self, kind: Kind[Any]) -> None:
+        """Wait until every informer of a kind holds what the server had acknowledged at this moment (C11).
+
+        Raises:
+            TimeoutError: see :meth:`Lister.wait_current`.
+        """
+        await asyncio.gather(*(informer.lister.wait_current() for informer in self._of(kind)))
 
     @property
     def client(self) -> Client:
@@ -304,10 +323,9 @@ class ClusterCache:
         return self._observed
 
     def _wrote(self, kind: Kind[Any], method: str, name: str | None, answer: bytes) -> None:
-        for informer in self._informers.values():
-            if informer.kind.api_version == kind.api_version and informer.kind.kind == kind.kind:
-                with suppress(msgspec.DecodeError):  # the write was done; what cannot be read is brought by the watch
-                    informer.observe(method, name, answer)
+        for informer in self._of(kind):
+            with suppress(msgspec.DecodeError):  # the write was done; what cannot be read is brought by the watch
+                informer.observe(method, name, answer)
 
     def informers(self) -> list[Informer[Any]]:
         """Every informer, in the order in which they were added."""
@@ -316,18 +334,28 @@ class ClusterCache:
     def refresh_metrics(self) -> None:
         """Set the series that are computed at scrape time."""
         now = asyncio.get_running_loop().time()
-        for informer in self._informers.values():
-            status, name = informer.status, informer.kind.store_name
-            self.metrics.informer_synced.labels(name).set(status.live)
-            for state in InformerState:
-                self.metrics.informer_state.labels(name, state.value).set(status.state is state)
-            self.metrics.informer_unsynced_seconds.labels(name).set(0 if status.live else now - status.since)
-            if status.last_line is not None:
-                self.metrics.last_event_age.labels(name).set(now - status.last_line)
-            if status.version.isdecimal():
-                self.metrics.resource_version.labels(name).set(int(status.version))
-            self.metrics.cache_objects.labels(name).set(len(informer.lister))
-            self.metrics.cache_bytes.labels(name).set(informer.bytes)
+        for informers in self._by_kind.values():
+            self._refresh_kind(informers, now)
+
+    def _refresh_kind(self, informers: list[Informer[Any]], now: float) -> None:
+        """The series of a kind are about all that is cached of it, and about the stream that is worst off."""
+        name, metrics = informers[0].kind.store_name, self.metrics
+        status = max((one.status for one in informers), key=badness)
+        metrics.informer_synced.labels(name).set(status.live)
+        for state in InformerState:
+            metrics.informer_state.labels(name, state.value).set(status.state is state)
+        metrics.informer_unsynced_seconds.labels(name).set(0 if status.live else now - status.since)
+        if status.last_line is not None:
+            metrics.last_event_age.labels(name).set(now - status.last_line)
+        if status.version.isdecimal():
+            metrics.resource_version.labels(name).set(int(status.version))
+        metrics.cache_objects.labels(name).set(sum(len(one.lister) for one in informers))
+        metrics.cache_bytes.labels(name).set(sum(one.bytes for one in informers))
+        metrics.invalid_objects.labels(name).set(sum(len(one.refused()) for one in informers))
+        for policy in Overflow:
+            lost = sum(one.lost()[policy] for one in informers)
+            metrics.watch_dropped.labels(name, policy.value).inc(lost - self._lost.get((name, policy), 0))
+            self._lost[name, policy] = lost
 
 
 class BlockingClusterCache:

@@ -23,14 +23,14 @@ from zestor_controller.objects import Kind
 
 __all__ = [
     "Line",
-    "Page",
     "Record",
     "RecordCodec",
     "compressed",
     "decode_line",
     "decode_object",
-    "decode_page",
+    "is_news",
     "labels_of",
+    "name_of",
     "version_of",
     "version_text",
 ]
@@ -47,10 +47,14 @@ class _Meta(msgspec.Struct, gc=False):
     uid: str = ""
     resourceVersion: str = ""
 
+    def key(self) -> str:
+        """The name in the cache."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
 
 class _Object(msgspec.Struct, gc=False):
     metadata: _Meta = msgspec.field(default_factory=_Meta)
-    kind: str = ""
+    kind: str | None = ""
 
 
 class Line(msgspec.Struct, gc=False):
@@ -58,19 +62,6 @@ class Line(msgspec.Struct, gc=False):
 
     type: str
     object: _Object
-
-
-class _ListMeta(msgspec.Struct, gc=False):
-    resourceVersion: str = ""
-    continue_: str = msgspec.field(name="continue", default="")
-
-
-class Page(msgspec.Struct, gc=False):
-    """One page of a list; the items are views of the page's bytes, to be copied before the page is let go."""
-
-    metadata: _ListMeta
-    items: list[msgspec.Raw] | None = None
-    kind: str = ""
 
 
 class _Wrapped(msgspec.Struct, gc=False):
@@ -112,7 +103,6 @@ class Record(msgspec.Struct, gc=False, frozen=True):
 
 decode_line = msgspec.json.Decoder(Line).decode
 decode_object = msgspec.json.Decoder(_Object).decode
-decode_page = msgspec.json.Decoder(Page).decode
 _decode_wrapped = msgspec.json.Decoder(_Wrapped).decode
 _decode_labels = msgspec.json.Decoder(_LabelledObject).decode
 
@@ -153,6 +143,21 @@ def labels_of(record: Record) -> Mapping[str, str]:
     return _decode_labels(record.body()).metadata.labels or {}
 
 
+def name_of(body: bytes) -> str:
+    """The name in the cache of an object: ``namespace/name``, or ``name``."""
+    return decode_object(body).metadata.key()
+
+
+def is_news(held: Record | None, record: Record) -> bool:
+    """Whether an event of a stream says something newer than what is held under its name (C2)."""
+    if held is None:
+        return True
+    before, after = held.version, record.version
+    if isinstance(before, int) and isinstance(after, int) and before != after:
+        return after > before
+    return before != after or held.uid != record.uid
+
+
 def version_text(version: int | str) -> str:
     """The resourceVersion that a record's version stands for."""
     return str(version % EPOCH) if isinstance(version, int) else version
@@ -167,10 +172,15 @@ def version_of(text: str) -> int | str:
 
 
 class RecordCodec(Generic[T]):
-    """How a store's kind keeps an informer's objects: as records, decoded at each access."""
+    """How a store's kind keeps an informer's objects: as records, decoded at each access.
+
+    Attributes:
+        refused: the records that the model refused when somebody read them, by name; they may be out of date.
+    """
 
     def __init__(self, kind: Kind[T]) -> None:
         self._kind = kind
+        self.refused: dict[str, Record] = {}
 
     def encode(self, value: T) -> Record:
         """A record of an object that did not come from a stream; the overlay keeps written objects so."""
@@ -193,6 +203,7 @@ class RecordCodec(Generic[T]):
         try:
             return self._kind.decode(body)
         except Exception as error:  # a user's validator may raise anything; the cache must live on (C10)
+            self.refused[name_of(body)] = stored
             raise InvalidObject(
                 f"{self._kind.store_name}: object {stored.uid or '(no uid)'} is not a valid {self._kind.kind}: {error}",
                 kind=self._kind.store_name,
@@ -200,13 +211,8 @@ class RecordCodec(Generic[T]):
             ) from error
 
     def same(self, old: Record, new: Record) -> bool:
-        """Nothing to tell: the same version again, or an older one of the same object (never backwards, C2)."""
-        if old.uid != new.uid:
-            return False
-        before, after = old.version, new.version
-        if isinstance(before, int) and isinstance(after, int):
-            return after <= before
-        return before == after
+        """The same version of the same object. That nothing goes backwards is decided by who writes (C2)."""
+        return old.version == new.version and old.uid == new.uid
 
     def replaced(self, old: Record, new: Record) -> bool:
         """The name now belongs to another object."""

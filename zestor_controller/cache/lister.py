@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,6 @@ from operator import itemgetter
 from typing import Generic, TypeVar
 
 from zestor_controller.cache.decode import Record, RecordCodec, labels_of, version_text
-from zestor_controller.cache.overlay import Overlay
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.errors import InvalidObject
 from zestor_controller.objects import Kind, LabelSelector, NamespacedName
@@ -53,8 +52,8 @@ class Lister(Generic[T]):
         stored: its handle in the store.
         status: how its informer is doing.
         namespace: where a name without a namespace is looked up.
-        overlay: what this process has written and the watch has not brought yet.
-        seen: the last version that the watch of a name has brought.
+        codec: how objects are kept.
+        wait_current: returns when the cache is current, on the cache's loop.
     """
 
     def __init__(
@@ -63,17 +62,16 @@ class Lister(Generic[T]):
         stored: StoreKind[T],
         status: Callable[[], InformerStatus],
         namespace: str,
-        overlay: Overlay,
-        seen: Callable[[str], int | str],
+        codec: RecordCodec[T],
+        wait_current: Callable[[], Awaitable[None]],
     ) -> None:
         self.kind = kind
         self._stored = stored
         self._encoded: EncodedKind[Record] = stored.encoded
         self._status = status
         self._namespace = namespace
-        self._overlay = overlay
-        self._seen = seen
-        self._decode = RecordCodec(kind).decode
+        self._decode = codec.decode
+        self._wait_current = wait_current
 
     @property
     def status(self) -> InformerStatus:
@@ -99,10 +97,10 @@ class Lister(Generic[T]):
 
     def __contains__(self, name: object) -> bool:
         """Whether an object of this name is cached; anything with the text ``namespace/name`` or ``name`` will do."""
-        return self._record(str(name)) is not None
+        return self._encoded.get(str(name)) is not None
 
     def __len__(self) -> int:
-        return len(self._items()) if self._overlay else self._encoded.count()
+        return self._encoded.count()
 
     def list(self, namespace: str | None = None, labels: str | Mapping[str, str] | None = None) -> builtins.list[T]:
         """Objects in the order of their names, private copies; those that their model refuses are left out.
@@ -128,7 +126,7 @@ class Lister(Generic[T]):
         return [_metadata(name, record) for name, record in self._selected(namespace, labels)]
 
     def by_index(self, index: str, key: Hashable) -> builtins.list[T]:
-        """The objects that a named index files under a key; an object counts as indexed once the watch has brought it.
+        """The objects that a named index files under a key.
 
         Raises:
             StoreError: there is no such index.
@@ -200,6 +198,25 @@ class Lister(Generic[T]):
                         return obj
         raise TimeoutError(f"{self.kind.store_name} {key}: the cache was closed while waiting")
 
+    async def wait_current(self, timeout: timedelta = timedelta(seconds=30)) -> None:
+        """Wait until the cache holds everything that the server had acknowledged when this was called (C11).
+
+        It costs one list of one object and, where the kind is quiet, about a second; for programs that act on what is
+        not there, such as one that counts its children before it makes another. Await it on the cache's own loop.
+
+        Args:
+            timeout: how long to wait.
+
+        Raises:
+            TimeoutError: the cache was not current in time; the message says how the informer is doing.
+        """
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                await self._wait_current()
+        except TimeoutError:
+            seconds = timeout.total_seconds()
+            raise TimeoutError(f"not known to be current within {seconds:g} s: {self.status}") from None
+
     def validate_all(self) -> Validation:
         """Decode every object once: which of them does the model refuse?"""
         valid, invalid = 0, {}
@@ -217,28 +234,15 @@ class Lister(Generic[T]):
             return name
         return f"{namespace or self._namespace}/{name}"
 
-    def _record(self, name: str) -> Record | None:
-        cached = self._encoded.get(name)
-        return self._overlay.look(name, cached, self._seen(name)) if self._overlay else cached
-
     def _get(self, name: str) -> T | None:
-        record = self._record(name)
+        record = self._encoded.get(name)
         return None if record is None else self._decode(record)
-
-    def _items(self) -> builtins.list[tuple[str, Record]]:
-        items = self._encoded.items()
-        if not self._overlay:
-            return list(items)
-        found: dict[str, Record | None] = dict(items)
-        for name in self._overlay.names():
-            found[name] = self._overlay.look(name, found.get(name), self._seen(name))
-        return [(name, record) for name, record in found.items() if record is not None]
 
     def _selected(
         self, namespace: str | None, labels: str | Mapping[str, str] | None
     ) -> builtins.list[tuple[str, Record]]:
         prefix = f"{namespace}/" if namespace and self.kind.namespaced else ""
-        items = sorted((item for item in self._items() if item[0].startswith(prefix)), key=itemgetter(0))
+        items = sorted((item for item in self._encoded.items() if item[0].startswith(prefix)), key=itemgetter(0))
         if labels is None:
             return items
         selector = LabelSelector.parse(labels) if isinstance(labels, str) else LabelSelector.of(labels)

@@ -29,18 +29,32 @@ class InformerStatus:
     Attributes:
         kind: the kind's name, ``websites.demo.zestor.dev``.
         state: see :class:`InformerState`.
-        reason: one sentence: what is wrong and what to do, or how many objects are cached.
+        reason: one sentence, true at the time it is read: what is wrong and what to do, or what is cached.
         synced: a whole list has been read once; the cache serves (perhaps stale) objects.
         since: the loop's time of the last change of `state`.
         last_line: the loop's time of the last line of the stream, bookmarks included; None before the first.
         version: the last resourceVersion seen.
         relists: lists made after the first.
+        restores: how often the server was found to have been restored from a backup (C2).
+        no_namespace: the server does not know the namespace that is watched.
+
+    Args:
+        kind: the kind's name.
+        clock: seconds, monotonic.
+        content: tells what is cached, in words.
+        namespace: the one that is watched; None for all.
     """
 
-    def __init__(self, kind: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, kind: str, clock: Callable[[], float], content: Callable[[], str], namespace: str | None = None
+    ) -> None:
         self.kind = kind
+        self.namespace = namespace
         self.state = InformerState.SYNCING
-        self.reason = "the first list has not been read yet"
+        self.restores = 0
+        self.no_namespace = False
+        self._content = content
+        self._trouble = "the first list has not been read yet"
         self.synced = False
         self.since = clock()
         self.last_line: float | None = None
@@ -49,13 +63,25 @@ class InformerStatus:
         self._clock = clock
         self._first_list = asyncio.Event()
 
-    def become(self, state: InformerState, reason: str) -> bool:
-        """Set the state; True when it is another one than before."""
+    @property
+    def reason(self) -> str:
+        """What is wrong and what to do, or, of a live informer, what is cached at this moment."""
+        if self.state is not InformerState.LIVE:
+            return self._trouble
+        parts = [self._content()]
+        if self.no_namespace:
+            parts.append(f"the server has no namespace {self.namespace!r}: create it, or watch another one")
+        if self.restores:
+            parts.append(f"the server was restored from a backup (noticed {self.restores} times since the start)")
+        return "; ".join(parts)
+
+    def become(self, state: InformerState, reason: str = "") -> bool:
+        """Set the state and, unless it is LIVE, the reason; True when it is another state than before."""
         changed = state is not self.state
         if changed:
             self.state = state
             self.since = self._clock()
-        self.reason = reason
+        self._trouble = reason
         return changed
 
     def listed(self) -> None:

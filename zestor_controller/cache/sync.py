@@ -50,7 +50,7 @@ class State:
         whole: the next list must come in one piece: history expires faster than its pages are read.
         delay: back off before doing it.
         reason: why the next list is made: ``start``, ``gone``, ``too_large_rv``, ``error``, ``no_kind``, ``skipped``,
-            ``regression``.
+            ``regression``, ``unconfirmed``.
         troubled_since: when the server began to answer a watch with errors, by the caller's clock; None when well.
         fresh: a list has just been accepted, and no watch has lived from its version since.
         absent: the server does not know the resource: what is cached is to be dropped.
@@ -83,12 +83,16 @@ class Ended:
         events: how many lines it brought, bookmarks included.
         seconds: how long it lived.
         skipped: it brought an event that could not be used, of an object that is unknown: only a list can tell.
+        own: the client ended it early, for a reason of its own.
+        unconfirmed: it was to prove that a checkpoint is current, and brought nothing.
     """
 
     version: str
     events: int
     seconds: float
     skipped: bool = False
+    own: bool = False
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,14 @@ class Failed:
         version: the last resourceVersion seen before.
         events: how many lines a watch brought before it failed.
         skipped: as of :class:`Ended`.
+        seconds: how long a watch lived.
     """
 
     error: ZestorError
     version: str
     events: int = 0
     skipped: bool = False
+    seconds: float = 0.0
 
 
 Outcome = Listed | Ended | Failed
@@ -125,8 +131,11 @@ def step(state: State, outcome: Outcome, now: float) -> State:
         # The versions after the unusable event cannot be trusted to hold everything: see the whole again (C1).
         return State(Phase.LIST, outcome.version, delay=True, reason="skipped")
     if isinstance(outcome, Ended):
-        # client-go relists after a very short watch; resuming from the same version after a pause loses nothing.
-        short = outcome.events == 0 and outcome.seconds < SHORT_WATCH_S
+        if outcome.unconfirmed:
+            return State(Phase.LIST, outcome.version, reason="unconfirmed")
+        # client-go relists after a very short watch; resuming from the same version after a pause loses nothing. What
+        # it brought does not count: a server that ends each watch after a line would be asked without a pause.
+        short = outcome.seconds < SHORT_WATCH_S and not outcome.own
         return State(Phase.WATCH, outcome.version, delay=short, fresh=state.fresh and short)
     if state.phase is Phase.LIST:
         return _list_failed(state, outcome.error)
@@ -148,10 +157,12 @@ def _list_failed(state: State, error: ZestorError) -> State:
 
 def _watch_failed(state: State, outcome: Failed, now: float) -> State:
     error, version = outcome.error, outcome.version
+    fresh = state.fresh and outcome.seconds < SHORT_WATCH_S
+    if isinstance(error, OlderList):  # so is a checkpoint's server, and nothing of it has been served: begin anew
+        return State(Phase.LIST, reason="regression")
     if isinstance(error, Gone):
-        # A list that expires before its watch sees one event is a loop: from the second round on, back off.
-        looping = state.fresh and outcome.events == 0
-        return State(Phase.LIST, version, consistent=looping, delay=looping, reason="gone")
+        # A list that expires before its watch has lived for a second is a loop: from the second round on, back off.
+        return State(Phase.LIST, version, consistent=fresh, delay=fresh, reason="gone")
     if _too_large(error):
         return State(Phase.LIST, version, consistent=True, delay=True, reason="too_large_rv")
     if isinstance(error, NotFound):
@@ -160,7 +171,7 @@ def _watch_failed(state: State, outcome: Failed, now: float) -> State:
     if isinstance(error, ServerError) and now - since >= RETRY_IN_PLACE_S:
         return State(Phase.LIST, version, delay=True, reason="error")
     troubled = since if isinstance(error, ServerError) else None
-    return State(Phase.WATCH, version, delay=True, troubled_since=troubled, fresh=state.fresh and outcome.events == 0)
+    return State(Phase.WATCH, version, delay=True, troubled_since=troubled, fresh=fresh)
 
 
 def _too_large(error: ZestorError) -> bool:

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from zestor_controller.chart.marks import sign
 from zestor_controller.chart.values import Image, Values, rows, values_schema, values_yaml
-from zestor_controller.crd import render_crd, yaml_text
+from zestor_controller.controller import Rule
+from zestor_controller.crd import own_models, render_crd, yaml_text
 from zestor_controller.errors import ConfigError
 from zestor_controller.manager import Manager
-from zestor_controller.manager.rights import READ, VERBS, Rule, rules_for
+from zestor_controller.manager.rights import READ, VERBS, rules_for
 from zestor_controller.objects import CustomResource, kind_of
 
 __all__ = ["chart_name", "is_written_once", "render"]
@@ -37,13 +38,13 @@ def is_written_once(path: str) -> bool:
 def chart_name(manager: Manager) -> str:
     """The chart's name: the first custom resource's kind, or else the first kind, and ``-operator``."""
     kinds = [controller.kind for controller in manager.controllers]
-    own = [kind for kind in kinds if issubclass(kind.model, CustomResource)]
+    own = [kind for kind in kinds if issubclass(kind.model, CustomResource) and not kind.external]
     if not kinds:
         raise ConfigError("a chart needs an operator with at least one Controller")
     return f"{(own or kinds)[0].kind.lower()}-operator"
 
 
-def render(manager: Manager, *, target: str = "operator.py", models: Models | None = None) -> dict[str, str]:
+def render(manager: Manager, *, target: str = "main.py", models: Models | None = None) -> dict[str, str]:
     """The files of the operator's chart.
 
     Args:
@@ -59,9 +60,9 @@ def render(manager: Manager, *, target: str = "operator.py", models: Models | No
     """
     name = chart_name(manager)
     if models is None:
-        kinds = {controller.kind.kind: controller.kind.model for controller in manager.controllers}
-        models = [model for model in kinds.values() if issubclass(model, CustomResource)]
-    models = sorted(models, key=lambda model: kind_of(model).store_name)
+        kinds = [controller.kind.model for controller in manager.controllers]
+        models = [model for model in kinds if issubclass(model, CustomResource)]
+    models = sorted(own_models(models), key=lambda model: kind_of(model).store_name)
     rules = rules_for(manager.controllers)
     values = Values(image=Image(repository=name))
     names = {

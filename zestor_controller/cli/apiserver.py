@@ -13,6 +13,7 @@ from zestor_controller.apiserver import AuditLog
 from zestor_controller.apiserver.serving import Served, Settings
 from zestor_controller.cli.apply import apply_manifests
 from zestor_controller.cli.manifests import Manifest, read_manifests
+from zestor_controller.cli.options import check_overwritable
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.cluster import Housekeeping
 from zestor_controller.errors import TransportError
@@ -62,6 +63,7 @@ def apiserver(
     output: str,
 ) -> None:
     """Run an embedded API server until SIGTERM; prints `ready URL` once it serves."""
+    check_overwritable(kubeconfig)
     settings = Settings(
         bind=bind,
         port=port,
@@ -84,7 +86,7 @@ async def _serve(
     try:
         async with Served(settings) as served, asyncio.TaskGroup() as tasks:
             if controllers == "all":
-                housekeeping = Housekeeping(served.api, served.internal_token)
+                housekeeping = Housekeeping(served.api, served.internal_token, served.ca)
                 tasks.create_task(housekeeping.run(stop), name="housekeeping")
             headers = {"Authorization": f"Bearer {served.internal_token}", "User-Agent": "zestor-apiserver"}
             client = Client(MemoryTransport(served.api, headers))

@@ -8,7 +8,6 @@ from typing import Any, Final
 from zestor_controller.cli.manifests import Manifest
 from zestor_controller.client import Client
 from zestor_controller.errors import ApiError, ConfigError
-from zestor_controller.objects import kind_of
 
 __all__ = ["CRD", "apply_crd", "apply_manifests", "condition_of"]
 
@@ -49,7 +48,7 @@ async def apply_manifests(client: Client, manifests: Iterable[Manifest], *, fiel
                 await apply_crd(client, body, field_manager=field_manager)
                 continue
             try:
-                kind = kind_of(text)
+                kind = client.kinds.of(text)
             except ConfigError:
                 kind = await client.discover(text)
             if body["metadata"].get("name"):

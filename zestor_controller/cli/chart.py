@@ -11,7 +11,7 @@ import click
 
 from zestor_controller.chart import chart_name, check_chart, init_chart, lint_chart, render, sync_chart
 from zestor_controller.chart.folder import Trouble
-from zestor_controller.cli.target import load_target
+from zestor_controller.cli.target import find_target, load_target
 from zestor_controller.errors import ConfigError
 
 __all__ = ["chart"]
@@ -82,11 +82,11 @@ def lint(target: str, out: Path | None, output: str) -> None:
 
 def _chart(target: str, out: Path | None) -> tuple[Path, dict[str, str]]:
     """The chart's folder, and its files as they should be."""
-    loaded = load_target(target)
+    place = find_target(target)
+    loaded = load_target(place)
     if loaded.manager is None:
         raise ConfigError(f"{target}: there is no Manager and no Controller in it; a chart runs an operator")
-    path = Path(target)
-    inside = "operator.py" if path.is_dir() else path.name if path.is_file() else target
+    inside = place.file.name if place.file is not None else target
     texts = render(loaded.manager, target=inside, models=loaded.models)
     return out if out is not None else Path("charts") / chart_name(loaded.manager), texts
 

@@ -7,6 +7,7 @@ goes to standard error.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,7 +15,10 @@ from typing import Any, TextIO
 
 import click
 
-__all__ = ["Console"]
+from zestor_controller.cli.apply import condition_of
+from zestor_controller.store import Event, EventType
+
+__all__ = ["Console", "summary_of"]
 
 _COLOURS = {
     "created": "green",
@@ -41,6 +45,7 @@ class Console:
         self._json = json_lines
         self._stream = stream if stream is not None else sys.stderr
         self._colour = not json_lines and self._stream.isatty()
+        self._width = shutil.get_terminal_size().columns if self._colour else 0
 
     def note(self, text: str, **fields: Any) -> None:
         """Something about the session itself."""
@@ -64,12 +69,13 @@ class Console:
         word = "ok" if not error else result
         text = f"{'reconcile':<12} {name:<32} {self._paint(f'{word:<8}', word)} {seconds * 1000:.0f} ms"
         if causes:
-            text += f"  because: {causes[0]}" + (f" (+{len(causes) - 1})" if len(causes) > 1 else "")
+            because = f"because: {causes[0]}" + (f" (+{len(causes) - 1})" if len(causes) > 1 else "")
+            plain = len(f"HH:MM:SS  {'reconcile':<12} {name:<32} {word:<8} {seconds * 1000:.0f} ms  {because}")
+            text += f"\n{'':<23}{because}" if self._width and plain > self._width else f"  {because}"
         if error:
-            fields["error"] = error
-            text += f"\n{'':<10}{'':<12} {self._paint(error, 'error')}"
+            fields["error"] = error  # as text, the log record right before has it, with the traceback
             if retry_after is not None:
-                text += f" (again in {retry_after:.3g} s)"
+                text += f"  again in {retry_after:.3g} s"
         if retry_after is not None:
             fields["retryAfter"] = retry_after
         self._emit("reconcile", fields, text)
@@ -105,3 +111,23 @@ class Console:
         if what == "time":
             return click.style(text, dim=True)
         return click.style(text, fg=_COLOURS.get(what))
+
+
+def summary_of(event: Event[Any]) -> str:
+    """A few words about an object: how far it is."""
+    if event.type is EventType.DELETE:
+        return ""
+    obj = event.object
+    status = obj.get("status") or {}
+    parts = []
+    if obj.metadata.deletion_timestamp:
+        parts.append("terminating")
+    if status.get("phase"):
+        parts.append(str(status["phase"]))
+    replicas = (obj.get("spec") or {}).get("replicas")
+    if replicas is not None:
+        parts.append(f"{status.get('readyReplicas', 0)}/{replicas} ready")
+    ready = condition_of(obj, "Ready")
+    if ready and "phase" not in status:
+        parts.append(f"Ready={ready['status']}" + (f" ({ready['reason']})" if ready["status"] != "True" else ""))
+    return ", ".join(parts)

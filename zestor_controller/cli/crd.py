@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from zestor_controller.cli.target import load_target
-from zestor_controller.crd import check_crds, render_crd, write_crds
+from zestor_controller.crd import check_crds, own_models, render_crd, write_crds
 
 __all__ = ["crd"]
 
@@ -25,8 +25,8 @@ def crd() -> None:
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when a file is missing or differs.")
 @click.option("--output", type=click.Choice(["text", "json", "yaml"]), default="text", help="yaml prints the CRDs.")
 def generate(target: str, out: Path, check: bool, output: str) -> None:
-    """Write one CRD file for each custom resource class of TARGET."""
-    models = load_target(target).models
+    """Write one CRD file for each custom resource class of TARGET that is not external."""
+    models = own_models(load_target(target).models)
     if output == "yaml":
         for model in models:
             click.echo("---\n" + render_crd(model)[1], nl=False)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,18 +20,21 @@ from typing import Any
 import click
 
 from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.cli.account import OperatorAccount, operator_account
 from zestor_controller.cli.apply import apply_crd, apply_manifests, condition_of
-from zestor_controller.cli.console import Console
+from zestor_controller.cli.console import Console, summary_of
 from zestor_controller.cli.manifests import Manifest, read_manifests
-from zestor_controller.cli.options import DURATION
-from zestor_controller.cli.target import Target, load_target
+from zestor_controller.cli.options import DURATION, check_overwritable
+from zestor_controller.cli.target import Target, find_target, forget_modules, load_target, source_files
 from zestor_controller.client import Client
+from zestor_controller.client.environment import cluster_environment
 from zestor_controller.cluster import EmbeddedCluster
 from zestor_controller.controller import Outcome
-from zestor_controller.crd import crd_for
+from zestor_controller.crd import crd_for, own_models
 from zestor_controller.errors import ConfigError, ZestorError
+from zestor_controller.manager import Manager
 from zestor_controller.objects import Kind, kind_of
-from zestor_controller.store import Event, EventType, Overflow
+from zestor_controller.store import EventType, Overflow
 
 __all__ = ["dev"]
 
@@ -67,6 +70,7 @@ EVENT = "events.k8s.io/v1/Event"
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The embedded server's port; 0 takes a free one."
 )
+@click.option("--rbac", is_flag=True, help="Run the operator with the rights that its code declares, and no others.")
 @click.option("--reload", is_flag=True, help="Start the operator again when a file beside it changes.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def dev(
@@ -76,28 +80,37 @@ def dev(
     timeout: timedelta,
     kubeconfig: Path,
     port: int,
+    rbac: bool,
     reload: bool,
     output: str,
 ) -> None:
     """Run the operator TARGET on an embedded cluster and show what happens.
 
-    TARGET is a file, a folder with operator.py, or module:attr.
+    TARGET is a file, a folder, or module:attr. KUBECONFIG names the embedded cluster before TARGET is imported, and
+    nothing in the process, or started by it, finds another one.
     """
-    loaded = load_target(target)
-    if loaded.manager is None:
-        raise ConfigError(f"{target}: there is no Manager and no Controller in it")
-    sources = applied
-    if not sources and loaded.folder is not None and (loaded.folder / "manifests").is_dir():
-        sources = (str(loaded.folder / "manifests"),)
-    manifests = read_manifests(sources)
-    if exit_when and not manifests:
-        raise ConfigError("--exit-when needs objects to wait for: give --apply FILE")
+    check_overwritable(kubeconfig)
+    place = find_target(target)
+    manifests = read_manifests(applied)
     console = Console(json_lines=output == "json")
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
         # What the managers say of their start and stop is shown here in better words.
         logging.getLogger("zestor_controller.manager").setLevel(logging.WARNING)
-    with EmbeddedCluster(port=port, kubeconfig=kubeconfig) as cluster:
-        session = _Session(loaded, cluster, console, manifests, exit_when, timeout.total_seconds(), reload)
+    with ExitStack() as stack:
+        account = stack.enter_context(operator_account()) if rbac else None
+        tokens = account.token_file if account is not None else None
+        cluster = stack.enter_context(EmbeddedCluster(rbac, port=port, kubeconfig=kubeconfig, token_file=tokens))
+        if account is not None:
+            account.write_kubeconfig(cluster.kubeconfig)
+        stack.enter_context(cluster_environment(account.kubeconfig if account is not None else cluster.kubeconfig))
+        loaded = load_target(place)
+        if loaded.manager is None:
+            raise ConfigError(f"{target}: there is no Manager and no Controller in it")
+        if not applied and loaded.folder is not None and (loaded.folder / "manifests").is_dir():
+            manifests = read_manifests([str(loaded.folder / "manifests")])
+        if exit_when and not manifests:
+            raise ConfigError("--exit-when needs objects to wait for: give --apply FILE")
+        session = _Session(loaded, cluster, account, console, manifests, exit_when, timeout.total_seconds(), reload)
         code = asyncio.run(session.run())
     sys.exit(code)
 
@@ -106,6 +119,7 @@ def dev(
 class _Session:
     target: Target
     cluster: EmbeddedCluster
+    account: OperatorAccount | None
     console: Console
     manifests: list[Manifest]
     exit_when: str | None
@@ -168,7 +182,7 @@ class _Session:
                 if target is not None and target.manager is not None:
                     manager = target.manager
                     outcomes = tasks.create_task(self._view_outcomes(manager.outcomes))
-                    await manager.serve(ending, client=self.client)
+                    await self._serve(manager, ending)
                     outcomes.cancel()
                 else:
                     await ending.wait()
@@ -176,6 +190,15 @@ class _Session:
             if not reloaded.is_set():
                 return
             target = await self._reloaded()
+
+    async def _serve(self, manager: Manager, ending: asyncio.Event) -> None:
+        if self.account is None:
+            await manager.serve(ending, client=self.client)
+            return
+        await self.account.grant(self.client, manager)
+        self.console.note(f"the operator is {self.account.user} with the rights of `zestor rbac generate`")
+        async with Client.connect(self.account.kubeconfig) as client:
+            await manager.serve(ending, client=client)
 
     async def _until(self, stop: asyncio.Event, reloaded: asyncio.Event, ending: asyncio.Event, stamp: Any) -> None:
         """Set `ending` when the session stops, or when a file changed."""
@@ -193,6 +216,8 @@ class _Session:
 
     async def _reloaded(self) -> Target | None:
         self.console.note("a file changed: starting the operator again")
+        if self.target.folder is not None:
+            forget_modules(self.target.folder)
         try:
             target = load_target(self.target.name)
             await self._install(target)
@@ -205,13 +230,18 @@ class _Session:
         folder = self.target.folder
         if folder is None:
             return {}
-        return {str(path): path.stat().st_mtime for path in sorted(folder.rglob("*.py")) if path.is_file()}
+        return {str(path): path.stat().st_mtime for path in source_files(folder) if path.is_file()}
 
     # The cluster
 
     async def _install(self, target: Target) -> None:
-        """Apply the CRDs of the operator's models and wait until they are served."""
+        """Apply the CRDs of the operator's own models and wait until they are served."""
+        own = own_models(target.models)
         for model in target.models:
+            if model not in own:
+                kind = kind_of(model)
+                self.console.note(f"{kind.store_name} is external: apply its CRD with --apply where it is needed")
+        for model in own:
             definition = crd_for(model)
             await apply_crd(self.client, definition, field_manager="zestor-dev")
             self.console.note(f"installed {definition['metadata']['name']}")
@@ -234,7 +264,7 @@ class _Session:
         with watch:
             async for batch in watch.batches():
                 for event in batch:
-                    change, summary = words[event.type], _summary(event)
+                    change, summary = words[event.type], summary_of(event)
                     line = f"{kind.kind} {event.name} {change} {summary}"
                     if event.type is EventType.UPDATE and line in self.shown:
                         continue  # a change of something that is not shown
@@ -362,23 +392,3 @@ class _Session:
         error = described.get("error")
         lines.append(f"  last error: {error}" if error else "  no reconcile of it failed; see what it waits for above")
         return lines
-
-
-def _summary(event: Event[Any]) -> str:
-    """A few words about an object: how far it is."""
-    if event.type is EventType.DELETE:
-        return ""
-    obj = event.object
-    status = obj.get("status") or {}
-    parts = []
-    if obj.metadata.deletion_timestamp:
-        parts.append("terminating")
-    if status.get("phase"):
-        parts.append(str(status["phase"]))
-    replicas = (obj.get("spec") or {}).get("replicas")
-    if replicas is not None:
-        parts.append(f"{status.get('readyReplicas', 0)}/{replicas} ready")
-    ready = condition_of(obj, "Ready")
-    if ready and "phase" not in status:
-        parts.append(f"Ready={ready['status']}" + (f" ({ready['reason']})" if ready["status"] != "True" else ""))
-    return ", ".join(parts)

@@ -1,23 +1,21 @@
 """The command ``zestor``: its verbs, and the one place where errors become exit codes.
 
 Exit codes: 0 done, 1 the condition asked for was not met, 2 bad input or configuration, 3 cannot serve or connect, 130
-interrupted. Messages for people go to standard error, results to standard output; a traceback is shown with
-``--debug`` only.
+interrupted. Messages for users go to standard error, results to standard output; the traceback of an error that ends
+the command is shown with ``--debug`` only.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
-import logging
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import click
 
 from zestor_controller import __version__
+from zestor_controller.cli.logs import configure_logging, report_error
 from zestor_controller.errors import ApiError, ConfigError, SchemaError, TransportError, ZestorError
 
 __all__ = ["cli", "main"]
@@ -52,7 +50,7 @@ class _Verbs(click.Group):
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="zestor")
-@click.option("--debug", is_flag=True, help="Show tracebacks, and log everything.")
+@click.option("--debug", is_flag=True, help="Show tracebacks in full, and log everything.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--log-level",
@@ -62,47 +60,7 @@ class _Verbs(click.Group):
 )
 def cli(debug: bool, log_format: str, log_level: str) -> None:
     """Write Kubernetes controllers in Python; run them with or without a cluster."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter() if log_format == "json" else _TextFormatter(debug))
-    logging.basicConfig(level=logging.DEBUG if debug else log_level.upper(), handlers=[handler], force=True)
-    if not debug:
-        # What these say at INFO is about themselves.
-        for name in ("asyncio", "aiohttp", "kubernetes", "urllib3"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-
-
-class _TextFormatter(logging.Formatter):
-    """One line a record; the traceback of an error only when asked for."""
-
-    def __init__(self, traceback: bool) -> None:
-        super().__init__("%(asctime)s  %(levelname)-7s %(message)s", "%H:%M:%S")
-        self._traceback = traceback
-
-    def format(self, record: logging.LogRecord) -> str:
-        """A record as text."""
-        if not self._traceback and record.exc_info:
-            record = logging.makeLogRecord({**record.__dict__, "exc_info": None, "exc_text": None})
-        return super().format(record)
-
-
-class _JsonFormatter(logging.Formatter):
-    """One JSON document a record, with controller-runtime's keys for the controller and the object."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """A record as JSON."""
-        document: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        for key in ("controller", "namespace", "object"):
-            value = getattr(record, key, None)
-            if value:
-                document["name" if key == "object" else key] = value
-        if record.exc_info:
-            document["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(document, default=str)
+    configure_logging(debug=debug, json_lines=log_format == "json", level=log_level)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -150,16 +108,16 @@ def _told(error: BaseException, debug: bool) -> int:
     if isinstance(error, KeyboardInterrupt):
         return 130
     if isinstance(error, ConfigError | SchemaError):
-        click.echo(f"zestor: {error}", err=True)
+        report_error(str(error))
         return 2
     if isinstance(error, TransportError | ApiError):
-        click.echo(f"zestor: {error}", err=True)
+        report_error(str(error))
         return 3
     if isinstance(error, OSError):
-        click.echo(f"zestor: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", err=True)
+        report_error(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return 3
     text = " ".join(str(error).split())
-    click.echo(f"zestor: {type(error).__name__}: {text}; run again with --debug for the traceback", err=True)
+    report_error(f"{type(error).__name__}: {text}; run again with --debug for the traceback")
     return 1
 
 

@@ -11,11 +11,13 @@ from typing import Any
 import click
 
 from zestor_controller.chart import chart_name
+from zestor_controller.cli.options import watched_namespaces
 from zestor_controller.cli.target import load_target
 from zestor_controller.client import Client
 from zestor_controller.crd import yaml_text
 from zestor_controller.errors import ConfigError
 from zestor_controller.manager import Manager, Rule, missing_rights, rules_for
+from zestor_controller.manager.rights import LEASES
 
 __all__ = ["rbac"]
 
@@ -35,7 +37,7 @@ def generate(target: str, output: str) -> None:
     rules = rules_for(manager.controllers)
     documents = [
         _role("ClusterRole", name, (*rules.namespaced, *rules.cluster)),
-        _role("Role", f"{name}-leader-election", _lease()),
+        _role("Role", f"{name}-leader-election", (LEASES,)),
     ]
     if output == "json":
         click.echo(json.dumps(documents))
@@ -55,11 +57,12 @@ def verify(
     target: str, kubeconfig: Path | None, context: str | None, namespace: str | None, user: str | None, output: str
 ) -> None:
     """Ask a cluster whether TARGET's rights are granted; exits 1 and names what is missing."""
+    namespaces = watched_namespaces(namespace, None)
     rules = rules_for(_manager(target).controllers)
 
     async def ask() -> list[str]:
         async with Client.connect(kubeconfig=kubeconfig, context=context) as client:
-            return await missing_rights(client, rules, namespaces=[namespace] if namespace else (), user=user)
+            return await missing_rights(client, rules, namespaces=namespaces, user=user)
 
     missing = asyncio.run(ask())
     if output == "json":
@@ -86,7 +89,3 @@ def _role(kind: str, name: str, rules: tuple[Rule, ...]) -> dict[str, Any]:
         "metadata": {"name": name},
         "rules": [rule.document() for rule in rules],
     }
-
-
-def _lease() -> tuple[Rule, ...]:
-    return (Rule("coordination.k8s.io", ("leases",), ("get", "create", "update")),)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from zestor_controller.cli.options import DURATION
-from zestor_controller.cli.target import load_target
+from zestor_controller.cli.options import DURATION, watched_namespaces
+from zestor_controller.cli.target import find_target, load_target
+from zestor_controller.client.environment import cluster_environment
 from zestor_controller.errors import ConfigError
-from zestor_controller.manager import LeaderElection
+from zestor_controller.manager import LeaderElection, Manager
+from zestor_controller.manager.health import default_host
 
 __all__ = ["run"]
 
@@ -54,35 +57,54 @@ def run(
     retry_period: timedelta,
 ) -> None:
     """Run the operator TARGET against a cluster until SIGTERM."""
-    manager = load_target(target).manager
-    if manager is None:
-        raise ConfigError(f"{target}: there is no Manager and no Controller in it")
-    if namespace and namespaces:
-        raise ConfigError("give --namespace or --namespaces, not both")
-    if kubeconfig is not None:
-        manager.kubeconfig = kubeconfig
-    if context is not None:
-        manager.context = context
-    watched = [part.strip() for part in (namespaces or namespace or "").split(",") if part.strip()]
-    if watched:
-        manager.namespaces = watched
-    if metrics_port is not None:
-        manager.metrics_port = metrics_port
-    if health_port is not None:
-        manager.health_port = health_port
-    if workers is not None:
-        for controller in manager.controllers:
-            controller.concurrency = workers
-    if checkpoint is not None:
-        manager.checkpoints = checkpoint
+    watched = watched_namespaces(namespace, namespaces)
     if lease_name and not leader_elect:
         raise ConfigError("--lease-name has a meaning with --leader-elect only; give both")
-    if leader_elect:
-        manager.leader_election = LeaderElection(
-            lease_name or f"{manager.controllers[0].name}-leader",
-            namespace=lease_namespace,
-            lease_duration=lease_duration,
-            renew_deadline=renew_deadline,
-            retry_period=retry_period,
-        )
-    sys.exit(manager.run())
+    host = default_host()  # before the environment of a pod is hidden from the operator
+    with ExitStack() as stack:
+        manager = _loaded(stack, target, kubeconfig, context)
+        manager.host = manager.host or host
+        if watched:
+            manager.namespaces = watched
+        if metrics_port is not None:
+            manager.metrics_port = metrics_port
+        if health_port is not None:
+            manager.health_port = health_port
+        if workers is not None:
+            for controller in manager.controllers:
+                controller.concurrency = workers
+        if checkpoint is not None:
+            manager.checkpoints = checkpoint
+        if leader_elect:
+            manager.leader_election = LeaderElection(
+                lease_name or f"{manager.controllers[0].name}-leader",
+                namespace=lease_namespace,
+                lease_duration=lease_duration,
+                renew_deadline=renew_deadline,
+                retry_period=retry_period,
+            )
+        code = manager.run()
+    sys.exit(code)
+
+
+def _loaded(stack: ExitStack, target: str, kubeconfig: Path | None, context: str | None) -> Manager:
+    """The operator's manager, imported while the environment names the cluster that it is going to run against."""
+    place = find_target(target)
+    given = kubeconfig is not None or context is not None
+    used = None
+    try:
+        used = stack.enter_context(cluster_environment(kubeconfig, context))
+    except ConfigError:
+        if given:
+            raise  # else the operator's own code may name a cluster; if it does not, connecting fails with this error
+    manager = load_target(place).manager
+    if manager is None:
+        raise ConfigError(f"{target}: there is no Manager and no Controller in it")
+    if given:
+        # The original, not the private copy of it: a token that a login writes there is seen.
+        single = used is not None and len(used.paths) == 1
+        manager.kubeconfig = used.paths[0] if used is not None and single else kubeconfig
+        manager.context = context if single or kubeconfig is not None else None
+    elif manager.kubeconfig is not None or manager.context is not None:
+        stack.enter_context(cluster_environment(manager.kubeconfig, manager.context))
+    return manager

@@ -4,9 +4,9 @@ from zestor_controller.client.blocking import BlockingClient
 from zestor_controller.client.client import Client
 from zestor_controller.client.config import load_config, static_config
 from zestor_controller.client.credentials import ClusterConfig
+from zestor_controller.client.decoding import ObjectList
 from zestor_controller.client.discovery import ServedResource, served_resources
 from zestor_controller.client.gate import WriteGate
-from zestor_controller.client.reading import ObjectList
 from zestor_controller.client.retry import retry_on_conflict
 from zestor_controller.client.transport import AiohttpTransport, MemoryTransport, Stream, Transport
 from zestor_controller.client.watch import ServerWatch, WatchEvent

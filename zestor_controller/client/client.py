@@ -12,20 +12,29 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self, TypeVar, overload
 
-import msgspec
-
 from zestor_controller.client.config import load_config, static_config
+from zestor_controller.client.decoding import decode_json, decode_object
 from zestor_controller.client.gate import WriteGate
 from zestor_controller.client.reading import Reader
 from zestor_controller.client.request import delete_options, selector_query
 from zestor_controller.client.transport import AiohttpTransport, Transport
-from zestor_controller.errors import ConfigError, NotFound
-from zestor_controller.objects import ApplyPatch, Kind, Patch, Unstructured, kind_of, kind_of_object
+from zestor_controller.errors import ConfigError, NotFound, TransportError
+from zestor_controller.objects import (
+    ApplyPatch,
+    Kind,
+    Patch,
+    Unstructured,
+    changed_status,
+    kind_of,
+    note_applied,
+    set_fields,
+)
 
 __all__ = ["Client"]
 
 T = TypeVar("T")
 
+DONE: Final = " (the server has carried out the request)"
 FIELD_MANAGER: Final = "zestor-controller"
 
 
@@ -120,7 +129,7 @@ class Client(Reader):
         known, body = await self._written(kind, obj)
         where = namespace or _meta(body, "namespace") or self.namespace
         answer = await self._send("POST", known, namespace=where, query=self._query(dry_run), body=body)
-        return known.decode(answer)
+        return decode_object(known, answer, after=DONE)
 
     @overload
     async def replace(
@@ -190,7 +199,7 @@ class Client(Reader):
             query=self._query(dry_run),
             body=body,
         )
-        return known.decode(answer)
+        return decode_object(known, answer, after=DONE)
 
     @overload
     async def patch(
@@ -248,7 +257,7 @@ class Client(Reader):
             body=patch.body,
             media_type=patch.media_type,
         )
-        return known.decode(answer)
+        return decode_object(known, answer, after=DONE)
 
     @overload
     async def apply(
@@ -309,7 +318,10 @@ class Client(Reader):
         subresource: str | None = None,
         dry_run: bool = False,
     ) -> Any:
-        """Server-side apply: what stands in `obj` is owned by us and made so; what we owned and left out is removed.
+        """Server-side apply: what is set in `obj` is owned by us and made so; what we owned and left out is removed.
+
+        Of a typed object the fields that were set are sent, at every depth: defaults of its model and None are not, so
+        that they stay whoever's they are. (``create`` and ``replace`` send an object with its defaults.)
 
         Args:
             kind: a class or ``group/version/Kind``; an object alone may be given, which says its kind itself.
@@ -324,6 +336,7 @@ class Client(Reader):
             Conflict: another manager owns a field, and `force` is false.
         """
         known, body = await self._written(kind, obj)
+        body = set_fields(kind if obj is None else obj, body)
         meta = {key: value for key, value in (body.get("metadata") or {}).items() if key != "managedFields"}
         query = self._query(dry_run, field_manager)
         if force:
@@ -338,7 +351,7 @@ class Client(Reader):
             body={**body, "metadata": meta},
             media_type=ApplyPatch.media_type,
         )
-        return known.decode(answer)
+        return decode_object(known, answer, after=DONE)
 
     @overload
     async def apply_status(
@@ -362,28 +375,41 @@ class Client(Reader):
     ) -> Any:
         """Server-side apply an object's status and nothing else of it; what stays the same writes nothing (R5).
 
+        Of an object that was read, what this field manager owns and what was changed since is sent, list entries with
+        keys (``conditions``) one by one: fields and conditions of other writers stay theirs. To give up a field that
+        this manager owns, set it to None or remove it. Of a new object, and of the models of the ``kubernetes``
+        package, everything that is set is sent.
+
         Raises:
             ConfigError: the object has no status.
         """
+        given = kind if obj is None else obj
         known, body = await self._written(kind, obj)
-        if "status" not in body:
+        status = changed_status(given, body, field_manager or self.field_manager)
+        if status is None:
+            if "status" in body:
+                return given  # as it was read, and nothing of it is this manager's
             name = _meta(body, "name")
             raise ConfigError(f"{known.kind} {name}: there is no status to apply; set a field of it first")
         named = {key: value for key in ("name", "namespace") if (value := _meta(body, key))}
-        status = {"metadata": named, "status": body["status"]}
-        return await self.apply(known, status, field_manager=field_manager, force=force, subresource="status")
+        part = {"metadata": named, "status": status}
+        result = await self.apply(known, part, field_manager=field_manager, force=force, subresource="status")
+        note_applied(given, result)
+        return result
 
     async def get_scale(self, kind: Any, name: str, *, namespace: str | None = None) -> int:
         """The wanted number of replicas, by the scale subresource."""
         known = await self._known(kind)
         where = namespace or self.namespace
-        return _replicas(await self._send("GET", known, namespace=where, name=name, subresource="scale"))
+        answer = await self._send("GET", known, namespace=where, name=name, subresource="scale")
+        return _replicas(answer, known, name)
 
     async def set_scale(self, kind: Any, name: str, replicas: int, *, namespace: str | None = None) -> int:
         """Set the wanted number of replicas, by the scale subresource; answers the number that the server keeps."""
+        known = await self._known(kind)
         answer = await self._send(
             "PATCH",
-            await self._known(kind),
+            known,
             namespace=namespace or self.namespace,
             name=name,
             subresource="scale",
@@ -391,7 +417,7 @@ class Client(Reader):
             body={"spec": {"replicas": replicas}},
             media_type="application/merge-patch+json",
         )
-        return _replicas(answer)
+        return _replicas(answer, known, name)
 
     async def delete(
         self,
@@ -456,7 +482,7 @@ class Client(Reader):
         if obj is None:
             if isinstance(kind, Mapping) and kind.get("apiVersion") and kind.get("kind"):
                 await self._known(f"{kind['apiVersion']}/{kind['kind']}")  # from here on its text is known
-            return kind_of_object(kind)
+            return self.kinds.of_object(kind)
         known = await self._known(kind)
         if known.model is Unstructured and not isinstance(obj, Mapping):
             obj = kind_of(type(obj)).encode(obj)
@@ -487,5 +513,9 @@ def _meta(body: Mapping[str, Any], key: str) -> str:
     return str((body.get("metadata") or {}).get(key) or "")
 
 
-def _replicas(body: bytes) -> int:
-    return int((msgspec.json.decode(body).get("spec") or {}).get("replicas", 0))
+def _replicas(body: bytes, kind: Kind[Any], name: str) -> int:
+    spec = decode_json(body, f"the scale of {kind.store_name} {name}").get("spec")
+    replicas = (spec.get("replicas") if isinstance(spec, dict) else None) or 0
+    if not isinstance(replicas, int):
+        raise TransportError(f"the scale of {kind.store_name} {name}: the number of replicas is no integer")
+    return replicas

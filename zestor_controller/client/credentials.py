@@ -12,10 +12,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic, time
 from typing import Final
 
+from zestor_controller.client.pem import certificates
+from zestor_controller.client.tls import load_client_certificate, verifying_context
 from zestor_controller.errors import ConfigError
 
 __all__ = ["ClusterConfig", "Credential", "HeaderSource", "Renewed", "StaticHeader", "TokenFile"]
@@ -108,6 +109,8 @@ class TokenFile(HeaderSource):
             self.refreshes["success"] += token != before
         elif not before:
             raise ConfigError(f"the token file {self._path} is empty")
+        else:
+            self.refreshes["failure"] += 1  # an emptied file: keep the old one until it is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,8 @@ class ClusterConfig:
         cert_data: the client certificate and its key as PEM text, where they are in no files.
         verify: False accepts any certificate (``insecure-skip-tls-verify``).
         server_name: the name to verify instead of the URL's host.
-        proxy: the proxy's URL; the environment's unless given.
+        proxy: the proxy's URL; the environment's unless given. Schemes: http, https, socks5, socks5h.
+        trust_env: without `proxy`, use the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
         compress: ask for compressed answers.
         extra: further headers, such as impersonation; a name may stand more than once.
     """
@@ -234,6 +238,7 @@ class ClusterConfig:
     verify: bool = True
     server_name: str | None = None
     proxy: str | None = field(default=None, repr=False)  # may hold a password
+    trust_env: bool = True
     compress: bool = True
     extra: list[tuple[str, str]] = field(default_factory=list)
     _context: ssl.SSLContext | None = field(default=None, repr=False)
@@ -272,7 +277,7 @@ class ClusterConfig:
         if self._context is None or stamp != self._stamp:
             try:
                 self._context = self._load()
-            except (OSError, ssl.SSLError, ValueError) as error:
+            except (OSError, ssl.SSLError, ValueError, ConfigError) as error:
                 if self._context is None:
                     raise ConfigError(f"cannot load the certificates for {self.server}: {error}") from error
                 # A certificate and its key are two files: between two writes they do not match.
@@ -280,21 +285,32 @@ class ClusterConfig:
             self._stamp = stamp
         return self._context
 
+    def authority(self) -> list[str]:
+        """The CA's certificates as PEM blocks, comments left out; empty where the system's own are used.
+
+        Raises:
+            ConfigError: there is a CA, and it holds no certificate or cannot be read.
+        """
+        if self.ca_data is not None:
+            return certificates(self.ca_data, f"the CA of {self.server}")
+        if self.ca_file is None:
+            return []
+        try:
+            return certificates(Path(self.ca_file).read_bytes(), f"the CA file {self.ca_file}")
+        except OSError as error:
+            raise ConfigError(f"cannot read the CA file {self.ca_file}: {error.strerror or error}") from error
+
     def _load(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.ca_file, cadata=self.ca_data)
+        context = verifying_context(self.authority(), self.server)
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         given = self.source.certificate or self.cert_data
         if given is not None:
-            # The ssl module reads files only; these are ours alone and gone before this function returns.
-            with TemporaryDirectory() as folder:
-                cert, key = Path(folder) / "cert.pem", Path(folder) / "key.pem"
-                cert.write_text(given[0])
-                key.write_text(given[1])
-                context.load_cert_chain(cert, key)
+            load_client_certificate(context, *given)
         elif self.cert_file:
-            context.load_cert_chain(self.cert_file, self.key_file)
+            cert, key = Path(self.cert_file), Path(self.key_file or self.cert_file)
+            load_client_certificate(context, cert.read_bytes(), key.read_bytes())
         return context
 
 

@@ -1,21 +1,71 @@
-"""The gate that fences a deposed leader: asked right before a write reaches the socket.
+"""The gate that fences a former leader: checked right before a write reaches the socket.
 
-Invariant: a passive value. The election sets it, the transport asks it; it waits for nobody and calls nobody. A
+Invariant: passive values. The election sets the gate, the transport checks it; neither waits nor calls anything. A
 permission runs out by the gate's own clock, so that neither a loop that was held nor a process that was stopped or a
-machine that slept can let a write through before somebody has noticed.
+machine that slept can let a write through before the election has noticed. A :class:`Term` is the token of one term of
+work: what was started in it carries it as a context variable (tasks, callbacks of timers, threads of plain functions),
+so a write of an ended term is rejected, also while the same process leads again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from time import monotonic
 
 from zestor_controller.errors import TransportError
 
-__all__ = ["WriteGate"]
+__all__ = ["Term", "WriteGate"]
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_term: ContextVar[Term | None] = ContextVar("zestor_controller_term", default=None)
+
+
+class Term:
+    """One term of work: from the moment a process may work until it has stopped doing so.
+
+    Attributes:
+        ended: why it is over; empty while it is not.
+    """
+
+    def __init__(self) -> None:
+        self.ended = ""
+
+    @staticmethod
+    def current() -> Term | None:
+        """The term that the calling code was started in; None outside of all terms."""
+        return _term.get()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """What is started in this block, and whatever that starts, belongs to this term."""
+        token = _term.set(self)
+        try:
+            yield
+        finally:
+            _term.reset(token)
+
+    def end(self, reason: str) -> None:
+        """Reject what this term's code still writes, from now on.
+
+        Args:
+            reason: why, for the error that a rejected write raises.
+        """
+        self.ended = reason
+
+    def check(self, what: str) -> None:
+        """Pass while the term lasts.
+
+        Args:
+            what: what is to be written, for the error.
+
+        Raises:
+            TransportError: the term has ended; nothing was sent.
+        """
+        if self.ended:
+            raise TransportError(f"{what} was not sent: {self.ended}")
 
 
 class WriteGate:
@@ -59,9 +109,15 @@ class WriteGate:
         """Pass a request or refuse it.
 
         Raises:
-            TransportError: it is a write and the gate is closed; nothing was sent.
+            TransportError: it is a write and the gate is closed, or the caller's term has ended; nothing was sent.
         """
-        if method in _READS or not self.closed or path.endswith(self.exempt):
+        if method in _READS:
+            return
+        term = Term.current()
+        if term is not None and term.ended:
+            self.refused += 1
+            term.check(f"{method} {path}")
+        if not self.closed or path.endswith(self.exempt):
             return
         self.refused += 1
         reason = self._reason or "the lease has run out and could not be renewed"

@@ -1,8 +1,7 @@
-"""Exec plugins and login services (OIDC, GCP) of a kubeconfig, through the ``kubernetes`` package.
+"""Login services (OIDC, GCP) of a kubeconfig, through the ``kubernetes`` package, and when credentials expire.
 
 Invariant: this is the only module that imports that package, and only for a user entry that needs it; it is imported
-in a thread, because that takes half a second. A plugin runs only because the user chose the kubeconfig that names it.
-What a plugin prints is never logged or told.
+in a thread, because that takes half a second. What a login service returns is in no message.
 """
 
 from __future__ import annotations
@@ -11,57 +10,17 @@ import asyncio
 import base64
 import importlib
 import json
-import os
 from datetime import datetime
-from pathlib import Path
+from time import time
 from types import SimpleNamespace
 from typing import Any, Final
 
 from zestor_controller.client.credentials import Credential
 from zestor_controller.errors import ConfigError
 
-__all__ = ["exec_credential", "expiry_of_certificate", "expiry_of_token", "provider_credential"]
+__all__ = ["expiry_of_certificate", "expiry_of_token", "provider_credential"]
 
-TIMEOUT_S: Final = 60.0  # a login plugin may open a browser, but it may not hold a cluster's clients for ever
-
-
-async def exec_credential(spec: dict[str, Any], folder: Path, where: str) -> Credential:
-    """Run an exec plugin.
-
-    Args:
-        spec: the ``exec`` section of a user entry; API versions v1 and v1beta1.
-        folder: where its kubeconfig stands; a relative command is looked for there.
-        where: names the entry in messages.
-
-    Raises:
-        ConfigError: it cannot be run, fails, takes too long, or answers no credential.
-    """
-    command = str(spec.get("command") or "")
-    if os.sep in command and not os.path.isabs(command):
-        spec = {**spec, "command": str(folder / command)}
-    by_hand = f"{where}: exec plugin {command!r}"
-    provider = await _package("exec_provider")
-    loader = await _package("kube_config")
-    try:
-        async with asyncio.timeout(TIMEOUT_S):
-            status = await provider.ExecProvider(loader.ConfigNode("exec", spec)).run()
-    except TimeoutError:
-        raise ConfigError(f"{by_hand} did not answer within {TIMEOUT_S:g} s; run it by hand") from None
-    except FileNotFoundError as error:
-        hint = str(spec.get("installHint") or "install it, or log in another way").strip()
-        raise ConfigError(f"{by_hand} was not found: {hint}") from error
-    except Exception as error:  # its own exception class, or whatever a plugin's answer makes it stumble over
-        # Without its text, which may hold what the plugin printed.
-        raise ConfigError(f"{by_hand} failed ({type(error).__name__}); run it by hand to see why") from None
-    if not isinstance(status, dict):
-        raise ConfigError(f"{by_hand} answered no status")
-    expires = _moment(status.get("expirationTimestamp"))
-    if status.get("token"):
-        return Credential(f"Bearer {status['token']}", None, expires)
-    cert, key = status.get("clientCertificateData"), status.get("clientKeyData")
-    if cert and key:
-        return Credential("", (str(cert), str(key)), expires or expiry_of_certificate(str(cert).encode()))
-    raise ConfigError(f"{by_hand} answered neither a token nor a certificate with its key; run it by hand")
+TIMEOUT_S: Final = 60.0  # a login service may not block a cluster's clients indefinitely
 
 
 async def provider_credential(user: dict[str, Any], where: str, *, refused: bool) -> Credential:
@@ -76,8 +35,13 @@ async def provider_credential(user: dict[str, Any], where: str, *, refused: bool
         ConfigError: it yields no token.
     """
     settings = user["auth-provider"].get("config") or {}
-    if refused and settings.get("refresh-token"):
-        settings.pop("id-token", None)  # its own word of when it ends counts no more
+    if user["auth-provider"].get("name") == "oidc" and (token := str(settings.get("id-token") or "").strip()):
+        expires = expiry_of_token(token)
+        if (expires is None or expires > time()) and not (refused and settings.get("refresh-token")):
+            return Credential(f"Bearer {token}", None, expires)
+        # Without it the package renews at once. Its own look at the token is not used: it decodes plain base64 where a
+        # JWT has the URL alphabet, and calls what Python 3.12 deprecates.
+        del settings["id-token"]
     package = await _package("kube_config")
     document = {
         "current-context": "it",

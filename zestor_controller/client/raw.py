@@ -18,7 +18,7 @@ from zestor_controller.client.transport import REQUEST_TIMEOUT_S, Transport
 from zestor_controller.client.watch import split_lines
 from zestor_controller.errors import ApiError, TransportError
 from zestor_controller.http import HttpRequest
-from zestor_controller.objects import Kind, Unstructured
+from zestor_controller.objects import Kind, KindRegistry, Unstructured
 
 __all__ = ["RawClient"]
 
@@ -37,11 +37,13 @@ class RawClient:
     Attributes:
         requests: how many were sent, by method and status code (``<error>`` where no answer came), for
             ``rest_client_requests_total``; a watch counts when it is opened.
+        kinds: the kinds of this server: those that the process declares, and those that were discovered here.
     """
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.requests: Counter[tuple[str, str]] = Counter()
+        self.kinds = KindRegistry()
         self._warned: set[str] = set()
 
     async def call(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> bytes:
@@ -120,7 +122,7 @@ class RawClient:
             yield split_lines(stream.chunks)
 
     async def discover(self, text: str) -> Kind[Unstructured]:
-        """Ask the server for a kind's plural and scope, so that its text can be used everywhere from then on.
+        """Ask the server for a kind's plural and scope; the text names the kind to this client from then on.
 
         Args:
             text: ``group/version/Kind``.

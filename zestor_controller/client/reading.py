@@ -8,56 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from time import perf_counter
 from typing import Any, Final, TypeVar, overload
 
 from zestor_controller.backoff import Backoff
+from zestor_controller.client.decoding import ObjectList, decode_object, decode_page, log_invalid, require_object
 from zestor_controller.client.raw import RawClient, is_passing
-from zestor_controller.client.request import JSON, decode_page, prepare_request, selector_query
+from zestor_controller.client.request import JSON, prepare_request, selector_query
 from zestor_controller.client.retry import asked_to_wait
 from zestor_controller.client.transport import Transport
 from zestor_controller.client.watch import ServerWatch, condition_holds
-from zestor_controller.errors import ApiError, ConfigError, Gone, NotFound, ZestorError
+from zestor_controller.errors import ApiError, ConfigError, Gone, InvalidObject, NotFound, ZestorError
+from zestor_controller.http import HttpRequest
 from zestor_controller.objects import Kind, Unstructured, kind_of
 
-__all__ = ["ObjectList", "Reader"]
+__all__ = ["Reader"]
 
 T = TypeVar("T")
 
 WATCH: Final = timedelta(seconds=290)
 ATTEMPTS: Final = 5
 SLICE_S: Final = 0.01
-
-
-class ObjectList(Sequence[T]):
-    """Objects of a list, and the version of the server that they show.
-
-    Attributes:
-        items: the objects, in the server's order.
-        resource_version: start a watch from here to miss nothing.
-    """
-
-    def __init__(self, items: list[T], resource_version: str) -> None:
-        self.items = items
-        self.resource_version = resource_version
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[T]: ...
-    def __getitem__(self, index: int | slice) -> T | list[T]:
-        return self.items[index]
-
-    def __repr__(self) -> str:
-        return f"ObjectList({self.items!r}, resource_version={self.resource_version!r})"
 
 
 class Reader(RawClient):
@@ -81,9 +54,10 @@ class Reader(RawClient):
 
         Raises:
             NotFound: there is none of this name.
+            InvalidObject: its model rejects it; ``raw`` holds its JSON.
         """
         known = await self._known(kind)
-        return known.decode(await self._send("GET", known, namespace=namespace or self.namespace, name=name))
+        return decode_object(known, await self._send("GET", known, namespace=namespace or self.namespace, name=name))
 
     @overload
     async def list(
@@ -114,7 +88,9 @@ class Reader(RawClient):
         fields: str | Mapping[str, str] | None = None,
         limit: int = 500,
     ) -> ObjectList[Any]:
-        """Read all objects of a kind, page by page; lets the loop breathe while it decodes.
+        """Read all objects of a kind, page by page; yields to the event loop while it decodes.
+
+        An object that the model rejects is left out, logged, and to be found in :attr:`ObjectList.invalid`.
 
         Args:
             kind: a class or ``group/version/Kind``.
@@ -127,27 +103,36 @@ class Reader(RawClient):
             Gone: the list changed so much, twice, that its next page had expired; ask for larger pages.
         """
         known = await self._known(kind)
+        request = f"GET {known.path(namespace=namespace)}"
         first = {**selector_query(labels, fields), "limit": str(limit)}
         items: builtins.list[Any] = []
+        invalid: dict[str, InvalidObject] = {}
         query, again = first, True
         until = perf_counter() + SLICE_S
         while True:
             try:
-                page = decode_page(await self._send("GET", known, namespace=namespace, query=query))
+                page = decode_page(await self._send("GET", known, namespace=namespace, query=query), request)
             except Gone:
                 if query is first or not again:
                     raise
                 # A list whose pages have expired begins anew, once.
-                query, items, again = first, [], False
+                query, again = first, False
+                items.clear()
+                invalid.clear()
                 continue
-            for raw in page.items or []:
-                items.append(known.decode(bytes(raw)))
+            for raw in page.objects:
+                try:
+                    items.append(decode_object(known, bytes(raw)))
+                except InvalidObject as error:
+                    invalid[error.name] = error
                 if perf_counter() > until:
                     await asyncio.sleep(0)
                     until = perf_counter() + SLICE_S
-            if not page.metadata.continue_:
-                return ObjectList(items, page.metadata.resourceVersion)
-            query = {**first, "continue": page.metadata.continue_}
+            if not page.token:
+                if invalid:
+                    log_invalid(known, invalid, len(items) + len(invalid))
+                return ObjectList(items, page.version, invalid)
+            query = {**first, "continue": page.token}
 
     @overload
     def watch(
@@ -181,7 +166,10 @@ class Reader(RawClient):
         resource_version: str = "",
         timeout: timedelta = WATCH,
     ) -> ServerWatch[Any]:
-        """The server's events of one stream; a cache that follows for ever is ``ClusterCache``.
+        """The server's events of one stream; a cache that follows a kind is ``ClusterCache``.
+
+        The event of an object that the model rejects is left out, logged, and to be found in
+        :attr:`ServerWatch.invalid`.
 
         Args:
             kind: a class or ``group/version/Kind``; a text must be known, see :meth:`discover`.
@@ -195,7 +183,7 @@ class Reader(RawClient):
             Gone: on iterating: the version has expired: list again.
             TransportError: on iterating: the connection broke.
         """
-        known: Kind[Any] = kind_of(kind)
+        known = self.kinds.of(kind)
         seconds = timeout.total_seconds()
         query = {
             **selector_query(labels, fields),
@@ -206,7 +194,11 @@ class Reader(RawClient):
         if resource_version:
             query["resourceVersion"] = resource_version
         return ServerWatch(
-            known, lambda: self.stream_lines(known, namespace=namespace, query=query), resource_version, seconds
+            known,
+            lambda: self.stream_lines(known, namespace=namespace, query=query),
+            resource_version,
+            seconds,
+            f"GET {known.path(namespace=namespace)}?watch=true",
         )
 
     @overload
@@ -253,6 +245,7 @@ class Reader(RawClient):
 
         Raises:
             TimeoutError: it did not come about in time.
+            InvalidObject: the model rejects the object.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
         what = f"condition {until}" if isinstance(until, str) else "what was waited for"
@@ -286,11 +279,14 @@ class Reader(RawClient):
         where = (namespace or self.namespace) if kind.namespaced else None
         named = {"metadata.name": name}
         listed = await self.list(kind, namespace=where, fields=named)
+        for error in listed.invalid.values():
+            raise error
         obj = listed[0] if listed else None
         if holds(obj):
             return obj
         version = listed.resource_version
         async with self.watch(kind, namespace=where, fields=named, resource_version=version) as events:
+            events.strict = True
             async for event in events:
                 obj = None if event.type == "DELETED" else event.object
                 if holds(obj):
@@ -322,6 +318,11 @@ class Reader(RawClient):
             body=body,
             media_type=media_type,
         )
+        answer = await self._call_again(request)
+        # Nothing is read of the response to a deletion, and some servers send none.
+        return answer if method == "DELETE" else require_object(answer, f"{method} {request.path}")
+
+    async def _call_again(self, request: HttpRequest) -> bytes:
         for _ in range(ATTEMPTS - 1):
             try:
                 return await self.call(request)
@@ -334,7 +335,7 @@ class Reader(RawClient):
 
     async def _known(self, kind: Any) -> Kind[Any]:
         try:
-            return kind_of(kind)
+            return self.kinds.of(kind)
         except ConfigError:
             if not isinstance(kind, str):
                 raise

@@ -15,26 +15,9 @@ from zestor_controller.errors import ApiError, ConfigError
 from zestor_controller.http import HttpRequest
 from zestor_controller.objects import Kind, LabelSelector
 
-__all__ = ["JSON", "Page", "decode_page", "delete_options", "error_of", "prepare_request", "selector_query"]
+__all__ = ["JSON", "delete_options", "error_of", "prepare_request", "selector_query"]
 
 JSON: Final = "application/json"
-
-
-class ListMeta(msgspec.Struct):
-    """The metadata of a list."""
-
-    resourceVersion: str = ""
-    continue_: str = msgspec.field(name="continue", default="")
-
-
-class Page(msgspec.Struct):
-    """One page of a list; the items are views of the page's bytes."""
-
-    metadata: ListMeta
-    items: list[msgspec.Raw] | None = None
-
-
-decode_page = msgspec.json.Decoder(Page).decode
 
 
 def prepare_request(

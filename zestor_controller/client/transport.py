@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
+import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Protocol
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import quote, urlencode
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
 from zestor_controller.client.credentials import ClusterConfig
 from zestor_controller.client.gate import WriteGate
-from zestor_controller.errors import TransportError
+from zestor_controller.client.proxy import Proxy, environment_proxy, parse_proxy
+from zestor_controller.client.reasons import connection_failure
+from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.http import Handler, HttpRequest, HttpResponse
 
 __all__ = ["AiohttpTransport", "MemoryTransport", "Stream", "Transport"]
@@ -95,14 +98,34 @@ class AiohttpTransport:
     Args:
         config: the server's address and the credentials, which are asked for at each request.
         gate: asked right before a request is sent; none lets every write pass.
+
+    Attributes:
+        last_credentials: the headers with credentials that the last request was sent with.
+        official: the official client for the same server, once :mod:`~zestor_controller.client.official` has made it.
     """
 
     def __init__(self, config: ClusterConfig, *, gate: WriteGate | None = None) -> None:
         self.config = config
         self._gate = gate
         self._base = config.server.rstrip("/")
-        self._proxy = config.proxy or _environment_proxy(self._base)
+        self._proxy = _proxy_of(config)
         self._session: aiohttp.ClientSession | None = None
+        self.last_credentials: list[tuple[str, str]] = []
+        self.official: Any = None
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy that requests go through."""
+        return self._proxy
+
+    def check_gate(self, method: str, path: str) -> None:
+        """Let a request pass that another client sends to the same server, or refuse it.
+
+        Raises:
+            TransportError: it is a write, and the gate is closed.
+        """
+        if self._gate is not None:
+            self._gate.check(method, path)
 
     @property
     def host(self) -> str:
@@ -113,8 +136,7 @@ class AiohttpTransport:
     @property
     def server(self) -> str:
         """See :meth:`Transport.server`: the address, and the authority that vouches for it."""
-        config = self.config
-        authority = config.ca_data or (Path(config.ca_file).read_text() if config.ca_file else "")
+        authority = "".join(self.config.authority())
         return f"{self._base} {hashlib.sha256(authority.encode()).hexdigest()}"
 
     async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
@@ -138,6 +160,8 @@ class AiohttpTransport:
 
     async def close(self) -> None:
         """See :meth:`Transport.close`."""
+        if self.official is not None:
+            self.official.rest_client.close()
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
@@ -147,7 +171,7 @@ class AiohttpTransport:
         self, request: HttpRequest, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request, or to its repetition after a 401 when other credentials could be had."""
-        credentials = await self.config.headers()
+        credentials = self.last_credentials = await self.config.headers()
         answer = await self._send(request, credentials, timeout)
         if answer.status == 401 and await self._refreshed(answer, credentials):
             answer = await self._send(request, await self.config.headers(), timeout)
@@ -179,6 +203,10 @@ class AiohttpTransport:
             headers["Accept-Encoding"] = "identity"
         tls = self.config.ssl_context()
         session = self._opened()
+        proxy = None if self._proxy is None or self._proxy.socks else self._proxy
+        login = proxy.headers if proxy is not None else {}
+        if tls is False:
+            headers.extend(login)  # without TLS the request itself goes to the proxy, with TLS a CONNECT before it
         try:
             return await session.request(
                 request.method,
@@ -188,7 +216,8 @@ class AiohttpTransport:
                 timeout=timeout,
                 ssl=tls,
                 server_hostname=self.config.server_name,
-                proxy=self._proxy,
+                proxy=proxy.url if proxy is not None else None,
+                proxy_headers=login if tls is not False else None,
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -206,7 +235,7 @@ class AiohttpTransport:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 # No limit: each watch holds a connection, and a request must never wait for one of them to end.
-                connector=aiohttp.TCPConnector(limit=0, socket_factory=_keepalive_socket),
+                connector=self._connector(),
                 auto_decompress=True,
                 read_bufsize=READ_BUFFER,
                 headers={"User-Agent": "zestor-controller"},
@@ -215,9 +244,14 @@ class AiohttpTransport:
             )
         return self._session
 
+    def _connector(self) -> aiohttp.TCPConnector:
+        if self._proxy is not None and self._proxy.socks:
+            return _SocksConnector(self._proxy)
+        return aiohttp.TCPConnector(limit=0, socket_factory=_keepalive_socket)
+
     def _broken(self, request: HttpRequest, error: BaseException) -> TransportError:
-        why = str(error) or type(error).__name__
-        return TransportError(f"{request.method} {self._base}{request.path}: {why}")
+        by = f" (by {self._proxy})" if self._proxy is not None else ""
+        return TransportError(f"{request.method} {self._base}{request.path}{by}: {connection_failure(error)}")
 
 
 def _abandon(answer: aiohttp.ClientResponse) -> None:
@@ -243,26 +277,70 @@ def _gated(gate: WriteGate) -> type[aiohttp.ClientRequest]:
     return GatedRequest
 
 
-def _environment_proxy(server: str) -> str | None:
-    """The proxy of HTTP(S)_PROXY and NO_PROXY.
+def _proxy_of(config: ClusterConfig) -> Proxy | None:
+    # aiohttp's ``trust_env`` reads other rules than Go's, and takes passwords from ~/.netrc.
+    if config.proxy:
+        return parse_proxy(config.proxy, "proxy-url")
+    return environment_proxy(config.server, os.environ) if config.trust_env else None
 
-    aiohttp's ``trust_env`` would do it, but it also takes passwords from ~/.netrc, and asks for both at each request.
-    """
-    parts = urlsplit(server)
-    if proxy_bypass(parts.netloc):
-        return None
-    return getproxies().get(parts.scheme)
+
+class _HostNames(AbstractResolver):
+    """Resolves nothing: a SOCKS proxy is given the name."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host=host, port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        pass
+
+
+class _SocksConnector(aiohttp.TCPConnector):
+    """Connects through a SOCKS 5 proxy; TLS is then negotiated with the server, as without one."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        super().__init__(limit=0, resolver=_HostNames())
+        try:
+            library, sockets = (importlib.import_module(f"python_socks{part}") for part in ("", ".async_.asyncio"))
+        except ImportError:
+            raise ConfigError(f"{proxy} needs a library: pip install 'zestor-controller[socks]'") from None
+        (host, port), (user, password) = proxy.address, proxy.login
+        self._proxy = sockets.Proxy(library.ProxyType.SOCKS5, host, port, user, password, rdns=True)
+        self._refusal: type[Exception] = library.ProxyError
+
+    async def _wrap_create_connection(
+        self, *args: Any, addr_infos: list[Any], timeout: aiohttp.ClientTimeout, **kwargs: Any
+    ) -> tuple[asyncio.Transport, Any]:
+        # aiohttp has no public place for it: this is its method that opens the socket and starts TLS on it.
+        tls = {name: value for name, value in kwargs.items() if name in ("ssl", "server_hostname")}
+        host, port = addr_infos[0][4][:2]
+        async with asyncio.timeout(timeout.sock_connect):
+            try:
+                connected: socket.socket = await self._proxy.connect(host, port)
+            except self._refusal as error:
+                raise OSError(str(error)) from error
+            try:
+                _keep_alive(connected)
+                return await self._loop.create_connection(*args, **tls, sock=connected)
+            except BaseException:
+                connected.close()
+                raise
 
 
 def _keepalive_socket(address: Any) -> socket.socket:
-    """A socket that notices a peer that vanished without a word."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    _keep_alive(made)
+    return made
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """Notice a peer that vanished without closing the connection."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
         with suppress(AttributeError, OSError):  # not every platform has them
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return made
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 class MemoryTransport:

@@ -8,6 +8,7 @@ finds by itself, whatever the server does (C5).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 import msgspec
 
-from zestor_controller.errors import ApiError
+from zestor_controller.client.decoding import decode_json, decode_object, named
+from zestor_controller.errors import ApiError, InvalidObject, TransportError
 from zestor_controller.objects import Kind
 
-__all__ = ["ServerWatch", "WatchEvent", "decode_event", "split_lines"]
+__all__ = ["ServerWatch", "WatchEvent", "split_lines"]
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -43,11 +47,11 @@ class WatchEvent(Generic[T]):
 
 
 class _Meta(msgspec.Struct):
-    resourceVersion: str = ""
+    resourceVersion: str | None = None
 
 
 class _Object(msgspec.Struct):
-    metadata: _Meta = msgspec.field(default_factory=_Meta)
+    metadata: _Meta | None = None
 
 
 class _Frame(msgspec.Struct):
@@ -79,20 +83,31 @@ async def split_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]
             yield whole
 
 
-def decode_event(kind: Kind[T], line: bytes) -> WatchEvent[T] | str:
-    """One event of one line; of a BOOKMARK, which carries no object, its version alone.
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a watch: an event's type, the JSON of its object, and the object's version."""
+
+    type: str
+    body: bytes
+    version: str
+
+
+def _read_line(line: bytes, request: str) -> _Line:
+    """Read one line.
 
     Raises:
         ApiError: the line is an ERROR event; a Gone means that the watch must start from a new list.
+        TransportError: the line is no event, such as the page of a proxy that wants a log-in.
     """
-    frame = _decode_frame(line)
-    body = bytes(frame.object)
-    if frame.type == "ERROR":
-        raise ApiError.from_status(msgspec.json.decode(body), status=200)
-    version = _decode_object(body).metadata.resourceVersion
-    if frame.type == "BOOKMARK":
-        return version
-    return WatchEvent(frame.type, kind.decode(body), version, line)
+    try:
+        frame = _decode_frame(line)
+        body = bytes(frame.object)
+        if frame.type == "ERROR":
+            raise ApiError.from_status(decode_json(body, request), status=200)
+        meta = _decode_object(body).metadata
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TransportError(f"{request}: the stream holds a line that is no watch event: {error}") from error
+    return _Line(frame.type, body, (meta.resourceVersion if meta is not None else None) or "")
 
 
 class ServerWatch(Generic[T]):
@@ -105,6 +120,13 @@ class ServerWatch(Generic[T]):
         open_: opens the stream of lines.
         resource_version: where it starts.
         timeout: seconds after which the server was asked to end it.
+        request: method and path, for messages.
+
+    Attributes:
+        resource_version: the version to resume from.
+        invalid: the objects of which the last event was left out, because their model rejects them, by
+            ``namespace/name``; each error holds the raw JSON.
+        strict: raise the InvalidObject of such an event instead.
     """
 
     def __init__(
@@ -113,8 +135,12 @@ class ServerWatch(Generic[T]):
         open_: Callable[[], AbstractAsyncContextManager[AsyncIterator[list[bytes]]]],
         resource_version: str,
         timeout: float,
+        request: str,
     ) -> None:
         self.resource_version = resource_version
+        self.invalid: dict[str, InvalidObject] = {}
+        self.strict = False
+        self._request = request
         self._kind = kind
         self._open = open_
         self._timeout = timeout
@@ -146,15 +172,27 @@ class ServerWatch(Generic[T]):
                 while True:
                     async with asyncio.timeout_at(deadline):
                         lines = await anext(batches)
-                    for line in lines:
-                        event = decode_event(self._kind, line)
-                        if isinstance(event, str):
-                            self.resource_version = event or self.resource_version
-                            continue
-                        self.resource_version = event.resource_version or self.resource_version
-                        yield event
+                    for raw in lines:
+                        line = _read_line(raw, self._request)
+                        self.resource_version = line.version or self.resource_version
+                        if line.type != "BOOKMARK" and (event := self._decoded(line, raw)) is not None:
+                            yield event
             except (StopAsyncIteration, TimeoutError):
                 return
+
+    def _decoded(self, line: _Line, raw: bytes) -> WatchEvent[T] | None:
+        """The event of a line; None, after a warning, for an object that the model rejects."""
+        try:
+            event = WatchEvent(line.type, decode_object(self._kind, line.body), line.version, raw)
+        except InvalidObject as error:
+            if self.strict:
+                raise
+            self.invalid[error.name] = error
+            _log.warning("watch of %s: a %s event is left out: %s", self._kind.store_name, line.type, error)
+            return None
+        if self.invalid:
+            self.invalid.pop(named(line.body), None)
+        return event
 
 
 def condition_holds(body: dict[str, Any], type_: str) -> bool:

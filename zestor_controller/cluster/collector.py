@@ -20,7 +20,7 @@ from zestor_controller.cache import ClusterCache, Informer
 from zestor_controller.client import Client, served_resources
 from zestor_controller.controller import QueueClosed, WorkQueue
 from zestor_controller.errors import Conflict, NotFound, ZestorError
-from zestor_controller.objects import Kind, MergePatch, declare, kind_of
+from zestor_controller.objects import Kind, MergePatch, kind_of
 from zestor_controller.store import Event, EventType, Overflow
 
 __all__ = ["Collector"]
@@ -112,7 +112,7 @@ class Collector:
             text = f"{resource.api_version}/{resource.kind}"
             if text in self._known or not {"list", "watch", "delete"} <= set(resource.verbs):
                 continue
-            kind = declare(text, resource.plural, namespaced=resource.namespaced)
+            kind = self._client.kinds.learn(text, resource.plural, namespaced=resource.namespaced)
             if kind.store_name in _IGNORED:
                 continue
             self._known.add(text)
@@ -221,7 +221,7 @@ class Collector:
             # An owner in another namespace, or a namespaced owner of a cluster-scoped object, counts as absent.
             return not known.meta.namespace or known.meta.namespace == node.meta.namespace
         try:
-            kind = kind_of(f"{owner.apiVersion}/{owner.kind}")
+            kind = self._client.kinds.of(f"{owner.apiVersion}/{owner.kind}")
         except ZestorError:
             try:
                 kind = await self._client.discover(f"{owner.apiVersion}/{owner.kind}")

@@ -21,9 +21,10 @@ from zestor_controller.apiserver import ApiServer, AuditLog, AuditRecord
 from zestor_controller.apiserver.discovery import GIT_VERSION
 from zestor_controller.apiserver.serving import Served, Settings
 from zestor_controller.cache import ClusterCache
-from zestor_controller.client import BlockingClient, Client, MemoryTransport
+from zestor_controller.client import AiohttpTransport, BlockingClient, Client, MemoryTransport, load_config
 from zestor_controller.cluster.collector import Collector
 from zestor_controller.cluster.namespaces import namespace_controllers
+from zestor_controller.cluster.roles import aggregated_roles_controller
 from zestor_controller.cluster.workloads import NODE, workload_controllers
 from zestor_controller.errors import AlreadyExists, ConfigError
 from zestor_controller.manager import Manager
@@ -35,6 +36,8 @@ R = TypeVar("R")
 _log = logging.getLogger(__name__)
 
 CONTROLLERS: Final = ("all", "none")
+CONTROLLER_MANAGER: Final = "kube-controller-manager"
+KUBELET: Final = "kubelet"
 
 
 class Housekeeping:
@@ -43,20 +46,24 @@ class Housekeeping:
     Args:
         api: the server; it is reached in memory.
         token: an administrator's.
+        ca: the certificate of the server's authority, as PEM text: each namespace gets it in a ConfigMap.
     """
 
-    def __init__(self, api: ApiServer, token: str) -> None:
+    def __init__(self, api: ApiServer, token: str, ca: str = "") -> None:
         self._api = api
         self._token = token
+        self._ca = ca
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
         transport = MemoryTransport(
             self._api, {"Authorization": f"Bearer {self._token}", "User-Agent": "zestor-cluster"}
         )
-        client = Client(transport, field_manager="zestor-cluster")
-        await _make_node(client)
-        manager = Manager(*workload_controllers(), *namespace_controllers())
+        client = Client(transport, field_manager=CONTROLLER_MANAGER)
+        node_client = Client(transport, field_manager=KUBELET)
+        await _make_node(node_client)
+        controllers = [*workload_controllers(node_client), *namespace_controllers(self._ca)]
+        manager = Manager(*controllers, aggregated_roles_controller())
         async with ClusterCache(client) as cache, asyncio.TaskGroup() as tasks:
             collector = tasks.create_task(Collector(client, cache).run(), name="collector")
             managing = tasks.create_task(manager.serve(stop, client=client), name="controllers")
@@ -85,7 +92,7 @@ async def _make_node(client: Client) -> None:
         return
     info = {"kubeletVersion": GIT_VERSION, "operatingSystem": "linux", "architecture": "amd64", "osImage": "simulated"}
     made["status"] = {"conditions": [ready], "capacity": room, "allocatable": room, "nodeInfo": info}
-    await client.apply_status(made, field_manager="zestor-cluster")
+    await client.apply_status(made, field_manager=KUBELET)
 
 
 class EmbeddedCluster:
@@ -165,7 +172,7 @@ class EmbeddedCluster:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._start)
-        self.client = await self._stack.enter_async_context(Client.connect(self.kubeconfig))
+        self.client = await self._stack.enter_async_context(await self._connect())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -203,8 +210,10 @@ class EmbeddedCluster:
         return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop).result()
 
     async def _connect(self) -> Client:
-        # On the server's own loop: a client is bound to the loop that it was opened on.
-        return await Client.connect(self.kubeconfig).__aenter__()
+        """A client of the running loop; it never uses a proxy, for the server is in this process."""
+        config = await load_config(self.kubeconfig)
+        config.trust_env = False
+        return Client(AiohttpTransport(config), namespace=config.namespace)
 
     def _start(self) -> None:
         if self._where is None:
@@ -264,6 +273,8 @@ class EmbeddedCluster:
                 await stop.wait()
                 return
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(Housekeeping(served.api, served.internal_token).run(stop), name="housekeeping")
+                tasks.create_task(
+                    Housekeeping(served.api, served.internal_token, served.ca).run(stop), name="housekeeping"
+                )
                 self._up.set()
                 await stop.wait()

@@ -8,41 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import logging
 import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zestor_controller.cache import ClusterCache, Lister
 from zestor_controller.client import Client
 from zestor_controller.client.discovery import discover
+from zestor_controller.client.gate import Term
+from zestor_controller.client.official import official_client
+from zestor_controller.controller.logs import ObjectLogger
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError
-from zestor_controller.objects import Kind, Unstructured, controller_reference, kind_of, kind_of_object
+from zestor_controller.objects import (
+    Kind,
+    Unstructured,
+    changed_fields,
+    controller_reference,
+    note_applied,
+)
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 __all__ = ["BlockingContext", "Context", "Owner"]
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Logger(Protocol):
-    """The part of a standard logger that reconciles use."""
-
-    def debug(self, msg: str, *args: Any) -> None:
-        """Log at DEBUG."""
-
-    def info(self, msg: str, *args: Any) -> None:
-        """Log at INFO."""
-
-    def warning(self, msg: str, *args: Any) -> None:
-        """Log at WARNING."""
-
-    def error(self, msg: str, *args: Any) -> None:
-        """Log at ERROR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +80,7 @@ class Context:
         self,
         *,
         request: Request,
+        kind: Kind[Any],
         owner: Owner | None,
         client: Client,
         cache: ClusterCache,
@@ -99,14 +95,14 @@ class Context:
         self.causes = causes
         self.more_causes = more_causes
         self.attempt = attempt
-        self.log: Logger = logging.LoggerAdapter(
-            logging.getLogger(f"zestor_controller.reconcile.{controller}"),
-            {"controller": controller, "namespace": request.namespace, "object": request.name},
-        )
+        self.log = ObjectLogger(controller, request.namespace, request.name)
+        self._kind = kind
         self._owner = owner
+        self._term = Term.current()
         self._cache = cache
         self._recorder = recorder
         self._controller = controller
+        self._loop = asyncio.get_running_loop()
 
     # Reading
 
@@ -131,12 +127,14 @@ class Context:
             namespace: the request's own unless given.
 
         Raises:
-            ConfigError: the kind is not cached by this manager.
+            ConfigError: the kind is not cached by this manager, or it lives in namespaces and none is given while the
+                reconciled object is cluster-scoped and has none.
             InvalidObject: its model refuses it.
         """
-        found: T | Unstructured | None = self.lister(kind).get(
-            name, namespace=namespace or self.request.namespace or None
-        )
+        lister = self.lister(kind)
+        complete = "/" in str(name)  # a lister takes namespace/name, too
+        where = None if complete else self._namespace(lister.kind, name, namespace)
+        found: T | Unstructured | None = lister.get(name, namespace=where)
         return found
 
     @overload
@@ -154,7 +152,8 @@ class Context:
 
         Args:
             kind: a class or ``group/version/Kind``.
-            namespace: the request's own unless given; ``"*"`` for all.
+            namespace: the request's own unless given, which means all of them while the reconciled object is
+                cluster-scoped; ``"*"`` for all.
             labels: a label selector, as text or as a mapping of equalities.
         """
         where = None if namespace == "*" else (namespace or self.request.namespace or None)
@@ -170,6 +169,10 @@ class Context:
     async def apply(self, child: Any) -> Any:
         """Server-side apply a child: an owner reference to the reconciled object is set, conflicts are forced.
 
+        What was set is sent: defaults of a model that were not set are left to others. Of an object that was read
+        (from the cache or the server), what was changed since and what this controller owns already is sent, so that
+        other writers' fields stay theirs. The reconciled object itself can be applied, too; it does not own itself.
+
         Args:
             child: an object with apiVersion, kind and name; its namespace defaults to the owner's.
 
@@ -177,21 +180,23 @@ class Context:
             The object as the server has it now.
 
         Raises:
-            ConfigError: the child cannot be owned: it lives in another namespace, or is cluster-scoped.
+            ConfigError: the child cannot be owned: it lives in another namespace, or is cluster-scoped; or it lives in
+                a namespace, names none, and the reconciled object is cluster-scoped.
             ApiError: the server's refusal.
         """
         if isinstance(child, Mapping):
-            text = f"{child.get('apiVersion')}/{child.get('kind')}"
-            try:
-                kind_of(text)
-            except ConfigError:
-                await discover(self.client, text)  # a kind that only the server knows
-        kind, body = kind_of_object(child)
-        body = self._adopt(kind, body)
-        return await self.client.apply(kind, body, field_manager=self._controller, force=True)
+            await self._discover(f"{child.get('apiVersion')}/{child.get('kind')}")
+        kind, body = self.client.kinds.of_object(child)
+        body = self._adopt(kind, changed_fields(child, body, self._controller))
+        result = await self.client.apply(kind, body, field_manager=self._controller, force=True)
+        note_applied(child, result)
+        return result
 
     async def apply_status(self, obj: T) -> T:
         """Server-side apply the status of an object, and nothing else of it; an unchanged status writes nothing.
+
+        What this controller owns of it and what was changed since the object was read is sent, and nothing that was
+        only read: fields and conditions of other writers stay theirs. To give up a field, set it to None.
 
         Raises:
             ApiError: the server's refusal.
@@ -205,8 +210,14 @@ class Context:
             kind: a class or ``group/version/Kind``.
             name: its name.
             namespace: the request's own unless given.
+
+        Raises:
+            ConfigError: the kind lives in namespaces, and none is given while the reconciled object is cluster-scoped.
         """
-        await self.client.delete(kind, name, namespace=namespace or self.request.namespace or None, missing_ok=True)
+        if isinstance(kind, str):
+            await self._discover(kind)
+        where = self._namespace(self.client.kinds.of(kind), name, namespace)
+        await self.client.delete(kind, name, namespace=where, missing_ok=True)
 
     def event(self, reason: str, message: str, *, type: str = "Normal", action: str = "Reconcile") -> None:
         """Write a Kubernetes Event about the reconciled object, in the background; repeats become a series.
@@ -222,22 +233,58 @@ class Context:
         """
         self._recorder.record(self.regarding(), type, reason, message, action=action)
 
+    def kubernetes_client(self) -> ApiClient:
+        """The official ``kubernetes`` client, for the cluster that this operator runs against.
+
+        For ``kubernetes.client.CoreV1Api(ctx.kubernetes_client())``. Its methods block: in an ``async def`` call them
+        by ``asyncio.to_thread``. Its writes are refused like others while this replica does not lead, and they are in
+        the cache once the watch has delivered them.
+
+        Raises:
+            ConfigError: the server is reached in memory, not over a socket.
+        """
+        return official_client(self.client.transport, self._loop)
+
     def regarding(self) -> dict[str, Any]:
         """A reference to the reconciled object.
 
         Raises:
             ConfigError: the object has gone.
+            TransportError: the term in which this reconcile was started has ended.
         """
+        if self._term is not None:
+            self._term.check(f"an Event about {self.request}")
         if self._owner is None:
             raise ConfigError(f"{self.request}: the object has gone; an Event needs one to regard")
         return self._owner.reference()
+
+    async def _discover(self, text: str) -> None:
+        """Make a kind known that only the server knows yet."""
+        try:
+            self.client.kinds.of(text)
+        except ConfigError:
+            await discover(self.client, text)
+
+    def _namespace(self, kind: Kind[Any], name: str, given: str | None) -> str | None:
+        """The namespace of an object that a verb names.
+
+        Raises:
+            ConfigError: it has to have one, and nothing says which.
+        """
+        where = given or self.request.namespace or None
+        if where is None and kind.namespaced:
+            raise ConfigError(
+                f"{kind.kind} {name} lives in a namespace, and {self._kind.kind} {self.request}, which is reconciled, "
+                "is cluster-scoped: give the namespace"
+            )
+        return where
 
     def _adopt(self, kind: Kind[Any], body: dict[str, Any]) -> dict[str, Any]:
         meta = dict(body.get("metadata") or {})
         owner = self._owner
         if kind.namespaced and not meta.get("namespace"):
-            meta["namespace"] = self.request.namespace or self.client.namespace
-        if owner is not None:
+            meta["namespace"] = self._namespace(kind, str(meta.get("name")), None)
+        if owner is not None and not self._is_reconciled(kind, meta):
             what = f"{kind.kind} {meta.get('name')}"
             if owner.namespace and not kind.namespaced:
                 raise ConfigError(
@@ -254,6 +301,12 @@ class Context:
             others = [r for r in meta.get("ownerReferences") or [] if r.get("uid") != owner.uid]
             meta["ownerReferences"] = [*others, reference]
         return {**body, "metadata": meta}
+
+    def _is_reconciled(self, kind: Kind[Any], meta: Mapping[str, Any]) -> bool:
+        """Whether an object is the reconciled one, which must not be its own owner."""
+        here, there = (self._kind.group, self._kind.kind), (kind.group, kind.kind)
+        namespace = (meta.get("namespace") or "") if kind.namespaced else ""
+        return here == there and (meta.get("name"), namespace) == (self.request.name, self.request.namespace)
 
 
 class BlockingContext:
@@ -275,6 +328,7 @@ class BlockingContext:
         self.get = context.get
         self.list = context.list
         self.lister = context.lister
+        self.kubernetes_client = context.kubernetes_client
         self._lock = threading.Lock()
         self._waiting: Future[Any] | None = None
         self._cancelled = False

@@ -7,13 +7,14 @@ one after the other or side by side; what runs is a :class:`~zestor_controller.c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 
 from zestor_controller.controller.context import BlockingContext, Context
 from zestor_controller.controller.reconcile import Request, Result
+from zestor_controller.controller.rules import Rule, declared_rules
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects import CustomResource, Kind, NamespacedName, Unstructured, kind_of
 
@@ -60,9 +61,12 @@ class Controller(Generic[T]):
         name: for logs, metrics and the field manager; ``plural.group`` of the kind unless given.
         concurrency: how many objects are reconciled at once.
         timeout: how long one reconcile may take before it is cancelled and retried.
+        rules: rights that the functions need beside those that follow from the kind and from what is owned and watched,
+            as in a Role: ``{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get"]}``, or a ``Rule``. They are in
+            the chart, in ``zestor rbac`` and in what ``zestor dev --rbac`` grants.
 
     Raises:
-        ConfigError: the kind is unknown, `concurrency` is below 1, or `timeout` is no length of time.
+        ConfigError: the kind is unknown, `concurrency` is below 1, `timeout` is no length of time, or a rule is none.
         SchemaError: the class cannot become a structural CRD.
     """
 
@@ -74,6 +78,7 @@ class Controller(Generic[T]):
         name: str | None = None,
         concurrency: int = 1,
         timeout: timedelta = DEFAULT_TIMEOUT,
+        rules: Iterable[Rule | Mapping[str, Any]] = (),
     ) -> None: ...
     @overload
     def __init__(
@@ -83,6 +88,7 @@ class Controller(Generic[T]):
         name: str | None = None,
         concurrency: int = 1,
         timeout: timedelta = DEFAULT_TIMEOUT,
+        rules: Iterable[Rule | Mapping[str, Any]] = (),
     ) -> None: ...
     def __init__(
         self,
@@ -91,19 +97,21 @@ class Controller(Generic[T]):
         name: str | None = None,
         concurrency: int = 1,
         timeout: timedelta = DEFAULT_TIMEOUT,
+        rules: Iterable[Rule | Mapping[str, Any]] = (),
     ) -> None:
         if concurrency < 1:
             raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
         if not isinstance(timeout, timedelta) or timeout <= timedelta(0):
             raise ConfigError(f"timeout takes a timedelta above zero, not {timeout!r}")
         self.kind: Kind[Any] = kind_of(kind)
-        if isinstance(kind, type) and issubclass(kind, CustomResource):
+        if isinstance(kind, type) and issubclass(kind, CustomResource) and not self.kind.external:
             from zestor_controller.crd import crd_for  # here, so that Unstructured controllers import no compiler
 
             crd_for(kind)
         self.name = name or self.kind.store_name
         self.concurrency = concurrency
         self.timeout = timeout
+        self.rules = declared_rules(rules, self.name)
         self.sources: list[Source] = []
         self.functions: Declaration[T] = Declaration()
 
@@ -142,7 +150,10 @@ class Controller(Generic[T]):
     @overload
     def reconciler(self, function: BlockingReconcile[T]) -> BlockingReconcile[T]: ...
     def reconciler(self, function: Any) -> Any:
-        """Register ``(obj, ctx) -> Result | None``, called while the object exists.
+        """Register ``(obj, ctx) -> Result | None``, called while the object exists and is not being deleted.
+
+        An object that is being deleted (it has a deletionTimestamp) is not reconciled, with and without a finalizer of
+        this controller: a reconcile would make its children anew. A finalizer, or :meth:`requests`, acts on it.
 
         An ``async def`` runs on the manager's loop, a plain ``def`` in a thread with a context whose verbs block.
         """
@@ -150,20 +161,29 @@ class Controller(Generic[T]):
         return function
 
     def deleted(self, function: F) -> F:
-        """Register ``(request, last, ctx)``, called when the object has gone; `last` is its last known state."""
+        """Register ``(request, last, ctx)``, called after an object was deleted.
+
+        It is called once for each uid, again only while it fails or returns ``Result(requeue_after=...)``. `last` is
+        the last known state, or None where the model rejects that.
+        """
         self._register("deleted", function, "deleted")
         return function
 
     def requests(self, function: F) -> F:
-        """Register ``(request, ctx) -> Result | None``, called for objects that exist and for those that have gone."""
+        """Register ``(request, ctx) -> Result | None``, called for every change of an object.
+
+        That includes objects that are being deleted and those that have been deleted.
+        """
         self._register("requests", function, "requests")
         return function
 
     def finalizer(self, name: str) -> Callable[[F], F]:
-        """Register ``(obj, ctx)``, called before the object goes; it holds the object until the function succeeds.
+        """Register ``(obj, ctx)``, called before the object is removed, which waits until the function succeeds.
 
         A function that is not done yet returns ``Result(requeue_after=...)``: the object is held and it is called
-        again.
+        again. One that has succeeded is not called again for that object by this process, whatever other clients write
+        meanwhile; after a crash it may be. While the model rejects the object, it cannot be called, and a Warning Event
+        on the object says so.
 
         Args:
             name: the finalizer, ``domain/name``; other controllers' finalizers are never touched.

@@ -1,21 +1,23 @@
-"""A controller's own finalizer on an object: add it, and take it off when the cleanup has succeeded.
+"""A controller's own finalizer on an object: add it, and remove it when the cleanup has succeeded.
 
-Guarantees (R4): the finalizer is on the object before the reconcile function sees it; it comes off only after the
+Guarantees (R4): the finalizer is on the object before the reconcile function sees it; it is removed only after the
 cleanup returned; the list is written with the resourceVersion it was read at, so another controller's finalizer is
-never touched.
+never touched. A removal that conflicts with another write is repeated from a new read, without the cleanup.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from zestor_controller.client import Client
 from zestor_controller.errors import Conflict, NotFound
-from zestor_controller.objects import Kind, MergePatch
+from zestor_controller.objects import Kind, MergePatch, Unstructured, unstructured_kind
 
 __all__ = ["add_finalizer", "remove_finalizer"]
 
 T = TypeVar("T")
+
+TRIES: Final = 10
 
 
 async def add_finalizer(client: Client, kind: Kind[T], obj: Any, name: str) -> Any:
@@ -24,34 +26,45 @@ async def add_finalizer(client: Client, kind: Kind[T], obj: Any, name: str) -> A
     Raises:
         Conflict: the object changed since it was read; run again with the newer one.
     """
-    listed = list(obj.metadata.finalizers or ())
-    return await _write(client, kind, obj, [*listed, name])
+    return await client.patch(
+        kind,
+        obj.metadata.name,
+        _patch(obj.metadata, [*(obj.metadata.finalizers or ()), name]),
+        namespace=obj.metadata.namespace or None,
+    )
 
 
 async def remove_finalizer(client: Client, kind: Kind[T], obj: Any, name: str) -> None:
-    """Take the finalizer off; an object that has gone meanwhile is fine.
+    """Remove the finalizer; an object that has been deleted meanwhile is fine, and so is a newer one of its name.
+
+    The object is handled without its model: the cleanup may have left it in a state that the model rejects.
 
     Raises:
-        Conflict: the object changed since it was read; run again with the newer one.
+        Conflict: other writers were quicker at each of ten tries.
     """
-    listed = [finalizer for finalizer in obj.metadata.finalizers or () if finalizer != name]
-    try:
-        await _write(client, kind, obj, listed)
-    except NotFound:
-        return
-    except Conflict:
-        # The precondition also fails when the object has gone and a new one of the name has come.
+    raw, meta = unstructured_kind(kind), obj.metadata
+    uid, where = meta.uid, meta.namespace or None
+    for attempt in range(1, TRIES + 1):
+        kept = [finalizer for finalizer in meta.finalizers or () if finalizer != name]
         try:
-            now: Any = await client.get(kind, obj.metadata.name, namespace=obj.metadata.namespace)
+            await client.patch(raw, meta.name, _patch(meta, kept), namespace=where)
+            return
         except NotFound:
             return
-        if now.metadata.uid == obj.metadata.uid:
-            raise
+        except Conflict:
+            if attempt == TRIES:
+                raise
+        try:
+            now: Unstructured = await client.get(raw, meta.name, namespace=where)
+        except NotFound:
+            return
+        meta = now.metadata
+        if meta.uid != uid or name not in (meta.finalizers or ()):
+            return
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
-async def _write(client: Client, kind: Kind[T], obj: Any, finalizers: list[str]) -> Any:
-    meta = obj.metadata
-    patch = MergePatch(
+def _patch(meta: Any, finalizers: list[str]) -> MergePatch:
+    return MergePatch(
         {"metadata": {"resourceVersion": meta.resource_version, "uid": meta.uid, "finalizers": finalizers or None}}
     )
-    return await client.patch(kind, meta.name, patch, namespace=meta.namespace or None)

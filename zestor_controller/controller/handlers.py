@@ -9,10 +9,12 @@ import logging
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
+import msgspec
+
 from zestor_controller.controller.controller import Source
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.errors import InvalidObject
-from zestor_controller.objects import Kind, NamespacedName
+from zestor_controller.objects import Kind, NamespacedName, Unstructured
 from zestor_controller.store import Event
 
 __all__ = ["requests_of"]
@@ -25,21 +27,34 @@ _log = logging.getLogger(__name__)
 def requests_of(source: Source, event: Event[Any], owner: Kind[Any]) -> Iterable[Request]:
     """The requests that an event of `source` causes for a controller of `owner`.
 
-    Both the old and the new object are asked, so that an object that has lost its owner, or its reference, wakes the
-    one that it pointed at before.
+    Both the old and the new object are taken, so that an object that has lost its owner, or its reference, wakes the
+    one that it pointed at before. An owner is woken by a child that the child's model rejects, too: owner references
+    are read from the object as the server has it. A map function takes the model, so it is not called for such an
+    object, which is logged.
     """
     found: dict[Request, None] = {}
     for which in ("object", "old"):
         try:
             obj = getattr(event, which)
-        except InvalidObject:
-            continue
+        except InvalidObject as error:
+            if source.map is not None:
+                _log.warning(
+                    "the map function of %s is not called for %s, for the controller of %s: %s",
+                    *(source.kind.store_name, event.name, owner.store_name, error),
+                )
+                continue
+            obj = Unstructured(msgspec.json.decode(error.raw))
         if obj is None:
             continue
         try:
             found |= dict.fromkeys(_mapped(source, obj) if source.map is not None else _owners(obj, owner))
-        except Exception:  # the user's function: its failure must not end the pump, nor hide the other object
-            _log.exception("the map function of %s failed for %s", source.kind.store_name, event.name)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            # The user's function: its failure must neither end the pump nor hide the other object.
+            _log.error(
+                "the map function of %s failed for %s, for the controller of %s: %s: %s",
+                *(source.kind.store_name, event.name, owner.store_name, type(error).__name__, error),
+                exc_info=error,
+            )
     return found
 
 

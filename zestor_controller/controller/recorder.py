@@ -18,7 +18,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from zestor_controller.client import Client
-from zestor_controller.errors import Forbidden, NotFound, ZestorError
+from zestor_controller.controller.denial import describe_denial
+from zestor_controller.errors import Forbidden, NotFound, Unauthorized, ZestorError
 from zestor_controller.objects import MergePatch
 
 __all__ = ["EventRecorder"]
@@ -69,7 +70,7 @@ class EventRecorder:
 
     Attributes:
         dropped: how many Events were one too many.
-        refused: the server's words while it refuses Events for want of a right; else empty.
+        refused: why the server denies Events, a missing right or the credentials, while it does; else empty.
     """
 
     def __init__(
@@ -122,10 +123,10 @@ class EventRecorder:
             try:
                 await self._write(note)
                 self.refused = ""
-            except Forbidden as error:
+            except (Forbidden, Unauthorized) as error:
                 if not self.refused:  # once, and not for each Event
-                    _log.warning("Events are not written: missing right: %s", error)
-                self.refused = str(error)
+                    _log.warning("Events are not written: %s", describe_denial(error))
+                self.refused = describe_denial(error)
             except ZestorError as error:
                 _log.warning(
                     "could not write the Event %s about %s: %s", note.reason, note.regarding.get("name"), error

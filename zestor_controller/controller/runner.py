@@ -2,35 +2,34 @@
 
 Invariant: between a watch and the queue nothing waits and nothing is lost: the watches coalesce, the queue
 deduplicates, and both are level-triggered. A worker holds one key at a time; a reconcile that outlives its
-cancellation keeps its key locked while the worker goes on with others (R3).
+cancellation keeps its key locked until it has ended, in later terms of this process too (Q1), while the worker goes on
+with others (R3).
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
-from zestor_controller.cache import ClusterCache, Informer
-from zestor_controller.client import Client
-from zestor_controller.controller.context import BlockingContext, Context, Owner, owner_of
+from zestor_controller.cache import Informer
+from zestor_controller.cache.writing import noting_lost_writes
 from zestor_controller.controller.controller import Controller, Source
-from zestor_controller.controller.finalizers import add_finalizer, remove_finalizer
+from zestor_controller.controller.denial import denial_of, describe_denial
+from zestor_controller.controller.dispatch import Dispatcher
 from zestor_controller.controller.handlers import requests_of
+from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.reconcile import Request, Result
-from zestor_controller.controller.recorder import EventRecorder
+from zestor_controller.controller.services import Outcome, Services
 from zestor_controller.controller.stacks import describe, stack_of
-from zestor_controller.controller.threads import in_thread
 from zestor_controller.controller.tracing import Tracing
 from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
-from zestor_controller.errors import Conflict, Forbidden, InvalidObject, NotFound, TerminalError
-from zestor_controller.metrics import RESULTS, Metrics
-from zestor_controller.store import Event, EventType, Overflow, StoreKind
+from zestor_controller.errors import Conflict, InvalidObject, NotFound, TerminalError
+from zestor_controller.metrics import RESULTS
+from zestor_controller.store import EventType, Overflow
 
-__all__ = ["Outcome", "Runner", "Services"]
+__all__ = ["Runner"]
 
 T = TypeVar("T")
 
@@ -38,57 +37,25 @@ _log = logging.getLogger(__name__)
 
 INITIAL_PRIORITY: Final = -100
 CANCEL_GRACE_S: Final = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one reconcile ended, for whoever watches the manager.
-
-    Attributes:
-        controller: the controller's name.
-        request: whose turn it was.
-        result: ``success``, ``requeue_after``, ``error``, ``terminal`` or ``timeout``.
-        seconds: how long it took.
-        causes: why it ran.
-        error: one line, empty unless it failed.
-        retry_after: seconds until the next run that is already arranged; None waits for a change.
-        runs: how many reconciles of this object have ended so far.
-    """
-
-    controller: str
-    request: str
-    result: str
-    seconds: float
-    causes: tuple[str, ...]
-    error: str = ""
-    retry_after: float | None = None
-    runs: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What a manager lends to its runners."""
-
-    client: Client
-    cache: ClusterCache
-    metrics: Metrics
-    recorder: EventRecorder
-    outcomes: StoreKind[Outcome]
+LOCKED: Final = "it is abandoned, its key stays locked until it ends"
 
 
 class Runner(Generic[T]):
-    """One controller at work.
+    """One controller at work, for one term.
 
     Args:
         controller: what to run.
         services: the manager's client, cache, metrics, recorder and outcomes.
+        memory: what the controller remembers of earlier terms; empty unless given.
 
     Attributes:
         ready: everything that a reconcile may read is there, and the workers run.
-        refused: the objects whose last reconcile failed for want of a right, with the server's words.
+        refused: the objects whose last reconcile failed because the server denied a request, and what that is about:
+            a missing right, or the credentials.
+        memory: what the controller remembers, for the next term.
     """
 
-    def __init__(self, controller: Controller[T], services: Services) -> None:
+    def __init__(self, controller: Controller[T], services: Services, memory: Memory[T] | None = None) -> None:
         controller.check()
         self.controller = controller
         self.ready = False
@@ -104,9 +71,10 @@ class Runner(Generic[T]):
         self._watched: list[tuple[Source, Informer[Any]]] = [
             (source, services.cache.informer(source.kind)) for source in controller.sources
         ]
-        self._last: dict[Request, Event[T]] = {}
-        self._stuck: dict[asyncio.Task[Any], Request] = {}
+        self.memory: Memory[T] = memory if memory is not None else Memory()
+        self._dispatcher = Dispatcher(controller, services, self._primary.lister, self.queue, self.memory)
         self._tracing = Tracing(name)
+        self._resume()
         for result in RESULTS:
             self._metrics.reconcile_total.labels(name, result)
         for counter in (
@@ -120,6 +88,17 @@ class Runner(Generic[T]):
         self._metrics.reconcile_stuck.labels(name)
         self._metrics.max_concurrent.labels(name).set(controller.concurrency)
 
+    def _resume(self) -> None:
+        """Lock the keys whose runs of an earlier term have not ended, and go on with what that term left to do."""
+        for task, request in self.memory.abandoned.items():
+            self.queue.hold(request)
+            task.add_done_callback(partial(self._unlock, request))
+        for request in dict.fromkeys([*self.memory.deletions, *self.memory.cleaned]):
+            self.queue.add(request, cause="left by an earlier term")
+
+    def _unlock(self, request: Request, ended: asyncio.Task[Any]) -> None:
+        self.queue.done(request)
+
     @property
     def name(self) -> str:
         """The controller's name."""
@@ -130,8 +109,19 @@ class Runner(Generic[T]):
         """The informers that this controller needs, its own kind's first."""
         return [self._primary, *(informer for _, informer in self._watched)]
 
-    async def run(self) -> None:
-        """Pump and work until :meth:`stop` or cancellation."""
+    async def run(self, *, handed_on: bool = False) -> None:
+        """Pump and work until :meth:`stop` or cancellation.
+
+        Args:
+            handed_on: another replica may have worked until now: nothing is reconciled before the caches hold what it
+                wrote (C11).
+        """
+        try:
+            await self._run(handed_on)
+        finally:
+            self.stop()  # an abandoned run that ends later starts nothing
+
+    async def _run(self, handed_on: bool) -> None:
         async with asyncio.TaskGroup() as tasks:
             pumps = [tasks.create_task(self._pump(self._primary, None), name=f"{self.name}: pump")]
             for source, informer in self._watched:
@@ -139,6 +129,8 @@ class Runner(Generic[T]):
                 pumps.append(tasks.create_task(self._pump(informer, source), name=name))
             for informer in self.informers:  # start only when all that a reconcile may read is there
                 await informer.wait_synced()
+            if handed_on:
+                await asyncio.gather(*(informer.wait_current() for informer in self.informers))
             self.ready = True
             async with asyncio.TaskGroup() as workers:
                 for n in range(self.controller.concurrency):
@@ -153,7 +145,7 @@ class Runner(Generic[T]):
 
     def abandoned(self) -> list[Request]:
         """The keys whose reconcile ignores its cancellation."""
-        return list(self._stuck.values())
+        return list(self.memory.abandoned.values())
 
     async def drained(self) -> None:
         """Return when nothing runs any more."""
@@ -174,10 +166,8 @@ class Runner(Generic[T]):
                     cause = f"{event.type.value.lower()} {kind} {event.name}"
                     if source is None:
                         request = Request.parse(event.name)
-                        if event.type is not EventType.DELETE:
-                            self._last.pop(request, None)
-                        elif self.controller.functions.deleted is not None:
-                            self._last[request] = event
+                        if self.controller.functions.deleted is not None:
+                            self.memory.observe(request, event)
                         self.queue.add(request, cause=cause, priority=priority)
                     else:
                         for request in requests_of(source, event, self.controller.kind):
@@ -185,6 +175,19 @@ class Runner(Generic[T]):
                 await asyncio.sleep(0)  # the next batch may be there already, and the workers want their turn
 
     # Working
+
+    async def _traced(self, item: Item[Request]) -> Result | None:
+        with self._tracing.span(item.key.name, item.key.namespace, item.causes), noting_lost_writes() as lost:
+            # The last run may have written more than it knows: decide again only when that can be seen (C11).
+            lost |= self.memory.lost.pop(item.key, {})
+            try:
+                for place, kind in list(lost.items()):
+                    await self._services.cache.wait_current(kind)
+                    del lost[place]
+                return await self._dispatcher.dispatch(item)
+            finally:
+                if lost:
+                    self.memory.lost[item.key] = lost
 
     async def _work(self) -> None:
         while True:
@@ -196,7 +199,7 @@ class Runner(Generic[T]):
             await self._process(item)
 
     async def _process(self, item: Item[Request]) -> None:
-        """Run one key to its end, or to its timeout; every path settles the key exactly once."""
+        """Run one key to its end, or to its timeout; its key is unlocked once, and not before the run has ended."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         active = self._metrics.active_workers.labels(self.name)
@@ -206,13 +209,15 @@ class Runner(Generic[T]):
             timeout = self.controller.timeout.total_seconds()
             try:
                 done, _ = await asyncio.wait({task}, timeout=timeout)
-            except asyncio.CancelledError:
+            except asyncio.CancelledError:  # the end of the term
+                self._abandon(item, task)  # first, so that the key stays locked whatever interrupts this
                 task.cancel()
                 await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
-                self.queue.done(item.key)
+                if not task.done():
+                    _log.error("%s: the reconcile of %s ignores its cancellation; %s", self.name, item.key, LOCKED)
                 raise
             if done:
-                self._settle(item, task, loop.time() - started)
+                self._finish(item, task, loop.time() - started)
                 return
             stack = stack_of(task)
             _log.error(
@@ -227,30 +232,32 @@ class Runner(Generic[T]):
             error = f"timed out after {timeout:g} s at {describe(stack)}"
             if done:
                 if not task.cancelled():
-                    task.exception()  # seen: the timeout is what is told
+                    task.exception()  # retrieved: the timeout is what is reported
                 self._failed(item, error, loop.time() - started, result="timeout")
                 self.queue.done(item.key)
                 return
-            _log.error(
-                "%s: the reconcile of %s ignores its cancellation; it is abandoned, its key stays locked until it ends",
-                *(self.name, item.key),
-            )
-            self._stuck[task] = item.key
-            self._metrics.reconcile_stuck.labels(self.name).set(len(self._stuck))
-            self._tell(item, "timeout", loop.time() - started, error=error + "; it ignores its cancellation")
-            task.add_done_callback(lambda ended: self._unstuck(item, ended))
+            _log.error("%s: the reconcile of %s ignores its cancellation; %s", self.name, item.key, LOCKED)
+            self._report(item, "timeout", loop.time() - started, error=error + "; it ignores its cancellation")
+            self._abandon(item, task)
         finally:
             active.dec()
 
+    def _abandon(self, item: Item[Request], task: asyncio.Task[Any]) -> None:
+        """Leave a run to itself; its key is unlocked when it ends."""
+        self.memory.abandoned[task] = item.key
+        self._metrics.reconcile_stuck.labels(self.name).set(len(self.memory.abandoned))
+        task.add_done_callback(lambda ended: self._unstuck(item, ended))
+
     def _unstuck(self, item: Item[Request], task: asyncio.Task[Any]) -> None:
-        self._stuck.pop(task, None)
-        self._metrics.reconcile_stuck.labels(self.name).set(len(self._stuck))
-        if not task.cancelled():
-            task.exception()
+        self.memory.abandoned.pop(task, None)
+        self._metrics.reconcile_stuck.labels(self.name).set(len(self.memory.abandoned))
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.info("%s: the cancelled reconcile of %s ended with %s", self.name, item.key, _line(error))
         self.queue.done(item.key)
         self.queue.retry(item.key, cause="retry after a timeout")
 
-    def _settle(self, item: Item[Request], task: asyncio.Task[Result | None], seconds: float) -> None:
+    def _finish(self, item: Item[Request], task: asyncio.Task[Result | None], seconds: float) -> None:
         """Take the outcome of a finished reconcile: forget, requeue or retry."""
         key = item.key
         self._metrics.reconcile_seconds.labels(self.name).observe(seconds)
@@ -267,36 +274,41 @@ class Runner(Generic[T]):
                 self.queue.add_after(key, after, cause="requeue_after")
             word = "success" if after is None else "requeue_after"
             self._metrics.reconcile_total.labels(self.name, word).inc()
-            self._tell(item, word, seconds, retry_after=after)
+            self._report(item, word, seconds, retry_after=after)
             return
         if isinstance(error, TerminalError):
-            _log.error("%s: %s failed for good, until it changes: %s", self.name, key, error)
+            _log.error(
+                "%s: the reconcile of %s failed with a terminal error, it is not retried until the object changes: %s",
+                *(self.name, key, error),
+                # Nothing of the user's code is in the traceback of an object that the model rejects.
+                exc_info=None if isinstance(error.__cause__, InvalidObject) else error,
+            )
             self._metrics.terminal_errors.labels(self.name).inc()
             self._metrics.reconcile_total.labels(self.name, "error").inc()
             self._metrics.reconcile_errors.labels(self.name).inc()
-            self._tell(item, "terminal", seconds, error=_line(error))
+            self._report(item, "terminal", seconds, error=_line(error))
         else:
-            if isinstance(error, Conflict):  # somebody else wrote first: ordinary, and gone with the next read
-                _log.info("%s: %s met a conflict and runs again: %s", self.name, key, error)
+            if isinstance(error, Conflict):  # another client wrote first: ordinary, and over with the next read
+                _log.info("%s: the reconcile of %s met a conflict and runs again: %s", self.name, key, error)
             elif isinstance(error, NotFound) and f'{self.controller.kind.store_name} "{key.name}"' in str(error):
-                _log.info("%s: %s went while it was reconciled: %s", self.name, key, error)
+                _log.info("%s: %s was deleted during its reconcile: %s", self.name, key, error)
             else:
                 _log.error("%s: the reconcile of %s failed: %s", self.name, key, _line(error), exc_info=error)
             if not isinstance(error, Exception):
                 self._metrics.reconcile_panics.labels(self.name).inc()
             self._failed(item, _line(error), seconds)
-            refusal = _refusal(error)
-            if refusal is not None:
-                self.refused[key] = str(refusal)
+            denial = denial_of(error)
+            if denial is not None:
+                self.refused[key] = describe_denial(denial)
         self.queue.done(key)
 
     def _failed(self, item: Item[Request], error: str, seconds: float, *, result: str = "error") -> None:
         self._metrics.reconcile_total.labels(self.name, "error").inc()
         self._metrics.reconcile_errors.labels(self.name).inc()
         delay = self.queue.retry(item.key, cause="retry after an error")
-        self._tell(item, result, seconds, error=error, retry_after=delay)
+        self._report(item, result, seconds, error=error, retry_after=delay)
 
-    def _tell(
+    def _report(
         self, item: Item[Request], result: str, seconds: float, *, error: str = "", retry_after: float | None = None
     ) -> None:
         self.refused.pop(item.key, None)
@@ -305,123 +317,8 @@ class Runner(Generic[T]):
         runs = before.runs + 1 if before is not None else 1
         outcome = Outcome(self.name, str(item.key), result, seconds, item.causes, error, retry_after, runs)
         self._services.outcomes.set(name, outcome)
-        if not error and item.key not in self._primary.lister:
-            self._services.outcomes.delete(name)  # the object has gone, and all is done about it
-
-    # Reconciling
-
-    async def _traced(self, item: Item[Request]) -> Result | None:
-        with self._tracing.span(item.key.name, item.key.namespace, item.causes):
-            return await self._reconcile(item)
-
-    async def _reconcile(self, item: Item[Request]) -> Result | None:
-        """Read the level from the cache and call the function that fits it."""
-        request, functions = item.key, self.controller.functions
-        if functions.requests is not None:
-            return await self._call(functions.requests, item, self._owner(request), request)
-        try:
-            obj: Any = self._primary.lister.get(request.name, namespace=request.namespace or None)
-        except InvalidObject as error:
-            raise TerminalError(str(error)) from error  # C10: it is as it is until somebody changes it
-        if obj is None:
-            return await self._gone(item)
-        owner = owner_of(self.controller.kind, obj)
-        if functions.finalizer is not None:
-            name, cleanup = functions.finalizer
-            held = name in (obj.metadata.finalizers or ())
-            if obj.metadata.deletion_timestamp is not None:
-                if not held:
-                    return None
-                later = await self._call(cleanup, item, owner, obj)
-                if later is not None and later.requeue_after is not None:
-                    return later  # not done yet: the object is held until it is
-                await remove_finalizer(self._services.client, self.controller.kind, obj, name)
-                return None
-            if not held:
-                obj = await add_finalizer(self._services.client, self.controller.kind, obj, name)
-        assert functions.reconcile is not None  # Controller.check
-        return await self._call(functions.reconcile, item, owner_of(self.controller.kind, obj), obj)
-
-    def _owner(self, request: Request) -> Owner | None:
-        """The object of a request as an owner; one that its model refuses owns nothing here."""
-        try:
-            obj: Any = self._primary.lister.get(request.name, namespace=request.namespace or None)
-        except InvalidObject:
-            return None
-        return owner_of(self.controller.kind, obj) if obj is not None else None
-
-    async def _gone(self, item: Item[Request]) -> Result | None:
-        """Tell that an object has gone, with its last known state; a retry is told the same."""
-        function = self.controller.functions.deleted
-        if function is None:
-            return None
-        event = self._last.pop(item.key, None)
-        try:
-            last = event.object if event is not None else None
-        except InvalidObject:
-            last = None
-        done = False
-        try:
-            answer = await self._call(function, item, None, item.key, last)
-            done = answer is None or answer.requeue_after is None
-            return answer
-        finally:
-            if not done and event is not None:
-                self._last.setdefault(item.key, event)
-
-    async def _call(
-        self, function: Callable[..., Any], item: Item[Request], owner: Owner | None, *args: Any
-    ) -> Result | None:
-        context = Context(
-            request=item.key,
-            owner=owner,
-            client=self._services.client,
-            cache=self._services.cache,
-            recorder=self._services.recorder,
-            controller=self.name,
-            causes=item.causes,
-            more_causes=item.more,
-            attempt=self.queue.failures(item.key) + 1,
-        )
-        blocking = BlockingContext(context, asyncio.get_running_loop())
-        try:
-            if _is_async(function):
-                answer = await function(*args, context)
-            else:
-                answer = await in_thread(
-                    lambda: function(*args, blocking), name=f"{self.name}: {item.key}", on_cancel=blocking.cancel
-                )
-        except SystemExit as error:  # in a task it would tear down the loop without any order
-            self._metrics.reconcile_panics.labels(self.name).inc()
-            raise RuntimeError(f"it called exit({error.code}); a reconcile cannot end the manager") from error
-        return self._checked(function, answer)
-
-    def _checked(self, function: Callable[..., Any], answer: Any) -> Result | None:
-        if answer is None or isinstance(answer, Result):
-            return answer
-        name = getattr(function, "__qualname__", repr(function))
-        if inspect.isawaitable(answer):
-            close = getattr(answer, "close", None)
-            if close is not None:
-                close()  # so that Python does not warn of it a second time
-            way_out = "await it" if _is_async(function) else "make it async def"
-            raise TypeError(f"{name} of {self.name} returned a coroutine that nobody awaited: {way_out}")
-        raise TypeError(f"{name} of {self.name} returned {answer!r}; return None or Result(requeue_after=...)")
-
-
-def _is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives something to await; decorated functions and callable objects included."""
-    candidates = (function, inspect.unwrap(function), getattr(function, "__call__", None))  # noqa: B004
-    return any(inspect.iscoroutinefunction(candidate) for candidate in candidates)
-
-
-def _refusal(error: BaseException | None) -> Forbidden | None:
-    """The server's refusal for want of a right, if that is what an error comes from."""
-    while error is not None and not isinstance(error, Forbidden):
-        if isinstance(error, BaseExceptionGroup):
-            return next((found for inner in error.exceptions if (found := _refusal(inner)) is not None), None)
-        error = error.__cause__
-    return error
+        if result in ("success", "requeue_after", "terminal") and item.key not in self._primary.lister:
+            self._services.outcomes.delete(name)  # the object has been deleted, and nothing is left to do about it
 
 
 def _line(error: BaseException) -> str:

@@ -37,7 +37,7 @@ def stack_of(task: asyncio.Task[Any]) -> traceback.StackSummary:
 
 
 def describe(stack: traceback.StackSummary) -> str:
-    """The innermost frame that is not asyncio's or threading's own, such as ``reconcile (operator.py:31)``."""
+    """The innermost frame that is not asyncio's or threading's own, such as ``reconcile (main.py:31)``."""
     for frame in reversed(stack):
         if not frame.filename.startswith(_MACHINERY):
             return f"{frame.name} ({os.path.basename(frame.filename)}:{frame.lineno})"

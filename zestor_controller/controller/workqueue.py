@@ -7,7 +7,10 @@ adds while it waits or runs lead to exactly one further run (Q2).
 Priorities age by one a second: the effective priority of a key is ``priority + seconds waited``. The order of two
 waiting keys therefore never changes with time, and each priority is a plain first-in-first-out line (Q5).
 
-Everything runs on one event loop; the times are the loop's, so virtual time works.
+What is held is bounded by the number of keys: a key has one place in one line, a line without keys is dropped, and of
+its superseded delays at most as many stay in the heap as there are delayed keys.
+
+Everything runs on one event loop, of any implementation; the times are the loop's, so virtual time works.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -26,6 +29,7 @@ __all__ = ["Item", "QueueClosed", "WorkQueue"]
 K = TypeVar("K", bound=Hashable)
 
 MAX_CAUSES: Final = 10
+SPARE_TIMERS: Final = 64  # superseded delays that are kept before the heap is rebuilt
 
 
 class QueueClosed(Exception):
@@ -92,14 +96,15 @@ class WorkQueue(Generic[K]):
         self._on_add = on_add
         self._on_retry = on_retry
         self._pending: dict[K, _Pending] = {}
-        self._lines: dict[int, deque[tuple[float, K]]] = {0: deque()}
+        self._lines: dict[int, OrderedDict[K, float]] = {}  # by priority: the keys, and when each was first added
         self._processing: dict[K, float] = {}
         self._dirty: dict[K, _Pending] = {}
         self._failures: dict[K, int] = {}
         self._delays: dict[K, tuple[float, str]] = {}
         self._timers: list[tuple[float, int, K]] = []
         self._sequence = itertools.count()
-        self._wakeup: asyncio.TimerHandle | None = None
+        # Beside its time, for not every loop's handles tell theirs: uvloop's call_at may return a plain Handle.
+        self._wakeup: tuple[float, asyncio.Handle] | None = None
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._idle: list[asyncio.Future[None]] = []
         self._closed = False
@@ -132,9 +137,9 @@ class WorkQueue(Generic[K]):
             return
         waiting.because(cause)
         if priority > waiting.priority:
-            # The entry in the old line stays behind; it no longer matches the key's record and is passed over.
+            self._leave_line(key, waiting)
             waiting.priority = priority
-            self._line(priority).append((waiting.since, key))
+            self._line(priority)[key] = waiting.since
 
     def add_after(self, key: K, delay: float, *, cause: str = "") -> None:
         """Queue a key when `delay` seconds have passed; of several delays the earliest counts.
@@ -161,7 +166,8 @@ class WorkQueue(Generic[K]):
     def retry(self, key: K, *, cause: str = "") -> float:
         """Count a failure of this key and queue it after its backoff; returns the delay in seconds."""
         failures = self._failures.get(key, 0)
-        self._failures[key] = failures + 1
+        if not self._closed:
+            self._failures[key] = failures + 1
         # 2**60 would overflow nothing in Python, but the float product must stay finite.
         delay = min(self._first_delay * 2.0 ** min(failures, 60), self._max_delay)
         self.add_after(key, delay, cause=cause)
@@ -185,21 +191,17 @@ class WorkQueue(Generic[K]):
         """
         if self._closed:
             raise QueueClosed
-        best: deque[tuple[float, K]] | None = None
+        best: OrderedDict[K, float] | None = None
         score = 0.0
-        for priority, line in self._lines.items():
-            while line:
-                since, key = line[0]
-                waiting = self._pending.get(key)
-                if waiting is not None and waiting.priority == priority and waiting.since == since:
-                    if best is None or since - priority < score:
-                        best, score = line, since - priority
-                    break
-                line.popleft()
+        for priority, line in self._lines.items():  # no line is empty
+            since = next(iter(line.values()))
+            if best is None or since - priority < score:
+                best, score = line, since - priority
         if best is None:
             return None
-        _, key = best.popleft()
+        key = next(iter(best))
         waiting = self._pending.pop(key)
+        self._leave_line(key, waiting)
         now = self.now()
         self._processing[key] = now
         return Item(key, tuple(waiting.causes), waiting.more, now - waiting.since)
@@ -226,6 +228,18 @@ class WorkQueue(Generic[K]):
                         self._waiters.remove(waiter)
                 raise
 
+    def hold(self, key: K) -> None:
+        """Lock a key that is worked on outside this queue, until :meth:`done`; adds meanwhile make it run after that.
+
+        Args:
+            key: one that this queue is not processing.
+        """
+        self._processing[key] = self.now()
+        waiting = self._pending.pop(key, None)
+        if waiting is not None:
+            self._leave_line(key, waiting)
+            self._dirty[key] = waiting
+
     def done(self, key: K) -> None:
         """The worker has finished with a key; it is queued again if it was added meanwhile."""
         self._processing.pop(key, None)
@@ -245,8 +259,11 @@ class WorkQueue(Generic[K]):
         left = list(dict.fromkeys([*self._pending, *self._dirty, *self._delays]))
         self._closed = True
         if self._wakeup is not None:
-            self._wakeup.cancel()
+            self._wakeup[1].cancel()
             self._wakeup = None
+        for held in (self._pending, self._lines, self._dirty, self._delays, self._failures):
+            held.clear()
+        self._timers.clear()
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -281,15 +298,21 @@ class WorkQueue(Generic[K]):
             self._clock = asyncio.get_running_loop().time
         return self._clock()
 
-    def _line(self, priority: int) -> deque[tuple[float, K]]:
+    def _line(self, priority: int) -> OrderedDict[K, float]:
         line = self._lines.get(priority)
         if line is None:
-            line = self._lines[priority] = deque()
+            line = self._lines[priority] = OrderedDict()
         return line
+
+    def _leave_line(self, key: K, waiting: _Pending) -> None:
+        line = self._lines[waiting.priority]
+        del line[key]
+        if not line:
+            del self._lines[waiting.priority]
 
     def _enqueue(self, key: K, waiting: _Pending) -> None:
         self._pending[key] = waiting
-        self._line(waiting.priority).append((waiting.since, key))
+        self._line(waiting.priority)[key] = waiting.since
         if self._on_add is not None:
             self._on_add()
         self._wake()
@@ -303,19 +326,23 @@ class WorkQueue(Generic[K]):
 
     def _arm(self) -> None:
         """Set the one timer to the earliest delay that still counts."""
+        if len(self._timers) > 2 * len(self._delays) + SPARE_TIMERS:
+            self._timers = [(when, next(self._sequence), key) for key, (when, _) in self._delays.items()]
+            heapq.heapify(self._timers)
         while self._timers:
             when, _, key = self._timers[0]
             known = self._delays.get(key)
             if known is not None and known[0] == when:
                 break
             heapq.heappop(self._timers)
+        earliest = self._timers[0][0] if self._timers else None
         if self._wakeup is not None:
-            if self._timers and self._wakeup.when() == self._timers[0][0] and not self._wakeup.cancelled():
+            if self._wakeup[0] == earliest:
                 return
-            self._wakeup.cancel()
+            self._wakeup[1].cancel()
             self._wakeup = None
-        if self._timers:
-            self._wakeup = asyncio.get_running_loop().call_at(self._timers[0][0], self._fire)
+        if earliest is not None:
+            self._wakeup = earliest, asyncio.get_running_loop().call_at(earliest, self._fire)
 
     def _fire(self) -> None:
         self._wakeup = None

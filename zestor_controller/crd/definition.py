@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import Any
+import re
+from typing import Any, Final
 
 from zestor_controller.crd.paths import resolve
 from zestor_controller.crd.structural import structural_schema
 from zestor_controller.errors import ConfigError, SchemaError
 from zestor_controller.objects import CustomResource, Kind, WireModel
+from zestor_controller.schema import definition_formats, validate_definition
 
 __all__ = ["crd_for"]
 
 Json = dict[str, Any]
+
+_PARTS: Final = ("api_version", "kind", "metadata", "spec", "status")
+_ROOT_EXTRAS: Final = re.compile("x-kubernetes-(?!preserve|embedded|int-or)|description$")
+_STEP: Final = re.compile(r"\.(properties)\[([^]]+)\]|\.(items|additionalProperties)|\.([A-Za-z0-9]+)|(\[\d+\])")
 
 _API_VERSION = (
     "APIVersion defines the versioned schema of this representation of an object. See "
@@ -30,6 +36,11 @@ def _built(model: type[CustomResource[Any, Any]]) -> Json:
     kind = model.__kind__
     if kind is None:
         raise ConfigError(f"class {model.__name__} is no kind: give group=, version= and plural= as class arguments")
+    if kind.external:
+        raise ConfigError(
+            f"class {model.__name__} is external: the CRD {kind.store_name} is its owner's; install that one, and do "
+            "not generate one from this class"
+        )
     schema = _schema(model)
     version: Json = {
         "name": kind.version,
@@ -49,7 +60,7 @@ def _built(model: type[CustomResource[Any, Any]]) -> Json:
         names["shortNames"] = list(kind.presentation.short_names)
     if kind.presentation.categories:
         names["categories"] = list(kind.presentation.categories)
-    return {
+    definition: Json = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": kind.store_name},
@@ -60,6 +71,8 @@ def _built(model: type[CustomResource[Any, Any]]) -> Json:
             "versions": [version],
         },
     }
+    _check(model, definition)
+    return definition
 
 
 def crd_for(model: type[CustomResource[Any, Any]]) -> Json:
@@ -69,8 +82,9 @@ def crd_for(model: type[CustomResource[Any, Any]]) -> Json:
         model: a class with ``group=``, ``version=`` and ``plural=``.
 
     Raises:
-        SchemaError: a field has no structural form, or a column or scale path leads nowhere; ``path`` names it.
-        ConfigError: the class is no kind.
+        SchemaError: a field has no structural form, a default breaks its own constraint or the server has another
+            reason to reject the definition, or a column or scale path leads nowhere; ``path`` names it.
+        ConfigError: the class is no kind, or external.
     """
     copied: Json = _copy(_built(model))
     return copied
@@ -86,21 +100,69 @@ def _schema(model: type[CustomResource[Any, Any]]) -> Json:
         "metadata": {"type": "object"},
     }
     required: list[str] = []
+    schema |= _extras(model.model_config.get("json_schema_extra"), model.__name__, "")
     for name in ("spec", "status"):
         field = model.model_fields[name]
         part = field.annotation
         assert isinstance(part, type)  # checked when the class was made
         assert issubclass(part, WireModel)
-        properties[name] = structural_schema(part, name)
+        properties[name] = structural_schema(part, name) | _extras(field.json_schema_extra, model.__name__, name)
+        if field.description:
+            properties[name]["description"] = field.description
         if name == "spec" and field.is_required():
             required.append(name)
-    others = [name for name in model.model_fields if name not in ("api_version", "kind", "metadata", "spec", "status")]
+    others = [name for name in (*model.model_fields, *model.model_computed_fields) if name not in _PARTS]
     if others:
         raise SchemaError("fields beside spec and status belong into one of them", path=others[0])
     schema["properties"] = properties
     if required:
         schema["required"] = required
     return schema
+
+
+def _extras(given: Any, owner: str, path: str) -> Json:
+    """What a class, or its field `spec` or `status`, says with ``json_schema_extra``."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise SchemaError(f"json_schema_extra of {owner} is a function; give a dict", path=path or owner)
+    for key in given:
+        if not _ROOT_EXTRAS.match(key):
+            raise SchemaError(
+                f"{key!r} in json_schema_extra of {owner} has no place there; say it of a field of the Spec or Status",
+                path=path or owner,
+            )
+    return dict(given)
+
+
+def _check(model: type[CustomResource[Any, Any]], definition: Json) -> None:
+    """Compare the definition with the server's own rules."""
+    for error in validate_definition(definition):
+        where = error.field.partition("openAPIV3Schema")[2]
+        reason = f"{error.body()}"
+        if not where:
+            raise SchemaError(f"the CRD of class {model.__name__} breaks a rule of servers: {error.field}: {reason}")
+        path, keyword = _field_of(where)
+        what = f"the {keyword} of this field" if keyword else "this field"
+        raise SchemaError(f"{what} breaks a rule of servers: {reason}; change it in {model.__name__}", path=path)
+    for name in definition_formats(definition):
+        raise SchemaError(f"class {model.__name__}: servers do not check the format {name!r}; use a pattern instead")
+
+
+def _field_of(where: str) -> tuple[str, str]:
+    """The field in dotted form, such as ``spec.ports[].name``, and the keyword, of a place in a schema."""
+    path, keyword = "", ""
+    for match in _STEP.finditer(where):
+        _, name, inner, word, index = match.groups()
+        if keyword:
+            path += index or f".{word or name or ''}"  # inside a default
+        elif name is not None:
+            path += f".{name}"
+        elif inner is not None:
+            path += "[]" if inner == "items" else ".*"
+        elif word is not None:
+            keyword = word
+    return path.removeprefix("."), keyword
 
 
 def _present(kind: Kind[Any], schema: Json, version: Json) -> None:

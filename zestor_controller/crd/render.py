@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from zestor_controller.crd.definition import crd_for
+from zestor_controller.crd.selection import own_models
 from zestor_controller.objects import CustomResource
 
 __all__ = ["Drift", "check_crds", "drift_of", "render_crd", "write_crds", "yaml_text"]
@@ -47,11 +48,11 @@ def yaml_text(document: Any) -> str:
 
 
 def write_crds(models: Iterable[type[CustomResource[Any, Any]]], folder: Path) -> list[Path]:
-    """Write each class's file; answers those whose text changed."""
+    """Write the file of each own class (see :func:`own_models`); returns those whose text changed."""
     changed = []
+    rendered = [render_crd(model) for model in own_models(models)]
     folder.mkdir(parents=True, exist_ok=True)
-    for model in models:
-        name, text = render_crd(model)
+    for name, text in rendered:
         path = folder / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
@@ -60,9 +61,9 @@ def write_crds(models: Iterable[type[CustomResource[Any, Any]]], folder: Path) -
 
 
 def check_crds(models: Iterable[type[CustomResource[Any, Any]]], folder: Path) -> list[Drift]:
-    """The files that are missing, or not what their class says."""
+    """The files of own classes (see :func:`own_models`) that are missing, or not what their class says."""
     found = []
-    for model in models:
+    for model in own_models(models):
         name, text = render_crd(model)
         found.append(drift_of(folder / name, text))
     return [drift for drift in found if drift is not None]

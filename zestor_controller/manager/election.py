@@ -23,7 +23,17 @@ from typing import Any, Final
 
 from zestor_controller.client import Client
 from zestor_controller.client.gate import WriteGate
-from zestor_controller.errors import AlreadyExists, ApiError, ConfigError, Conflict, Forbidden, NotFound, ZestorError
+from zestor_controller.controller.denial import describe_denial
+from zestor_controller.errors import (
+    AlreadyExists,
+    ApiError,
+    ConfigError,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    ZestorError,
+)
 from zestor_controller.objects import Unstructured, kind_of
 
 __all__ = ["LeaderElection", "LeaderElector", "election_clock"]
@@ -186,6 +196,9 @@ class LeaderElector:
         except (Conflict, AlreadyExists):  # another one was quicker; look again
             won = False
             self._tell(f"another replica wrote the lease {self.lease} first", trouble=self.leading)
+        except Unauthorized as error:
+            won = False
+            self._tell(f"{describe_denial(error)} (the lease {self.lease} cannot be read)", trouble=True)
         except Forbidden as error:
             won = False
             rights = "grant get, create and update on leases.coordination.k8s.io"

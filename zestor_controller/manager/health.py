@@ -5,6 +5,7 @@ Readiness is per kind and per controller, with a reason each: a kind that may no
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,7 +15,12 @@ from aiohttp import web
 from zestor_controller.errors import ConfigError
 from zestor_controller.metrics import CONTENT_TYPE, Metrics
 
-__all__ = ["Check", "HealthServer"]
+__all__ = ["Check", "HealthServer", "default_host"]
+
+
+def default_host() -> str:
+    """The address to serve on: every address inside a cluster, where probes come from outside; loopback elsewhere."""
+    return "0.0.0.0" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import signal
 import socket
 import threading
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,15 +24,21 @@ from typing import Any, Final
 from zestor_controller.cache import ClusterCache
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.client import Client, WriteGate
+from zestor_controller.client.environment import cluster_environment
 from zestor_controller.controller import Controller, Outcome, Runner, Services
+from zestor_controller.controller.denial import describe_denial
+from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.recorder import EventRecorder
-from zestor_controller.errors import ConfigError, Forbidden, NotFound, ZestorError
+from zestor_controller.errors import ConfigError, Forbidden, NotFound, Unauthorized, ZestorError
 from zestor_controller.manager.election import LeaderElection, LeaderElector, election_clock
-from zestor_controller.manager.health import Check, HealthServer, check_to_dict
+from zestor_controller.manager.health import Check, HealthServer, check_to_dict, default_host
+from zestor_controller.manager.reports import report_cluster, report_informers, report_namespaces
 from zestor_controller.manager.rights import REVIEW_PATH, missing_rights, rules_for
+from zestor_controller.manager.sampling import Sampler
 from zestor_controller.manager.term import elected, serve_term
 from zestor_controller.manager.watchdog import LoopWatchdog
 from zestor_controller.metrics import Metrics
+from zestor_controller.objects import checked_namespaces
 from zestor_controller.store import MemoryStore, StoreKind
 
 __all__ = ["Manager"]
@@ -68,7 +74,7 @@ class Manager:
         gate: refuses writes while this replica does not lead; the manager's own connections ask it.
 
     Raises:
-        ConfigError: two controllers have the same name.
+        ConfigError: two controllers have the same name, or `namespaces` is no list of names.
     """
 
     def __init__(
@@ -92,7 +98,8 @@ class Manager:
         self.controllers = controllers
         self.kubeconfig = kubeconfig
         self.context = context
-        self.namespaces = namespaces
+        checked = checked_namespaces(namespaces, where="Manager(namespaces=...)")
+        self.namespaces = list(checked) if checked is not None else None
         self.health_port = health_port
         self.metrics_port = metrics_port
         self.host = host
@@ -106,12 +113,13 @@ class Manager:
         self.ports: dict[str, int] = {}
         self._cache: ClusterCache | None = None
         self._runners: list[Runner[Any]] = []
+        self._memories: list[Memory[Any]] = [Memory() for _ in controllers]  # of this process, beyond a term
         self._recorder: EventRecorder | None = None
         self._elector: LeaderElector | None = None
         self._missing: list[str] = []
-        self._fenced = 0
+        self._denied = ""
         self._watchdog: LoopWatchdog | None = None
-        self._priorities: dict[str, set[int]] = {}
+        self._sampler = Sampler(self.metrics)
         self._collecting = False
 
     # Running
@@ -119,13 +127,18 @@ class Manager:
     def run(self) -> int:
         """Block until SIGTERM or SIGINT; for the main thread of a process.
 
+        A `kubeconfig` or `context` of this manager is meanwhile that of the whole process: KUBECONFIG names it.
+
         Returns:
             An exit code: 0 after a clean stop, 2 for bad configuration, 3 when it cannot serve or connect.
         """
         try:
             if threading.current_thread() is not threading.main_thread():
                 raise ConfigError("run() owns the signals and so the main thread; elsewhere, await manager.serve(stop)")
-            return _run_to_end(self._run())
+            self.host = self.host or default_host()  # before the environment of a pod is hidden
+            named = self.kubeconfig is not None or self.context is not None
+            with cluster_environment(self.kubeconfig, self.context) if named else nullcontext():
+                return _run_to_end(self._run())
         except ConfigError as error:
             _log.error("%s", error)
             return 2
@@ -171,7 +184,8 @@ class Manager:
         """
         for controller in self.controllers:
             controller.check()
-        told = client is None or self.health_port is not None  # whether anybody looks at what this manager says
+        own = client is None  # the connection, and so the process
+        told = own or self.health_port is not None  # whether anybody looks at what this manager says
         async with AsyncExitStack() as stack:
             if client is None:
                 client = await stack.enter_async_context(
@@ -204,16 +218,29 @@ class Manager:
             self._elector = self._electing(client, rng)
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(recorder.run(), name="event recorder")
-                asking = tasks.create_task(self._ask_for_rights(client), name="rights") if told else None
+                asides = [tasks.create_task(self._ask_for_rights(client), name="rights")] if told else []
+                if own:
+                    asides += self._report(tasks, client, cache)
                 while not stop.is_set():
                     # Runners are made before the election: they start the caches, and those who stand by keep them.
-                    self._runners = [Runner(controller, services) for controller in self.controllers]
+                    pairs = zip(self.controllers, self._memories, strict=True)
+                    self._runners = [Runner(controller, services, memory) for controller, memory in pairs]
                     if await elected(self._elector, stop):
                         await serve_term(self._runners, self._elector, stop, self.grace.total_seconds())
                 await self._leave(recorder)
                 writing.cancel()
-                if asking is not None:
-                    asking.cancel()
+                for aside in asides:
+                    aside.cancel()
+
+    def _report(self, tasks: asyncio.TaskGroup, client: Client, cache: ClusterCache) -> list[asyncio.Task[None]]:
+        """Log what this manager works with, and from then on whether it is in sync."""
+        where = f"http://{self.host or default_host()}"
+        paths = {"health": "/readyz?verbose", "metrics": "/metrics"}
+        addresses = {what: f"{where}:{port}{paths[what]}" for what, port in self.ports.items()}
+        report_cluster(client, self.kubeconfig, self.context, self.namespaces, addresses)
+        statuses = report_informers(lambda: [informer.status for informer in cache.informers()])
+        namespaces = report_namespaces(client, self.namespaces or ())
+        return [tasks.create_task(statuses, name="reports"), tasks.create_task(namespaces, name="namespaces")]
 
     async def _ask_for_rights(self, client: Client) -> None:
         """Find missing rights before a reconcile does; a server that does not tell is not asked again."""
@@ -221,15 +248,21 @@ class Manager:
         while True:
             try:
                 missing = await missing_rights(client, rules, namespaces=self.namespaces or ())
+                denied = ""
             except (Forbidden, NotFound) as error:
-                _log.debug("the server does not tell what is allowed: %s", error)
+                _log.debug("the server does not report what is allowed: %s", error)
+                self._denied = ""
                 return
+            except Unauthorized as error:  # no grant would help: the server does not know who this is
+                missing, denied = self._missing, describe_denial(error)
             except ZestorError:
-                missing = self._missing
+                missing, denied = self._missing, self._denied
             if missing and missing != self._missing:
                 _log.warning("missing rights: %s; grant them, or see `zestor rbac generate`", ", ".join(missing))
-            self._missing = missing
-            await asyncio.sleep(RIGHTS_S[0] if missing else RIGHTS_S[1])
+            if denied and not self._denied:
+                _log.warning("%s", denied)
+            self._missing, self._denied = missing, denied
+            await asyncio.sleep(RIGHTS_S[0] if missing or denied else RIGHTS_S[1])
 
     def _electing(self, client: Client, rng: random.Random) -> LeaderElector | None:
         election = self.leader_election
@@ -281,21 +314,22 @@ class Manager:
             elif elector is not None and not elector.leading:
                 ok, reason = True, "stands by"
             elif runner.refused:
-                ok, reason = False, f"missing right: {next(iter(runner.refused.values()))}"
+                ok, reason = False, next(iter(runner.refused.values()))
             else:
                 ok, reason = runner.ready, f"{len(runner.queue)} waiting"
             checks.append(Check(f"controller/{runner.name}", ok, reason))
-        if self._missing:  # what has to do without one is unready by itself
+        if self._denied:
+            checks.append(Check("credentials", False, self._denied))
+        if self._missing:  # what has to do without one is not ready by itself
             checks.append(Check("rights", True, f"missing: {', '.join(self._missing)}"))
         if self._recorder is not None and self._recorder.refused:
             # An operator without Events does its work, so it stays ready.
-            checks.append(Check("events", True, f"missing right: {self._recorder.refused}"))
+            checks.append(Check("events", True, self._recorder.refused))
         return checks
 
     def _health_server(self) -> HealthServer:
-        inside = "KUBERNETES_SERVICE_HOST" in os.environ
         return HealthServer(
-            host=self.host or ("0.0.0.0" if inside else "127.0.0.1"),
+            host=self.host or default_host(),
             health_port=self.health_port,
             metrics_port=self.metrics_port,
             metrics=self.metrics,
@@ -330,29 +364,14 @@ class Manager:
 
     def _refresh(self) -> None:
         """Bring the series that are computed at scrape time up to date."""
-        metrics = self.metrics
         if self._elector is not None and self.leader_election is not None:
             name = self.leader_election.lease_name
-            metrics.leader.labels(name).set(self._elector.leading and not self.gate.closed)
-            metrics.fenced_writes.labels(name).inc(self.gate.refused - self._fenced)
-            self._fenced = self.gate.refused
+            self.metrics.leader.labels(name).set(self._elector.leading and not self.gate.closed)
+            self._sampler.count(self.metrics.fenced_writes, (name,), self.gate.refused)
         if self._cache is not None:
-            self._cache.refresh_metrics()
-        for runner in self._runners:
-            name, queue = runner.name, runner.queue
-            now = queue.now()
-            # Every priority that has ever waited is set, or its last depth would stay when its line is empty.
-            seen = self._priorities.setdefault(name, {0})
-            by_priority: dict[int, list[float]] = {priority: [] for priority in seen}
-            for _, priority, since in queue.waiting():
-                by_priority.setdefault(priority, []).append(now - since)
-            seen.update(by_priority)
-            for priority, ages in by_priority.items():
-                metrics.queue_depth.labels(name, name, str(priority)).set(len(ages))
-                metrics.queue_oldest.labels(name, str(priority)).set(max(ages, default=0.0))
-            running = [now - since for since in queue.processing().values()]
-            metrics.unfinished_seconds.labels(name, name).set(sum(running))
-            metrics.longest_running_seconds.labels(name, name).set(max(running, default=0.0))
+            self._sampler.sample_cache(self._cache)
+            self._sampler.sample_client(self._cache.client)
+        self._sampler.sample_queues(self._runners)
 
 
 def _described(status: InformerStatus) -> str:

@@ -2,7 +2,7 @@
 
 Order of an end that was asked for (L3): controllers take nothing new, what runs may finish within the grace period, the
 rest is cancelled. A term that is lost (another replica leads, or may soon) ends at once: what runs is cancelled, for
-its writes would be refused.
+its writes would be refused. Whatever outlives the end of its term writes nothing any more: its token has ended (L1).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from zestor_controller.client.gate import Term
 from zestor_controller.controller import Runner
 from zestor_controller.manager.election import LeaderElector
 
@@ -40,24 +41,33 @@ async def serve_term(
         stop: set it to end the term in order.
         grace: seconds that running reconciles have for their end.
     """
-    async with asyncio.TaskGroup() as tasks, _racing(stop.wait()) as stopping:
-        running = [tasks.create_task(runner.run(), name=f"controller {runner.name}") for runner in runners]
-        for runner in runners:
-            _log.info("controller %s started", runner.name)
-        async with _racing(elector.hold() if elector is not None else _for_ever()) as holding:
-            await asyncio.wait({stopping, holding}, return_when=asyncio.FIRST_COMPLETED)
-            left = {runner.name: runner.stop() for runner in runners}
-            if not holding.done():
-                for name, requests in left.items():
-                    if requests:
-                        shown = ", ".join(str(request) for request in requests[:5])
-                        _log.info("%s: %d keys were left for the next start: %s", name, len(requests), shown)
-                await _drain(runners, holding, grace)
-            if holding.done():
-                _log.error("leadership is lost, what runs is cancelled: %s", holding.result())
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running)
+    term = Term()
+    try:
+        async with asyncio.TaskGroup() as tasks, _racing(stop.wait()) as stopping:
+            with term.entered():
+                # What another leader has written last may not have arrived here yet.
+                running = [
+                    tasks.create_task(runner.run(handed_on=elector is not None), name=f"controller {runner.name}")
+                    for runner in runners
+                ]
+            for runner in runners:
+                _log.info("controller %s started", runner.name)
+            async with _racing(elector.hold() if elector is not None else _for_ever()) as holding:
+                await asyncio.wait({stopping, holding}, return_when=asyncio.FIRST_COMPLETED)
+                left = {runner.name: runner.stop() for runner in runners}
+                if not holding.done():
+                    for name, requests in left.items():
+                        if requests:
+                            shown = ", ".join(str(request) for request in requests[:5])
+                            _log.info("%s: %d keys were left for the next start: %s", name, len(requests), shown)
+                    await _drain(runners, holding, grace)
+                if holding.done():
+                    _log.error("leadership is lost, what runs is cancelled: %s", holding.result())
+                for task in running:
+                    task.cancel()
+                await asyncio.wait(running)
+    finally:
+        term.end("it was started in a term of work that has ended")
 
 
 async def _drain(runners: Sequence[Runner[Any]], holding: asyncio.Future[str], grace: float) -> None:

@@ -8,14 +8,17 @@ from zestor_controller.objects.conditions import (
     is_true,
     set_condition,
 )
+from zestor_controller.objects.configuration import changed_fields, changed_status, note_applied, set_fields
+from zestor_controller.objects.duration import Duration
 from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Presentation, Scale
 from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
+from zestor_controller.objects.namespaces import checked_namespaces
 from zestor_controller.objects.ownership import controller_reference, is_controlled_by
 from zestor_controller.objects.patches import ApplyPatch, JsonPatch, MergePatch, Patch, StrategicPatch
-from zestor_controller.objects.registry import declare, kind_of, kind_of_object, register
+from zestor_controller.objects.registry import KindRegistry, declare, kind_of, kind_of_object, register
 from zestor_controller.objects.resource import CustomResource, Spec, Status
 from zestor_controller.objects.selectors import LabelSelector, Requirement
-from zestor_controller.objects.unstructured import Unstructured
+from zestor_controller.objects.unstructured import Unstructured, unstructured_kind
 
 __all__ = [
     "ApplyPatch",
@@ -23,9 +26,11 @@ __all__ = [
     "Condition",
     "Conditions",
     "CustomResource",
+    "Duration",
     "GroupVersionKind",
     "JsonPatch",
     "Kind",
+    "KindRegistry",
     "LabelSelector",
     "ListMap",
     "MergePatch",
@@ -42,6 +47,9 @@ __all__ = [
     "StrategicPatch",
     "Unstructured",
     "WireModel",
+    "changed_fields",
+    "changed_status",
+    "checked_namespaces",
     "controller_reference",
     "declare",
     "get_condition",
@@ -49,6 +57,9 @@ __all__ = [
     "is_true",
     "kind_of",
     "kind_of_object",
+    "note_applied",
     "register",
     "set_condition",
+    "set_fields",
+    "unstructured_kind",
 ]

@@ -98,6 +98,7 @@ class Kind(Generic[T]):
         encode: from an object to its mapping, wire names, apiVersion and kind set.
         replaceable: an object read as this kind may be written back whole; False for models that drop fields.
         presentation: looks, for custom resources.
+        external: the kind of another operator; its CRD is never generated, charted or installed.
     """
 
     group: str
@@ -110,6 +111,7 @@ class Kind(Generic[T]):
     encode: Callable[[Any], dict[str, Any]] = field(compare=False)
     replaceable: bool = True
     presentation: Presentation = Presentation()
+    external: bool = False
 
     @property
     def api_version(self) -> str:

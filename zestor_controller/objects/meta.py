@@ -8,18 +8,26 @@ written back.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-__all__ = ["MetadataView", "NamespacedName", "ObjectMeta", "OwnerReference", "WireModel"]
+__all__ = ["KEEPS_UNKNOWN", "MetadataView", "NamespacedName", "ObjectMeta", "OwnerReference", "WireModel"]
+
+
+class _KeepsUnknown(str):
+    __slots__ = ()
+
+
+KEEPS_UNKNOWN: Final[Any] = _KeepsUnknown("allow")
+"""pydantic's ``extra="allow"``, where it is not a class's own wish: a CRD does not open the schema for it."""
 
 
 class WireModel(BaseModel):
     """A model whose wire names are the camelCase of its fields' names; unknown fields are kept."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow")
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra=KEEPS_UNKNOWN)
 
 
 class NamespacedName(NamedTuple):

@@ -1,8 +1,9 @@
 """Which classes and texts name which kinds.
 
-Registering is declaring a class (:class:`~zestor_controller.objects.resource.CustomResource` does it), naming a
-built-in kind, or discovering one. A class that is declared again replaces the former one, so that a module can be
-reloaded.
+Invariant: what a program declares (:class:`~zestor_controller.objects.resource.CustomResource` classes,
+:func:`declare`, the built-in kinds) is a fact of the process; what a client discovers at its server is a fact of that
+server, and kept in the client's :class:`KindRegistry`. A class that is declared again replaces the former one, so that
+a module can be reloaded.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from zestor_controller.objects.kind import GroupVersionKind, Kind
 from zestor_controller.objects.official import official_kind
 from zestor_controller.objects.unstructured import Unstructured
 
-__all__ = ["declare", "kind_of", "kind_of_object", "register"]
+__all__ = ["KindRegistry", "declare", "kind_of", "kind_of_object", "register"]
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ def register(kind: Kind[Any]) -> None:
 
 
 def declare(text: str, plural: str, *, namespaced: bool = True) -> Kind[Unstructured]:
-    """Make a kind known by its text alone, as discovery does for kinds that have no class.
+    """Make a kind without a class known by its text, in the whole process.
 
     Args:
         text: ``group/version/Kind``.
@@ -91,14 +92,15 @@ def _unstructured(text: str) -> Kind[Unstructured]:
     entry = BUILTIN.get((gvk.api_version, gvk.kind)) or _PLURALS.get(text)
     if entry is None:
         raise ConfigError(
-            f"unknown kind {text!r}: it is no built-in kind; declare a CustomResource class for it, or let a client "
-            "discover it with `await client.discover(...)`"
+            f"unknown kind {text!r}: it is no built-in kind; declare a CustomResource class for it, or its plural with "
+            f'objects.declare("{text}", plural)'
         )
-    plural, namespaced = entry
-    kind = _REGISTRY[gvk] = Kind(
-        gvk.group, gvk.version, gvk.kind, plural, namespaced, Unstructured, _decode(gvk), _encode(gvk)
-    )
+    kind = _REGISTRY[gvk] = _made(gvk, *entry)
     return kind
+
+
+def _made(gvk: GroupVersionKind, plural: str, namespaced: bool) -> Kind[Unstructured]:
+    return Kind(gvk.group, gvk.version, gvk.kind, plural, namespaced, Unstructured, _decode(gvk), _encode(gvk))
 
 
 def _decode(gvk: GroupVersionKind) -> Callable[[bytes | Mapping[str, Any]], Unstructured]:
@@ -108,10 +110,14 @@ def _decode(gvk: GroupVersionKind) -> Callable[[bytes | Mapping[str, Any]], Unst
         body = loads(data) if isinstance(data, bytes) else dict(data)
         if not isinstance(body, dict):
             raise ValueError(f"a {gvk.kind} is an object, not {type(body).__name__}")
-        # Items of a list carry neither; an object always tells what it is.
-        body.setdefault("apiVersion", gvk.api_version)
-        body.setdefault("kind", gvk.kind)
-        return Unstructured(body)
+        # Items of a list carry neither, or null; an object always says what it is.
+        body["apiVersion"] = body.get("apiVersion") or gvk.api_version
+        body["kind"] = body.get("kind") or gvk.kind
+        if not isinstance(body.setdefault("metadata", {}), dict):
+            if body["metadata"] is not None:
+                raise ValueError(f"the metadata of a {gvk.kind} is an object, not {type(body['metadata']).__name__}")
+            body["metadata"] = {}
+        return Unstructured(body, reading=data if isinstance(data, bytes) else None)
 
     return decode
 
@@ -127,19 +133,65 @@ def _encode(gvk: GroupVersionKind) -> Callable[[Any], dict[str, Any]]:
 
 
 def kind_of_object(obj: Any) -> tuple[Kind[Any], dict[str, Any]]:
-    """The kind of an object at hand, and the object as a mapping with wire names.
+    """The kind of an object, and the object as a mapping with wire names; see :meth:`KindRegistry.of_object`."""
+    return KindRegistry().of_object(obj)
 
-    Args:
-        obj: an instance of a registered class, an Unstructured, or a mapping with ``apiVersion`` and ``kind``.
 
-    Raises:
-        ConfigError: the object does not say what it is, or its kind is unknown.
+class KindRegistry:
+    """The kinds of one server: those that the process declares, and those that were discovered there.
+
+    What was discovered comes first: the plural and the scope of a kind are facts of a server, and two servers may
+    differ in them.
     """
-    if isinstance(obj, Unstructured | Mapping):
-        version, name = obj.get("apiVersion"), obj.get("kind")
-        if not version or not name:
-            raise ConfigError(f"an object without apiVersion and kind cannot be written: {list(obj)[:8]}")
-        kind: Kind[Any] = kind_of(f"{version}/{name}")
+
+    def __init__(self) -> None:
+        self._discovered: dict[GroupVersionKind, Kind[Unstructured]] = {}
+
+    def learn(self, text: str, plural: str, *, namespaced: bool = True) -> Kind[Unstructured]:
+        """Keep what the server says of a kind.
+
+        Args:
+            text: ``group/version/Kind``.
+            plural: its name in paths.
+            namespaced: objects live in namespaces.
+        """
+        gvk = GroupVersionKind.parse(text)
+        kind = self._discovered[gvk] = _made(gvk, plural, namespaced)
+        return kind
+
+    @overload
+    def of(self, reference: Kind[T]) -> Kind[T]: ...
+    @overload
+    def of(self, reference: type[T]) -> Kind[T]: ...
+    @overload
+    def of(self, reference: str) -> Kind[Unstructured]: ...
+    def of(self, reference: Any) -> Kind[Any]:
+        """The Kind that a class or a text names, as :func:`kind_of`.
+
+        Raises:
+            ConfigError: it is neither declared nor discovered.
+        """
+        if isinstance(reference, str):
+            found = self._discovered.get(GroupVersionKind.parse(reference))
+            if found is not None:
+                return found
+        kind: Kind[Any] = kind_of(reference)
+        return kind
+
+    def of_object(self, obj: Any) -> tuple[Kind[Any], dict[str, Any]]:
+        """The kind of an object, and the object as a mapping with wire names.
+
+        Args:
+            obj: an instance of a registered class, an Unstructured, or a mapping with ``apiVersion`` and ``kind``.
+
+        Raises:
+            ConfigError: the object does not say what it is, or its kind is unknown.
+        """
+        if isinstance(obj, Unstructured | Mapping):
+            version, name = obj.get("apiVersion"), obj.get("kind")
+            if not version or not name:
+                raise ConfigError(f"an object without apiVersion and kind cannot be written: {list(obj)[:8]}")
+            unstructured = self.of(f"{version}/{name}")
+            return unstructured, unstructured.encode(obj)
+        kind = self.of(type(obj))
         return kind, kind.encode(obj)
-    kind = kind_of(type(obj))
-    return kind, kind.encode(obj)

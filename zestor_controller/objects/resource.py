@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
+import msgspec
 from pydantic import Field
 from pydantic_core import PydanticUndefined
 
 from zestor_controller.errors import ConfigError
+from zestor_controller.objects.encoding import as_read, wire_form
 from zestor_controller.objects.kind import Column, Kind, Presentation, Scale
 from zestor_controller.objects.meta import ObjectMeta, WireModel
+from zestor_controller.objects.naming import check_names
+from zestor_controller.objects.reading import Reading
 from zestor_controller.objects.registry import register
 
 __all__ = ["CustomResource", "Spec", "Status"]
@@ -47,9 +51,16 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         categories: such as ``("all",)``.
         columns: what ``kubectl get`` prints.
         scale: where the scale subresource finds its numbers; None for no such subresource.
+        external: the kind belongs to another operator. The class is for reading, owning, watching and writing its
+            objects; its CRD is never generated, put into a chart or installed.
+
+    What is sent is the same in every process: sets are sorted, None is sent as null unless it is the field's default,
+    and what was read and not changed keeps its notation. A validator is not in the CRD: an object that the server
+    stores and a validator rejects is reported as invalid and not reconciled.
 
     Raises:
-        ConfigError: an argument is missing, or the Status does not construct without arguments.
+        ConfigError: an argument is missing, a name is none that an API server takes, or the Status does not construct
+            without arguments.
     """
 
     __kind__: ClassVar[Kind[Any] | None] = None
@@ -72,6 +83,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         categories: tuple[str, ...] = (),
         columns: tuple[Column, ...] = (),
         scale: Scale | None = None,
+        external: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
@@ -89,6 +101,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         categories: tuple[str, ...] = (),
         columns: tuple[Column, ...] = (),
         scale: Scale | None = None,
+        external: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -99,9 +112,10 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             raise ConfigError(
                 f"class {cls.__name__}: give {', '.join(f'{name}=' for name in missing)} as class arguments"
             )
-        assert group  # told above, as for the next two
+        assert group  # checked above, as the next two
         assert version
         assert plural
+        check_names(cls.__name__, group, version, plural, kind or cls.__name__, short_names, categories)
         needed = _default_to_empty(cls, "status")
         if needed:
             raise ConfigError(
@@ -121,6 +135,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             cls._decode,
             cls._encode,
             presentation=Presentation(tuple(short_names), tuple(categories), tuple(columns), scale),
+            external=external,
         )
         cls.__kind__ = made
         register(made)
@@ -139,9 +154,13 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
 
     @classmethod
     def _decode(cls: type[C], data: bytes | Mapping[str, Any]) -> C:
-        if isinstance(data, bytes):
-            return cls.model_validate_json(data)
-        return cls.model_validate(data)
+        if not isinstance(data, bytes):
+            return cls.model_validate(data)
+        obj = cls.model_validate_json(data)
+        # As functools.cached_property does it: no field, so it is neither compared nor written. A private attribute of
+        # pydantic's would double the time of a decode.
+        obj.__dict__["_reading"] = Reading(data)
+        return obj
 
     @classmethod
     def _encode(cls, obj: Any) -> dict[str, Any]:
@@ -150,7 +169,11 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         if isinstance(obj, Mapping):
             body = dict(obj)
         else:
-            body = obj.model_dump(mode="json", by_alias=True, exclude_none=True)
+            body = wire_form(obj)
+            reading: Reading | None = obj.__dict__.get("_reading")
+            if reading is not None and reading.raw is not None:
+                read = cls.model_validate_json(reading.raw)
+                body = as_read(msgspec.json.decode(reading.raw), wire_form(read), body)
             # A list that was changed in place counts as no field being set, so the default is compared as well.
             if not obj.status.model_fields_set and obj.status == type(obj.status)():
                 body.pop("status", None)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from zestor_controller.objects.meta import MetadataView
+import msgspec
 
-__all__ = ["Unstructured"]
+from zestor_controller.objects.kind import Kind
+from zestor_controller.objects.meta import MetadataView
+from zestor_controller.objects.reading import Reading
+
+__all__ = ["Unstructured", "unstructured_kind"]
 
 
 class Unstructured(MutableMapping[str, Any]):
@@ -16,12 +21,14 @@ class Unstructured(MutableMapping[str, Any]):
 
     Args:
         body: the object; it becomes this object's own, so give a copy if you keep changing it.
+        reading: its JSON, where it was read from a server.
     """
 
-    __slots__ = ("_body",)
+    __slots__ = ("_body", "_reading")
 
-    def __init__(self, body: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, body: Mapping[str, Any] | None = None, *, reading: bytes | None = None) -> None:
         self._body: dict[str, Any] = body if isinstance(body, dict) else dict(body or {})
+        self._reading = Reading(reading)
 
     @property
     def metadata(self) -> MetadataView:
@@ -44,7 +51,7 @@ class Unstructured(MutableMapping[str, Any]):
 
     def copy(self) -> Unstructured:
         """A deep copy."""
-        return Unstructured(copy.deepcopy(self._body))
+        return Unstructured(copy.deepcopy(self._body), reading=self._reading.raw)
 
     def __getitem__(self, key: str) -> Any:
         return self._body[key]
@@ -72,3 +79,17 @@ class Unstructured(MutableMapping[str, Any]):
         meta = self._body.get("metadata") or {}
         where = f"{meta.get('namespace')}/" if meta.get("namespace") else ""
         return f"<{self.kind or 'Unstructured'} {where}{meta.get('name', '?')}>"
+
+
+def unstructured_kind(kind: Kind[Any]) -> Kind[Unstructured]:
+    """The same kind without its model: for objects that the model may reject."""
+
+    def decode(data: bytes | Mapping[str, Any]) -> Unstructured:
+        body = msgspec.json.decode(data) if isinstance(data, bytes) else data
+        raw = data if isinstance(data, bytes) else None
+        return Unstructured({"apiVersion": kind.api_version, "kind": kind.kind, **body}, reading=raw)
+
+    def encode(obj: Any) -> dict[str, Any]:
+        return {"apiVersion": kind.api_version, "kind": kind.kind, **obj}
+
+    return dataclasses.replace(kind, model=Unstructured, decode=decode, encode=encode, replaceable=True)

@@ -26,15 +26,16 @@ _ASCII_HOSTNAME = re.compile(
 )
 _ASCII_SIGNS = frozenset("$+<=>^`|~")
 _TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:.[0-9]+)?(?:z|[+-][0-9]{2}:[0-9]{2})")
-_GO_DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
-_DURATION_PART = re.compile(r"\d+\s*([A-Za-zµ]+)", re.ASCII)
+# Values come from users: what is repeated is possessive, so that no text takes more than linear time (A7).
+_GO_DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d++(?:\.\d*+)?+|\.\d++)(?:ns|us|µs|μs|ms|s|m|h))++)", re.ASCII)
+_DURATION_PART = re.compile(r"(?<!\d)\d++\s*+([A-Za-zµ]+)", re.ASCII)
 _UNITS = {"ns", "us", "µs", "ms", "s", "m", "h", "hr", "d", "w", "wk"}
 _UNIT_WORDS = ("nano", "micro", "milli", "sec", "min", "hour", "day", "week")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
 _LOCAL = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\\r\n]|\\.)*")'
 _ADDRESS = rf"{_LOCAL}@(?:{_ATOM}(?:\.{_ATOM})*|\[[^\]\s]+\])"
 _WORDS = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\\r\n]|\\.)*")'
-_EMAIL = re.compile(rf"\s*(?:{_ADDRESS}|(?:{_WORDS}(?:\s+{_WORDS})*)?\s*<{_ADDRESS}>)\s*")
+_EMAIL = re.compile(rf"\s*+(?:{_ADDRESS}|(?:{_WORDS}(?:\s++{_WORDS})*+\s*+)?+<{_ADDRESS}>)\s*+", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 
@@ -135,11 +136,13 @@ def _uri(text: str) -> bool:
 
 
 def _hostname(text: str) -> bool:
+    if len(text.encode("utf-8", "replace")) > 255 or any(
+        len(part.encode("utf-8", "replace")) > 63 for part in text.split(".")
+    ):
+        return False
     if text.isascii() and not _ASCII_SIGNS.intersection(text):
-        fits = _ASCII_HOSTNAME.fullmatch(text) is not None
-    else:
-        fits = compile_pattern(_HOSTNAME).search(text) is not None
-    return fits and len(text.encode()) <= 255 and all(len(part.encode()) <= 63 for part in text.split("."))
+        return _ASCII_HOSTNAME.fullmatch(text) is not None
+    return compile_pattern(_HOSTNAME).search(text)
 
 
 def _email(text: str) -> bool:

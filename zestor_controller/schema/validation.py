@@ -223,7 +223,7 @@ def _string_check(schema: Schema, form: str) -> Check:
         elif shortest is not None and length < shortest:
             text = dotted(path)
             errors.append(invalid(_name(text), value, f"{text} in body should be at least {shortest} chars long"))
-        elif (matches is not None and matches(value) is None) or broken:
+        elif (matches is not None and not matches(value)) or broken:
             text = dotted(path)
             errors.append(invalid(_name(text), value, f"{text} in body should match '{pattern}{broken}'"))
         if has_format is not None and not has_format(value):

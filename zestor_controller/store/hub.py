@@ -87,7 +87,10 @@ class Hub(Generic[T]):
         self.synced = synced
         self.guard = Guard(kind)
         self.end = 0  # the number of the next event; the log holds the ones before it
-        self.refs: list[weakref.ref[Subscriber]] = []  # empty: an event is not worth making
+        # By identity, so that subscribing and cancelling cost the same however many watches are open.
+        # Empty: an event is not worth making.
+        self.refs: dict[int, weakref.ref[Subscriber]] = {}
+        self.dead: list[int] = []  # what was in refs and is gone; appended by a watch's __del__
         self._log: list[Event[T]] = []
         self._backlog: deque[Part[T]] = deque()  # decided, not yet published: a big swap is told in slices
         self._backlog_size = 0
@@ -158,14 +161,12 @@ class Hub(Generic[T]):
 
     def settle(self) -> None:
         """Make every watch take in the log, and empty it."""
-        alive: list[weakref.ref[Subscriber]] = []
-        for ref in self.refs:
+        for key, ref in list(self.refs.items()):
             watch = ref()
-            if watch is not None:
+            if watch is None:
+                self.refs.pop(key, None)
+            else:
                 watch.settle()
-                if not watch.ended:
-                    alive.append(ref)
-        self.refs = alive
         self._clear()
 
     def _clear(self) -> None:
@@ -183,7 +184,8 @@ class Hub(Generic[T]):
 
     def subscribe(self, watch: Subscriber, ref: weakref.ref[Subscriber]) -> int:
         """Add a watch; returns the number of the first event that is for it."""
-        self.refs = [*(other for other in self.refs if other() is not None), ref]
+        self._bury()
+        self.refs[id(watch)] = ref
         self._settled = 0
         self._count_past()
         return self.end + self._backlog_size
@@ -194,7 +196,7 @@ class Hub(Generic[T]):
             self.settle()
             self._count_past()
             totals = dict(self._lost)
-            for ref in self.refs:
+            for ref in self.refs.values():
                 if (watch := ref()) is not None:
                     totals[watch.overflow] += watch.lost
             return totals
@@ -202,7 +204,15 @@ class Hub(Generic[T]):
     def count(self) -> int:
         """Return the number of open watches."""
         with self.lock:
-            return sum(ref() is not None for ref in self.refs)
+            return sum(ref() is not None for ref in self.refs.values())
+
+    def _bury(self) -> None:
+        """Forget the watches that were dropped without cancel."""
+        while self.dead:
+            key = self.dead.pop()
+            ref = self.refs.get(key)
+            if ref is not None and ref() is None:  # else a new watch has the identity of the old one
+                del self.refs[key]
 
     def _count_past(self) -> None:
         while self.past:
@@ -211,7 +221,8 @@ class Hub(Generic[T]):
 
     def remove(self, watch: Subscriber) -> None:
         """Forget a watch that has ended."""
-        self.refs = [ref for ref in self.refs if (other := ref()) is not None and other is not watch]
+        self.refs.pop(id(watch), None)
+        self._bury()
         self._waiting.pop(id(watch), None)
         self._settled = 0  # it may have been counted; the log is emptied a little later then
         if not self.refs:
@@ -224,12 +235,12 @@ class Hub(Generic[T]):
 
     def close(self) -> None:
         """End every watch; what is buffered is still handed out."""
-        for ref in self.refs:
+        for ref in list(self.refs.values()):
             watch = ref()
             if watch is not None:
                 watch.settle_all()
                 watch.end()
-        self.refs = []
+        self.refs = {}
         self._forget_all()
 
     def park(self, watch: Subscriber, ref: weakref.ref[Subscriber]) -> None:

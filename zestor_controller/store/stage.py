@@ -10,7 +10,6 @@ events told are exactly the difference.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from zestor_controller.errors import StoreError
@@ -60,6 +59,14 @@ class EncodedStage(Generic[S]):
             stored = old  # keep one of the two: memory stays near one copy while little has changed (C8)
         self._objects[name] = stored
 
+    def get(self, name: str) -> S | None:
+        """Return what was put under a name."""
+        return self._objects.get(name)
+
+    def remove(self, name: str) -> None:
+        """Take back what was put under a name, if anything was."""
+        self._objects.pop(name, None)
+
     def __len__(self) -> int:
         return len(self._objects)
 
@@ -79,14 +86,15 @@ class EncodedStage(Generic[S]):
 
         A cancellation before the swap changes nothing; after it the rest is told at once, then it is passed on.
         """
-        started = time.perf_counter()
+        clock = asyncio.get_running_loop().time  # virtual in a simulation
+        started = clock()
         slices = self._slices()
         try:
             for told in slices:
                 # Telling gives the consumers a turn each time, so that a watch that keeps up drops nothing.
-                if told or time.perf_counter() - started > slice_s:
+                if told or clock() - started > slice_s:
                     await asyncio.sleep(0)
-                    started = time.perf_counter()
+                    started = clock()
         finally:
             slices.close()
         return self.changed

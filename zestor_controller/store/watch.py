@@ -66,6 +66,7 @@ class Watch(Generic[T]):
         self.waiter: Waiter | None = None
         self._consumer: weakref.ref[_Iterator[T]] | None = None
         self._error: BaseException | None = None  # to be raised once, when the buffer is empty
+        self._clock: Callable[[], float] = time.monotonic
         self._breath = 0.0
         with self._lock:
             present: Mapping[str, Any] = objects if initial_replay and selected.wants_replay() else {}
@@ -235,13 +236,13 @@ class Watch(Generic[T]):
             await waiter.future
         finally:
             self._unpark(waiter)
-            self._breath = time.perf_counter()
+            self._breath = self._clock()
 
     async def _breathe(self) -> None:
         """Give the loop a turn when events have been handed out for a while without one."""
-        if time.perf_counter() - self._breath > _BREATH_S:
+        if self._clock() - self._breath > _BREATH_S:
             await asyncio.sleep(0)
-            self._breath = time.perf_counter()
+            self._breath = self._clock()
 
     def _refuse_loop(self, instead: str) -> None:
         if running_loop() is not None:
@@ -409,9 +410,10 @@ class Watch(Generic[T]):
         self.cancel()
 
     def __del__(self) -> None:
-        # The hub holds a weak reference, which is dead by now; it is swept at the next settle or subscription. Nothing
+        # The hub holds a weak reference, which is dead by now; it is removed at the next subscription or end. Nothing
         # else is touched here: this may run at any allocation, in the middle of any other operation.
         if not self.ended:
+            self._hub.dead.append(id(self))
             self._hub.past.append((self.overflow, self.lost))
             warnings.warn(
                 f"watch of kind {self._hub.kind!r} was dropped without cancel(); use it in a with block",
@@ -449,7 +451,10 @@ class _Iterator(Generic[T]):
         self.owner = _caller()
         self.done = False
         watch._claim(self)
-        watch._breath = time.perf_counter()
+        loop = running_loop()
+        if loop is not None:
+            watch._clock = loop.time  # virtual in a simulation, where turns would depend on the machine
+        watch._breath = watch._clock()
 
 
 class _ThreadIterator(_Iterator[T]):
@@ -537,7 +542,7 @@ class _LoopBatches(_Iterator[T]):
 
     async def __anext__(self) -> list[Event[T]]:
         watch = self.watch
-        if time.perf_counter() - watch._breath > _BREATH_S:
+        if watch._clock() - watch._breath > _BREATH_S:
             await watch._breathe()
         while True:
             batch = watch._take_many(_BATCH)

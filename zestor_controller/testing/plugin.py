@@ -16,10 +16,15 @@ __all__ = ["zestor_client", "zestor_cluster"]
 
 @pytest.fixture
 def zestor_cluster() -> Iterator[EmbeddedCluster]:
-    """An embedded cluster with its controllers, on a free port; stopped after the test."""
+    """An embedded cluster with its controllers, on a free port; stopped after the test.
+
+    During the test KUBECONFIG names it, so that code under test that looks for a cluster by itself, and the programs
+    that it starts, find this one and no other.
+    """
+    from zestor_controller.client.environment import cluster_environment
     from zestor_controller.cluster import EmbeddedCluster
 
-    with EmbeddedCluster() as cluster:
+    with EmbeddedCluster() as cluster, cluster_environment(cluster.kubeconfig):
         yield cluster
 
 

@@ -75,7 +75,8 @@ class ScriptedServer:
 
     Attributes:
         version: the last resourceVersion given.
-        requests: every request so far, as ``list`` or ``watch`` with its path and query.
+        requests: every request so far, as ``list``, ``watch``, ``version`` (a consistent list of one object, by which a
+            cache learns the present version) or ``get``, with its path and query.
         compacted: versions below this one have no history any more: 410.
         obeys_timeout: end watches after their ``timeoutSeconds``.
         cut: how bytes of watches are cut into pieces.
@@ -89,7 +90,7 @@ class ScriptedServer:
         self.cut: Cut = lambda data: (data,)
         self._objects: dict[str, dict[str, dict[str, Any]]] = {}
         self._history: list[tuple[int, str, str, dict[str, Any]]] = []
-        self._script: dict[str, deque[Answer]] = {"list": deque(), "watch": deque()}
+        self._script: dict[str, deque[Answer]] = {verb: deque() for verb in ("list", "watch", "version", "get")}
         self._standing: dict[tuple[str, str], Answer] = {}
         self._pages: dict[str, tuple[int, list[dict[str, Any]]]] = {}
         self._streams: list[_Stream] = []
@@ -147,11 +148,14 @@ class ScriptedServer:
     # Faults
 
     def script(self, verb: str, *answers: Answer) -> None:
-        """Answer the next requests of a verb (``list``, ``watch``) so; an exception is raised, a function is called."""
+        """Answer the next requests of a verb (``list``, ``watch``) so; an exception is raised, a function is called.
+
+        A ``version`` request is no ``list``: it takes none of its answers.
+        """
         self._script[verb].extend(answers)
 
     def refuse(self, verb: str, plural: str, answer: Answer | None) -> None:
-        """Answer every request of a verb for a plural so, until told otherwise with None."""
+        """Answer every request of a verb for a plural so, until told otherwise with None; ``list``: versions, too."""
         if answer is None:
             self._standing.pop((verb, plural), None)
         else:
@@ -187,17 +191,19 @@ class ScriptedServer:
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer a list or a watch."""
         query = dict(request.query)
-        verb = "watch" if query.get("watch") == "true" else "list"
         plural, namespace = _target(request.path)
+        verb = _verb(request.path, query)
         self.requests.append((verb, request.path, query))
-        answer = self._standing.get((verb, plural))
+        answer = self._standing.get(("list" if verb == "version" else verb, plural))
         if answer is None and self._script[verb]:
             answer = self._script[verb].popleft()
         if isinstance(answer, Exception):
             raise answer
         if answer is not None:
             return answer(request) if callable(answer) else answer
-        if verb == "list":
+        if verb == "get":  # of the kinds that are never put here, there is one of each name
+            return HttpResponse(200, [], json.dumps({"kind": "Namespace", "metadata": {"name": namespace}}).encode())
+        if verb in ("list", "version"):
             return self._list(plural, namespace, query)
         return self._watch(plural, namespace, query)
 
@@ -265,6 +271,15 @@ class ScriptedServer:
         for stream in self._streams:
             if stream.plural == plural and stream.namespace in (None, obj["metadata"].get("namespace")):
                 stream.send(line)
+
+
+def _verb(path: str, query: dict[str, str]) -> str:
+    if query.get("watch") == "true":
+        return "watch"
+    if path.startswith("/api/v1/namespaces/") and path.count("/") == 4:
+        return "get"
+    present = query.get("limit") == "1" and not {"resourceVersion", "continue"} & query.keys()
+    return "version" if present else "list"
 
 
 def _target(path: str) -> tuple[str, str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.checks import (
@@ -11,6 +10,7 @@ from zestor_controller.apiserver.builtin.checks import (
     check_selector,
     selector_matches,
 )
+from zestor_controller.apiserver.builtin.cron import check_schedule, check_time_zone
 from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
 from zestor_controller.apiserver.builtin.poddefaults import default_pod_template
 from zestor_controller.apiserver.builtin.poddiff import template_text
@@ -30,11 +30,6 @@ _COUNTS = (
     "backoffLimit",
     "ttlSecondsAfterFinished",
     "backoffLimitPerIndex",
-)
-_FIELD = r"(\*|\?|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(/[0-9]+)?"
-_FIELDS = rf"{_FIELD}(,{_FIELD})*"
-_SCHEDULE = re.compile(
-    r"@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every [0-9a-z.]+" rf"|{_FIELDS}( +{_FIELDS}){{4}}"
 )
 _MAX_CRON_NAME = 52
 
@@ -157,21 +152,33 @@ class CronJobStrategy(BuiltinStrategy):
         if job and job.get("template"):
             default_pod_template(job["template"])
 
-    def validate(self, obj: Json) -> list[FieldError]:
-        """The schedule, the policy and the template of the jobs."""
-        spec = obj.get("spec") or {}
-        errors: list[FieldError] = []
+    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+        """Also the name, which has to leave room for the suffix of its jobs; an old name stays valid."""
+        errors = self._check_spec(obj.get("spec") or {}, None)
         name = obj["metadata"].get("name", "")
         if len(name) > _MAX_CRON_NAME:
             words = f"must be no more than {_MAX_CRON_NAME} characters"
             errors.append(invalid("metadata.name", name, words))
-        schedule = spec.get("schedule", "")
+        return errors
+
+    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
+        """The same rules; what the old schedule and time zone were is still allowed."""
+        if writing.subresource == "status":
+            return []
+        return self._check_spec(new.get("spec") or {}, old.get("spec") or {})
+
+    def _check_spec(self, spec: Json, old: Json | None) -> list[FieldError]:
+        """The schedule, the policy and the template of the jobs."""
+        errors: list[FieldError] = []
+        schedule, zone = spec.get("schedule", ""), spec.get("timeZone")
         if not schedule:
             errors.append(required("spec.schedule"))
-        elif _SCHEDULE.fullmatch(schedule) is None:
-            words = f"expected exactly 5 fields, found {len(schedule.split())}: {schedule.split()}"
-            errors.append(invalid("spec.schedule", schedule, words))
+        else:
+            before = None if old is None else old.get("schedule", "")
+            errors += check_schedule("spec.schedule", schedule, before, zone)
         errors += check_not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
+        if old is None or old.get("timeZone") != zone:
+            errors += check_time_zone("spec.timeZone", zone)
         policy, policies = spec.get("concurrencyPolicy", ""), ["Allow", "Forbid", "Replace"]
         if not policy:
             errors.append(required("spec.concurrencyPolicy"))

@@ -6,7 +6,6 @@ answers field errors.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,6 @@ __all__ = [
     "bad_subdomain",
     "check_enum",
     "check_immutable",
-    "check_ip",
     "check_label_name",
     "check_labels",
     "check_not_negative",
@@ -211,15 +209,6 @@ def check_not_negative(field: str, value: int | None) -> list[FieldError]:
 def check_immutable(field: str, new: Any, old: Any) -> list[FieldError]:
     """An error when a value that is set once has changed."""
     return [] if new == old else [invalid(field, new, "field is immutable")]
-
-
-def check_ip(field: str, value: str) -> list[FieldError]:
-    """An error for what is no IP address."""
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return [invalid(field, value, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")]
-    return []
 
 
 def check_percent_or_int(field: str, value: Any) -> list[FieldError]:

@@ -7,15 +7,15 @@ The complaints are worded as Go words them, since clients and their users match 
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin.duplicates import Duplicates
 from zestor_controller.apiserver.builtin.gotime import micro_time, plain_time
 from zestor_controller.apiserver.builtin.quantity import canonical
+from zestor_controller.apiserver.gobase64 import canonical_base64
 from zestor_controller.apiserver.status import Failure, bad_request
 from zestor_controller.apiserver.typedefs import tables
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["DecodeFailure", "Decoded", "decode", "shape", "zero"]
 
 _INT_BOUNDS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint32": (0, 2**32 - 1)}
-_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
 Path = tuple["Path | None", "str | int"]
 
@@ -51,11 +50,11 @@ class Decoded:
     """What a decoding has to say beside the object.
 
     Attributes:
-        duplicates: paths of repeated keys that were not told yet.
+        duplicates: repeated keys that were not reported yet.
         complaints: unknown and duplicate fields, in the order of the document.
     """
 
-    duplicates: list[str]
+    duplicates: Duplicates
     complaints: list[str] = field(default_factory=list)
 
 
@@ -100,12 +99,12 @@ class _Shape:
                 where = _dotted((path, name))
                 decoded.complaints.append(f'unknown field "{where}"')
                 if decoded.duplicates:
-                    _take_duplicates(where, decoded)
+                    decoded.duplicates.take(where)
                 continue
             if item is None:
                 continue
             result = known.read(item, (path, name), decoded, known.place)
-            if result or known.is_pointer or (result is not None and known.keep_zero):
+            if result or (result is not None and (known.is_pointer or known.keep_zero)):
                 out[name] = result
         for name, make in self.always:
             if name not in out:
@@ -120,16 +119,8 @@ def zero_of(known: _Shape) -> Json:
     return {name: make() for name, make in known.always}
 
 
-def _take_duplicates(where: str, decoded: Decoded) -> list[str]:
-    """Take out the repeated keys within an object; what stands deeper was taken before, or is not looked into."""
-    inside = tuple(f"{where}{mark}" for mark in ".[") if where else ("",)
-    taken = [path for path in decoded.duplicates if path.startswith(inside)]
-    decoded.duplicates[:] = [path for path in decoded.duplicates if not path.startswith(inside)]
-    return taken
-
-
 def _report_duplicates(path: Path | None, decoded: Decoded) -> None:
-    decoded.complaints += [f'duplicate field "{name}"' for name in _take_duplicates(_dotted(path), decoded)]
+    decoded.complaints += [f'duplicate field "{name}"' for name in decoded.duplicates.take(_dotted(path))]
 
 
 def _dotted(path: Path | None) -> str:
@@ -217,16 +208,9 @@ def _read_bytes(value: Any, path: Path | None, decoded: Decoded, place: _Place) 
     if type(value) is not str:
         raise _mismatch(value, path, place)
     try:
-        return base64.b64encode(base64.b64decode(value, validate=True)).decode()
-    except (binascii.Error, ValueError):
-        raise _Mismatch(f"illegal base64 data at input byte {_bad_base64(value)}") from None
-
-
-def _bad_base64(text: str) -> int:
-    for index, char in enumerate(text):
-        if char not in _BASE64 and not (char == "=" and index >= len(text) - 2 and index % 4 >= 2):
-            return index
-    return max(len(text) - len(text) % 4, 0) if len(text) % 4 else len(text)
+        return canonical_base64(value)
+    except ValueError as error:
+        raise _Mismatch(str(error)) from None
 
 
 def _text_of(value: Any, path: Path | None, place: _Place) -> str:
@@ -276,6 +260,35 @@ def _read_raw(value: Any, path: Path | None, decoded: Decoded, place: _Place) ->
     return value
 
 
+_SCHEMA = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
+
+
+def _read_schema(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
+    # Read by a decoder of its own in Go, which is never strict: unknown fields go without a word.
+    inner = _Place(place.struct, _go_name(_SCHEMA))
+    return shape(_SCHEMA).read(value, path, Decoded(Duplicates(())), inner)
+
+
+def _read_schema_or_list(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
+    if type(value) is list:
+        return [_read_schema(item, path, decoded, place) for item in value]
+    return _read_schema(value, path, decoded, place) if type(value) is dict else None
+
+
+def _read_schema_or_bool(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
+    if type(value) is bool or value is None:
+        return value
+    if type(value) is not dict:
+        raise _Mismatch("boolean or JSON schema expected")
+    return _read_schema(value, path, decoded, place)
+
+
+def _read_schema_or_strings(value: Any, path: Path | None, decoded: Decoded, place: _Place) -> Any:
+    if type(value) is list:
+        return [_read_string(item, path, decoded, _Place(place.struct, "string")) for item in value]
+    return _read_schema(value, path, decoded, place) if type(value) is dict else None
+
+
 _READERS: dict[str, Reader] = {
     "string": _read_string,
     "bool": _read_bool,
@@ -291,6 +304,9 @@ _READERS: dict[str, Reader] = {
     "intOrString": _read_int_or_string,
     "duration": _read_duration,
     "raw": _read_raw,
+    "orArray": _read_schema_or_list,
+    "orBool": _read_schema_or_bool,
+    "orStringArray": _read_schema_or_strings,
 }
 _GO_TYPES = {"bytes": "[]uint8", "double": "float64", "float": "float32"}
 _ZEROS: dict[str, Any] = {
@@ -359,12 +375,19 @@ def _reader_of(type_name: str) -> tuple[Reader, str, str]:
         return _list_of(_read_string, "string"), "[]string", "list"
     if special is not None and special in _READERS:
         go = {"quantity": "resource.Quantity", "intOrString": "intstr.IntOrString"}.get(special, "v1.Time")
+        if special.startswith("or"):
+            return _READERS[special], _go_name(type_name), "raw"
         return _READERS[special], go, special
     if special is not None:
         return _read_raw, _go_name(type_name), "raw"
     if type_name in _READERS:
         return _READERS[type_name], _GO_TYPES.get(type_name, type_name), type_name
     return _lazy(type_name), _go_name(type_name), "message"
+
+
+@cache
+def _kind_messages() -> frozenset[str]:
+    return frozenset(tables()["kinds"].values()) | {"k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions"}
 
 
 def _zero_factory(type_name: str, family: str, label: str) -> Callable[[], Any]:
@@ -385,6 +408,10 @@ def shape(message: str) -> _Shape:
     """
     go_name = message.rsplit(".", 1)[-1]
     compiled = _Shape(go_name, {}, [])
+    if message in _kind_messages():
+        # A kind inside another object (a claim template, the options of an eviction) may name its type too.
+        for name in ("apiVersion", "kind"):
+            compiled.fields[name] = _Field(name, _read_string, _Place(go_name, "string"), False, False)
     for name, type_name, label, zero_rule in tables()["messages"][message].values():
         if label == "inline":
             inner = shape(type_name)
@@ -431,7 +458,7 @@ def decode(message: str, body: Json, duplicates: Sequence[str]) -> tuple[Json, l
         ValueError: in the words of Go's decoder, for a value of the wrong type or form.
     """
     known = shape(message)
-    decoded = Decoded(list(duplicates))
+    decoded = Decoded(Duplicates(duplicates))
     head = {name: body[name] for name in ("kind", "apiVersion") if name in body}
     rest = {name: item for name, item in body.items() if name not in head}
     try:

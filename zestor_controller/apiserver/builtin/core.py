@@ -1,4 +1,4 @@
-"""The small kinds of the core group: Namespace, ConfigMap, Secret, ServiceAccount, Endpoints, volumes and nodes."""
+"""The small kinds of the core group: Namespace, ConfigMap, Secret, ServiceAccount, volumes and nodes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.checks import (
     bad_config_key,
-    bad_port,
     check_immutable,
-    check_ip,
     check_label_name,
-    check_selector,
     check_text,
 )
+from zestor_controller.apiserver.builtin.claims import check_access_modes, check_claim_spec
 from zestor_controller.apiserver.builtin.podchecks import check_quantities
 from zestor_controller.apiserver.builtin.poddefaults import default_claim_spec
 from zestor_controller.apiserver.builtin.quantity import canonical, value_of
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ClaimStrategy",
     "ConfigMapStrategy",
-    "EndpointsStrategy",
     "LimitRangeStrategy",
     "NamespaceStrategy",
     "NodeStrategy",
@@ -49,7 +46,6 @@ __all__ = [
 
 _MAX_DATA = 1024 * 1024
 _NAME_LABEL = "kubernetes.io/metadata.name"
-_ACCESS_MODES = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]
 _FROZEN = "field is immutable when `immutable` is set"
 _SECRET_KEYS = {
     "kubernetes.io/dockercfg": (".dockercfg",),
@@ -181,46 +177,6 @@ class ServiceAccountStrategy(BuiltinStrategy):
     has_status = False
 
 
-class EndpointsStrategy(BuiltinStrategy):
-    """Endpoints."""
-
-    has_status = False
-
-    def default(self, obj: Json) -> None:
-        """Ports speak TCP."""
-        for subset in obj.get("subsets", ()):
-            for port in subset.get("ports", ()):
-                port.setdefault("protocol", "TCP")
-
-    def validate(self, obj: Json) -> list[FieldError]:
-        """Addresses and ports."""
-        errors: list[FieldError] = []
-        for index, subset in enumerate(obj.get("subsets", ())):
-            where = f"subsets[{index}]"
-            if not subset.get("addresses") and not subset.get("notReadyAddresses"):
-                errors.append(required(where, "must specify `addresses` or `notReadyAddresses`"))
-            for part in ("addresses", "notReadyAddresses"):
-                for at, address in enumerate(subset.get(part, ())):
-                    errors += check_ip(f"{where}.{part}[{at}].ip", address.get("ip", ""))
-            ports = subset.get("ports", ())
-            for at, port in enumerate(ports):
-                field = f"{where}.ports[{at}]"
-                if len(ports) > 1 and not port.get("name"):
-                    errors.append(required(f"{field}.name"))
-                number = port.get("port", 0)
-                errors += [invalid(f"{field}.port", number, text) for text in bad_port(number)]
-                if port.get("protocol") not in ("SCTP", "TCP", "UDP"):
-                    errors.append(not_supported(f"{field}.protocol", port.get("protocol"), ["SCTP", "TCP", "UDP"]))
-        return errors
-
-
-def _check_modes(field: str, spec: Json) -> list[FieldError]:
-    modes = spec.get("accessModes") or []
-    if not modes:
-        return [required(field, "at least 1 access mode is required")]
-    return [not_supported(field, mode, _ACCESS_MODES) for mode in modes if mode not in _ACCESS_MODES]
-
-
 class ClaimStrategy(BuiltinStrategy):
     """PersistentVolumeClaims."""
 
@@ -244,18 +200,7 @@ class ClaimStrategy(BuiltinStrategy):
 
     def validate(self, obj: Json) -> list[FieldError]:
         """Modes, and a size."""
-        spec = obj.get("spec") or {}
-        errors = _check_modes("spec.accessModes", spec)
-        requests = (spec.get("resources") or {}).get("requests") or {}
-        if "storage" not in requests:
-            errors.append(required("spec.resources[storage]"))
-        elif value_of(requests["storage"]) <= 0:
-            errors.append(invalid("spec.resources[storage]", requests["storage"], "must be greater than zero"))
-        errors += check_selector("spec.selector", spec.get("selector"))
-        mode = spec.get("volumeMode")
-        if mode not in ("Block", "Filesystem"):
-            errors.append(not_supported("spec.volumeMode", mode, ["Block", "Filesystem"]))
-        return errors
+        return check_claim_spec("spec", obj.get("spec") or {})
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
         """Only the volume may be bound, and a bound claim may ask for more."""
@@ -305,7 +250,7 @@ class VolumeStrategy(BuiltinStrategy):
     def validate(self, obj: Json) -> list[FieldError]:
         """Modes, a capacity and a policy."""
         spec = obj.get("spec") or {}
-        errors = _check_modes("spec.accessModes", spec)
+        errors = check_access_modes("spec.accessModes", spec)
         capacity = spec.get("capacity") or {}
         if not capacity:
             errors.append(required("spec.capacity"))

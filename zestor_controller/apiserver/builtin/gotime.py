@@ -14,11 +14,11 @@ __all__ = ["micro_time", "parse_seconds", "plain_time"]
 _SECONDS = "2006-01-02T15:04:05Z07:00"
 _MICROS = "2006-01-02T15:04:05.000000Z07:00"
 _STEPS = (
-    (r"\d{4}", "2006"), (r"-", "-"), (r"\d{2}", "01"), (r"-", "-"), (r"\d{2}", "02"), (r"T", "T"),
-    (r"\d{2}", "15"), (r":", ":"), (r"\d{2}", "04"), (r":", ":"), (r"\d{2}", "05"),
+    (r"[0-9]{4}", "2006"), (r"-", "-"), (r"[0-9]{2}", "01"), (r"-", "-"), (r"[0-9]{2}", "02"), (r"T", "T"),
+    (r"[0-9]{2}", "15"), (r":", ":"), (r"[0-9]{2}", "04"), (r":", ":"), (r"[0-9]{2}", "05"),
 )  # fmt: skip
-_FRACTION = re.compile(r"\.\d+")
-_ZONE = re.compile(r"Z|[-+]\d{2}:\d{2}")
+_FRACTION = re.compile(r"\.[0-9]+")
+_ZONE = re.compile(r"Z|[-+][0-9]{2}:[0-9]{2}")
 _RANGES = ((5, 7, 1, 12, "month"), (11, 13, 0, 23, "hour"), (14, 16, 0, 59, "minute"), (17, 19, 0, 59, "second"))
 
 
@@ -58,7 +58,10 @@ def _read(text: str, layout: str, micros: bool) -> datetime:
         moment = datetime.fromisoformat(text[:19]).replace(microsecond=fraction, tzinfo=offset)
     except ValueError:
         raise ValueError(f'parsing time "{text}": day out of range') from None
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # in UTC the year is before 1 or after 9999, which RFC 3339 cannot write
+        raise ValueError(f'parsing time "{text}": year out of range') from None
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,6 @@ from zestor_controller.apiserver.builtin.columns import columns_of
 from zestor_controller.apiserver.builtin.core import (
     ClaimStrategy,
     ConfigMapStrategy,
-    EndpointsStrategy,
     LimitRangeStrategy,
     NamespaceStrategy,
     NodeStrategy,
@@ -22,10 +21,10 @@ from zestor_controller.apiserver.builtin.core import (
     ServiceAccountStrategy,
     VolumeStrategy,
 )
+from zestor_controller.apiserver.builtin.endpoints import EndpointSliceStrategy, EndpointsStrategy
 from zestor_controller.apiserver.builtin.events import CoreEventStrategy, EventStrategy
 from zestor_controller.apiserver.builtin.leases import LeaseStrategy
 from zestor_controller.apiserver.builtin.network import (
-    EndpointSliceStrategy,
     IngressClassStrategy,
     IngressStrategy,
     NetworkPolicyStrategy,
@@ -43,13 +42,13 @@ from zestor_controller.apiserver.builtin.rbac import (
     RoleStrategy,
 )
 from zestor_controller.apiserver.builtin.services import ServiceStrategy
+from zestor_controller.apiserver.builtin.statefulsets import StatefulSetStrategy
 from zestor_controller.apiserver.builtin.workloads import (
     ControllerRevisionStrategy,
     DaemonSetStrategy,
     DeploymentStrategy,
     ReplicaSetStrategy,
     ReplicationControllerStrategy,
-    StatefulSetStrategy,
 )
 from zestor_controller.apiserver.contract import Json, Resource, Subresource, TypeDef
 from zestor_controller.apiserver.typedefs import builtin
@@ -72,6 +71,7 @@ _PACKAGES = {
     "storage.k8s.io": "storage",
 }
 _OLD_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+_CONNECT = ("create", "get")
 _READ_WRITE = ("get", "patch", "update")
 _WITHOUT_COLLECTION = ("create", "delete", "get", "list", "patch", "update", "watch")
 _ALL = ("all",)
@@ -92,6 +92,10 @@ def _subresource(name: str, group: str, version: str, kind: str) -> Subresource:
         "eviction": Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
         "binding": Subresource("binding", "Binding", "", "v1", ("create",)),
         "token": Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),
+        "attach": Subresource("attach", "PodAttachOptions", "", "v1", _CONNECT),
+        "exec": Subresource("exec", "PodExecOptions", "", "v1", _CONNECT),
+        "portforward": Subresource("portforward", "PodPortForwardOptions", "", "v1", _CONNECT),
+        "proxy": Subresource("proxy", "PodProxyOptions", "", "v1", ("create", "delete", "get", "patch", "update")),
         "log": Subresource("log", "Pod", "", "v1", ("get",)),
         "finalize": Subresource("finalize", "Namespace", "", "v1", ("update",)),
     }
@@ -239,9 +243,9 @@ def _core() -> list[Resource]:
     group, version = "", "v1"
     return [
         _make(group, version, "ConfigMap", "configmaps", "cm"),
-        _make(group, version, "Endpoints", "endpoints", "ep", deprecation=_OLD_ENDPOINTS),
-        _make(group, version, "Event", "events", "ev"),
-        _make(group, version, "LimitRange", "limitranges", "limits"),
+        _make(group, version, "Endpoints", "endpoints", "ep", deprecation=_OLD_ENDPOINTS, create_on_update=True),
+        _make(group, version, "Event", "events", "ev", create_on_update=True),
+        _make(group, version, "LimitRange", "limitranges", "limits", create_on_update=True),
         _make(
             group,
             version,
@@ -280,7 +284,18 @@ def _core() -> list[Resource]:
             "pods",
             "po",
             categories=_ALL,
-            subresources=("binding", "eviction", "log", "status"),
+            subresources=(
+                "attach",
+                "binding",
+                "ephemeralcontainers",
+                "eviction",
+                "exec",
+                "log",
+                "portforward",
+                "proxy",
+                "resize",
+                "status",
+            ),
             returns_deleted=True,
         ),
         _make(
@@ -305,7 +320,8 @@ def _core() -> list[Resource]:
             categories=_ALL,
             subresources=("status",),
             returns_deleted=True,
-            name_rule="label1035",
+            name_rule="label",  # RelaxedServiceNameValidation, on since 1.36
+            create_on_update=True,
         ),
         _make(group, version, "ServiceAccount", "serviceaccounts", "sa", subresources=("token",), returns_deleted=True),
     ]
@@ -333,10 +349,18 @@ def _batch() -> list[Resource]:
 def _rbac() -> list[Resource]:
     group, version = "rbac.authorization.k8s.io", "v1"
     return [
-        _make(group, version, "ClusterRoleBinding", "clusterrolebindings", namespaced=False, name_rule="path"),
-        _make(group, version, "ClusterRole", "clusterroles", namespaced=False, name_rule="path"),
-        _make(group, version, "RoleBinding", "rolebindings", name_rule="path"),
-        _make(group, version, "Role", "roles", name_rule="path"),
+        _make(
+            group,
+            version,
+            "ClusterRoleBinding",
+            "clusterrolebindings",
+            namespaced=False,
+            name_rule="path",
+            create_on_update=True,
+        ),
+        _make(group, version, "ClusterRole", "clusterroles", namespaced=False, name_rule="path", create_on_update=True),
+        _make(group, version, "RoleBinding", "rolebindings", name_rule="path", create_on_update=True),
+        _make(group, version, "Role", "roles", name_rule="path", create_on_update=True),
     ]
 
 
@@ -348,11 +372,19 @@ def _others() -> list[Resource]:
         _make("autoscaling", "v1", *scaler, categories=_ALL, subresources=status),
         _make("coordination.k8s.io", "v1", "Lease", "leases", unconditional_update=False, create_on_update=True),
         _make("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
-        _make("events.k8s.io", "v1", "Event", "events", "ev", stored_as=("", "events")),
+        _make("events.k8s.io", "v1", "Event", "events", "ev", stored_as=("", "events"), create_on_update=True),
         _make("networking.k8s.io", "v1", "IngressClass", "ingressclasses", namespaced=False),
         _make("networking.k8s.io", "v1", "Ingress", "ingresses", "ing", subresources=status),
         _make("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "netpol"),
-        _make("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", "pdb", subresources=status),
+        _make(
+            "policy",
+            "v1",
+            "PodDisruptionBudget",
+            "poddisruptionbudgets",
+            "pdb",
+            subresources=status,
+            unconditional_update=False,
+        ),
         _make("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", "pc", namespaced=False),
         _make("storage.k8s.io", "v1", "StorageClass", "storageclasses", "sc", namespaced=False),
     ]

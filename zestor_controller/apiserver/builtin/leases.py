@@ -33,11 +33,9 @@ class LeaseStrategy(BuiltinStrategy):
         self.prepare_create(new, writing)
 
     def validate(self, obj: Json) -> list[FieldError]:
-        """A holder has a name, a duration is positive."""
+        """A duration is positive; a Lease that was released has an empty holder."""
         spec = obj.get("spec") or {}
         errors: list[FieldError] = []
-        if spec.get("holderIdentity") == "":
-            errors.append(invalid("spec.holderIdentity", "", "must not be empty"))
         duration = spec.get("leaseDurationSeconds")
         if duration is not None and duration <= 0:
             errors.append(invalid("spec.leaseDurationSeconds", duration, "must be greater than 0"))

@@ -1,15 +1,16 @@
-"""NetworkPolicy, Ingress, IngressClass and EndpointSlice."""
+"""NetworkPolicy, Ingress and IngressClass."""
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.addresses import check_cidr
 from zestor_controller.apiserver.builtin.checks import (
     bad_port,
     bad_port_name,
     bad_subdomain,
     check_immutable,
-    check_ip,
     check_selector,
     check_text,
 )
@@ -19,10 +20,9 @@ from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.contract import Json
 
-__all__ = ["EndpointSliceStrategy", "IngressClassStrategy", "IngressStrategy", "NetworkPolicyStrategy"]
+__all__ = ["IngressClassStrategy", "IngressStrategy", "NetworkPolicyStrategy"]
 
 _PROTOCOLS = ["SCTP", "TCP", "UDP"]
-_ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"]
 _PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"]
 
 
@@ -95,9 +95,24 @@ def _check_peer(field: str, peer: Json) -> list[FieldError]:
             errors.append(forbidden(field, "may not specify both ipBlock and another peer"))
         if not block.get("cidr"):
             errors.append(required(f"{field}.ipBlock.cidr"))
-        elif "/" not in block["cidr"] or check_ip("", block["cidr"].partition("/")[0]):
-            words = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            errors.append(invalid(f"{field}.ipBlock.cidr", block["cidr"], words))
+        else:
+            errors += _check_block(f"{field}.ipBlock", block)
+    return errors
+
+
+def _check_block(field: str, block: Json) -> list[FieldError]:
+    errors = check_cidr(f"{field}.cidr", block["cidr"])
+    if errors:
+        return errors
+    outer = ipaddress.ip_network(block["cidr"])
+    for index, exception in enumerate(block.get("except", ())):
+        where = f"{field}.except[{index}]"
+        problems = check_cidr(where, exception)
+        if not problems:
+            inner = ipaddress.ip_network(exception)
+            if inner.network_address not in outer or inner.prefixlen <= outer.prefixlen:
+                problems = [invalid(where, exception, "must be a strict subset of `cidr`")]
+        errors += problems
     return errors
 
 
@@ -191,42 +206,3 @@ class IngressClassStrategy(BuiltinStrategy):
         """The controller stays."""
         now, was = (new.get("spec") or {}), (old.get("spec") or {})
         return check_immutable("spec.controller", now.get("controller"), was.get("controller"))
-
-
-class EndpointSliceStrategy(BuiltinStrategy):
-    """EndpointSlices."""
-
-    has_status = False
-    generation = True
-
-    def default(self, obj: Json) -> None:
-        """Ports speak TCP and have a name, if only an empty one."""
-        for port in obj.get("ports") or ():
-            port.setdefault("name", "")
-            port.setdefault("protocol", "TCP")
-
-    def validate(self, obj: Json) -> list[FieldError]:
-        """The type of the addresses, the addresses and the ports."""
-        kind = obj.get("addressType", "")
-        errors: list[FieldError] = []
-        if not kind:
-            errors.append(required("addressType"))
-        elif kind not in _ADDRESS_TYPES:
-            errors.append(not_supported("addressType", kind, _ADDRESS_TYPES))
-        for index, endpoint in enumerate(obj.get("endpoints") or ()):
-            addresses = endpoint.get("addresses") or ()
-            if not addresses:
-                errors.append(required(f"endpoints[{index}].addresses", "must contain at least 1 address"))
-            for at, address in enumerate(addresses):
-                field = f"endpoints[{index}].addresses[{at}]"
-                errors += check_text(field, address, bad_subdomain) if kind == "FQDN" else check_ip(field, address)
-        for index, port in enumerate(obj.get("ports") or ()):
-            if port.get("protocol") not in _PROTOCOLS:
-                errors.append(not_supported(f"ports[{index}].protocol", port.get("protocol"), _PROTOCOLS))
-            if port.get("name"):
-                errors += check_text(f"ports[{index}].name", port["name"], bad_port_name)
-        return errors
-
-    def validate_change(self, new: Json, old: Json) -> list[FieldError]:
-        """The type of the addresses stays."""
-        return check_immutable("addressType", new.get("addressType"), old.get("addressType"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin.addresses import check_ip
 from zestor_controller.apiserver.builtin.checks import (
     bad_config_key,
     bad_env_name,
@@ -16,13 +17,13 @@ from zestor_controller.apiserver.builtin.checks import (
     bad_port_name,
     bad_subdomain,
     check_enum,
-    check_ip,
     check_label_name,
     check_labels,
     check_not_negative,
     check_selector,
     check_text,
 )
+from zestor_controller.apiserver.builtin.claims import check_claim_template
 from zestor_controller.apiserver.builtin.quantity import value_of
 from zestor_controller.schema.fielderror import (
     FieldError,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from zestor_controller.apiserver.contract import Json
 
-__all__ = ["check_pod_spec", "check_pod_template", "check_quantities", "pod_spec_warnings"]
+__all__ = ["check_container", "check_pod_spec", "check_pod_template", "check_quantities", "pod_spec_warnings"]
 
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
@@ -68,7 +69,7 @@ def check_pod_spec(field: str, spec: Json) -> list[FieldError]:
         ports: set[str] = set()
         for index, container in enumerate(spec.get(group) or ()):
             where = f"{field}.{group}[{index}]"
-            errors += _check_container(where, container, volumes)
+            errors += check_container(where, container, volumes)
             name = container.get("name")
             if name and name in names:
                 errors.append(duplicate(f"{where}.name", name))
@@ -182,6 +183,10 @@ _REQUIRED_IN_SOURCE = {
 
 def _check_source(field: str, kind: str, source: Json) -> list[FieldError]:
     errors = [required(f"{field}.{name}") for name in _REQUIRED_IN_SOURCE.get(kind, ()) if not source.get(name)]
+    if kind == "ephemeral":
+        template = source.get("volumeClaimTemplate")
+        where = f"{field}.volumeClaimTemplate"
+        errors += [required(where)] if template is None else check_claim_template(where, template)
     mode = source.get("defaultMode") if kind in ("secret", "configMap", "downwardAPI", "projected") else None
     if mode is not None and not 0 <= mode <= 0o777:
         words = "must be a number between 0 and 0777 (octal), both inclusive"
@@ -203,7 +208,8 @@ def _check_host_ports(field: str, container: Json, seen: set[str]) -> list[Field
     return errors
 
 
-def _check_container(field: str, container: Json, volumes: Mapping[str, Json]) -> list[FieldError]:
+def check_container(field: str, container: Json, volumes: Mapping[str, Json]) -> list[FieldError]:
+    """Errors of one container, of a pod that has these volumes."""
     errors: list[FieldError] = []
     if not container.get("name"):
         errors.append(required(f"{field}.name"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.ephemeral import check_ephemeral_change, keep_all_but_ephemeral
 from zestor_controller.apiserver.builtin.podchecks import check_pod_spec, pod_spec_warnings
 from zestor_controller.apiserver.builtin.poddefaults import default_pod, quality_of_service
 from zestor_controller.apiserver.builtin.poddiff import spec_difference
@@ -17,9 +18,17 @@ if TYPE_CHECKING:
 
 __all__ = ["PodStrategy"]
 
+_EPHEMERAL = "ephemeralcontainers"
 _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+_GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
 _MAY_CHANGE = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -47,9 +56,25 @@ class PodStrategy(BuiltinStrategy):
         super().prepare_create(obj, writing)
         spec = obj["spec"]
         obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
+        if spec.get("schedulingGates"):
+            obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": writing.now}]
         _add_tolerations(spec)
         _set_priority(obj, writing)
         writing.warnings += pod_spec_warnings("spec", spec)
+
+    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+        """A write of the ephemeral containers changes nothing else."""
+        if writing.subresource == _EPHEMERAL:
+            keep_all_but_ephemeral(new, old)
+            self._set_generation(new, old, new["spec"] != old["spec"])
+        else:
+            super().prepare_update(new, old, writing)
+
+    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
+        """The rules of the part that is written."""
+        if writing.subresource == _EPHEMERAL:
+            return check_ephemeral_change(new, old)
+        return super().validate_update(new, old, writing)
 
     def prepare_status(self, new: Json, old: Json) -> None:
         """Keep the spec, the owners and the class of the pod."""
@@ -86,6 +111,11 @@ class PodStrategy(BuiltinStrategy):
             for container, before in zip(munged.get(group) or (), was.get(group) or (), strict=True):
                 container["image"] = before.get("image", "")
         _restore(munged, was, "activeDeadlineSeconds")
+        errors += _check_gates(now, was)
+        _restore(munged, was, "schedulingGates")
+        if was.get("schedulingGates"):
+            errors += _check_node_selector(now, was)
+            _restore(munged, was, "nodeSelector")
         if was.get("terminationGracePeriodSeconds", 0) < 0 and now.get("terminationGracePeriodSeconds") == 1:
             _restore(munged, was, "terminationGracePeriodSeconds")
         tolerations = now.get("tolerations", [])
@@ -94,6 +124,25 @@ class PodStrategy(BuiltinStrategy):
         if munged != was:
             errors.append(forbidden("spec", _MAY_CHANGE + spec_difference(was, munged)))
         return errors
+
+
+def _check_gates(now: Json, was: Json) -> list[FieldError]:
+    known = [gate.get("name") for gate in was.get("schedulingGates", ())]
+    words = "only deletion is allowed, but found new scheduling gate '{}'"
+    return [
+        forbidden(f"spec.schedulingGates[{index}].name", words.format(gate.get("name", "")))
+        for index, gate in enumerate(now.get("schedulingGates", ()))
+        if gate.get("name") not in known
+    ]
+
+
+def _check_node_selector(now: Json, was: Json) -> list[FieldError]:
+    """A pod that waits for a gate may still be narrowed down to fewer nodes."""
+    before, after = was.get("nodeSelector") or {}, now.get("nodeSelector") or {}
+    if any(after.get(name) != value for name, value in before.items()):
+        words = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        return [invalid("spec.nodeSelector", after, words)]
+    return []
 
 
 def _restore(spec: Json, old: Json, name: str) -> None:

@@ -10,27 +10,21 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
-from zestor_controller.apiserver.builtin.checks import (
-    bad_name_label,
-    bad_port,
-    bad_port_name,
-    bad_subdomain,
-    check_ip,
-    check_labels,
-    check_text,
+from zestor_controller.apiserver.builtin.servicechecks import (
+    check_service_change,
+    check_service_spec,
+    check_service_status,
+    is_external,
 )
+from zestor_controller.apiserver.builtin.servicefamilies import choose_families
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.apiserver.contract import Json, Writing
 from zestor_controller.apiserver.status import invalid as refuse
-from zestor_controller.schema.fielderror import FieldError, duplicate, forbidden, invalid, not_supported, required
+from zestor_controller.schema.fielderror import FieldError, invalid
 
 __all__ = ["ServiceStrategy"]
 
-_TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
 _EXTERNAL = ("NodePort", "LoadBalancer")
-_PROTOCOLS = ["SCTP", "TCP", "UDP"]
-_POLICIES = ["Cluster", "Local"]
-_AFFINITIES = ["ClientIP", "None"]
 _RANGE = ipaddress.IPv4Network("10.0.0.0/24")
 _NODE_PORTS = range(30000, 32768)
 _AFFINITY_SECONDS = 10800
@@ -123,18 +117,21 @@ class ServiceStrategy(BuiltinStrategy):
             port.setdefault("protocol", "TCP")
             if port.get("targetPort") in (None, 0, ""):
                 port["targetPort"] = port.get("port", 0)
-        if spec["type"] in _EXTERNAL:
+        if is_external(spec):
             spec.setdefault("externalTrafficPolicy", "Cluster")
         if spec["type"] != "ExternalName":
             spec.setdefault("internalTrafficPolicy", "Cluster")
         if spec["type"] == "LoadBalancer":
             spec.setdefault("allocateLoadBalancerNodePorts", True)
+        for ingress in ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+            if ingress.get("ip") and spec["type"] == "LoadBalancer":
+                ingress.setdefault("ipMode", "VIP")
 
     def prepare_create(self, obj: Json, writing: Writing) -> None:
         """Allocate what the type needs."""
         super().prepare_create(obj, writing)
         if obj.get("spec") is not None and not self.validate(obj):
-            self._allocate(obj, writing)
+            self._allocate(obj, None, writing)
         self._warn(obj, writing)
 
     def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
@@ -160,7 +157,7 @@ class ServiceStrategy(BuiltinStrategy):
                 now.pop(name, None)
         _drop_unused(now, was)
         if not self.validate(new) and not self.validate_change(new, old):
-            self._allocate(new, writing)
+            self._allocate(new, was, writing)
         self._warn(new, writing)
 
     def _warn(self, service: Json, writing: Writing) -> None:
@@ -168,10 +165,13 @@ class ServiceStrategy(BuiltinStrategy):
         if spec.get("externalName") and spec.get("type") != "ExternalName":
             writing.warnings.append('spec.externalName is ignored when spec.type is not "ExternalName"')
 
-    def _allocate(self, service: Json, writing: Writing) -> None:
+    def _allocate(self, service: Json, was: Json | None, writing: Writing) -> None:
         spec = service["spec"]
         if spec["type"] == "ExternalName":
             return
+        errors = choose_families(spec, was)
+        if errors:
+            raise refuse("", "Service", service["metadata"].get("name", ""), errors)
         self._allocate_address(service, writing)
         taken = {port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")}
         owner = _owner(service)
@@ -203,8 +203,6 @@ class ServiceStrategy(BuiltinStrategy):
                 error = invalid("spec.clusterIPs", [given], f"failed to allocate IP {given}: {why}")
                 raise refuse("", "Service", service["metadata"].get("name", ""), [error])
         spec["clusterIP"], spec["clusterIPs"] = given, [given]
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
 
     def _check_port(self, service: Json, index: int, number: int, owner: Owner, writing: Writing) -> None:
         why = ""
@@ -219,70 +217,15 @@ class ServiceStrategy(BuiltinStrategy):
 
     def validate(self, obj: Json) -> list[FieldError]:
         """The rules of the spec by its type."""
-        spec = obj.get("spec") or {}
-        kind = spec.get("type", "")
-        errors: list[FieldError] = []
-        headless = "None" in (spec.get("clusterIPs") or [spec.get("clusterIP")])
-        if not spec.get("ports") and not headless and kind != "ExternalName":
-            errors.append(required("spec.ports"))
-        errors += self._check_type(spec, kind, headless)
-        errors += _check_ports(spec, kind, headless)
-        errors += check_labels("spec.selector", spec.get("selector"))
-        affinity = spec.get("sessionAffinity", "")
-        if affinity not in _AFFINITIES:
-            errors.append(not_supported("spec.sessionAffinity", affinity, _AFFINITIES))
-        elif affinity == "ClientIP":
-            seconds = ((spec.get("sessionAffinityConfig") or {}).get("clientIP") or {}).get("timeoutSeconds", 0)
-            if not 0 < seconds <= 86400:
-                field = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
-                errors.append(invalid(field, seconds, "must be greater than 0 and less than 86400"))
-        for index, address in enumerate(spec.get("externalIPs", ())):
-            errors += check_ip(f"spec.externalIPs[{index}]", address)
-        for name, wanted in (("externalTrafficPolicy", kind in _EXTERNAL), ("internalTrafficPolicy", True)):
-            policy = spec.get(name)
-            if policy and not wanted and not spec.get("externalIPs"):
-                errors.append(invalid(f"spec.{name}", policy, "may only be set for externally-accessible services"))
-            elif policy and policy not in _POLICIES:
-                errors.append(not_supported(f"spec.{name}", policy, _POLICIES))
-        return errors
-
-    def _check_type(self, spec: Json, kind: str, headless: bool) -> list[FieldError]:
-        if not kind:
-            return [required("spec.type")]
-        if kind not in _TYPES:
-            return [not_supported("spec.type", kind, _TYPES)]
-        errors: list[FieldError] = []
-        if kind == "ExternalName":
-            if spec.get("clusterIPs") or spec.get("clusterIP"):
-                errors.append(forbidden("spec.clusterIPs", "may not be set when `type` is 'ExternalName'"))
-            name = spec.get("externalName", "")
-            if not name:
-                errors.append(required("spec.externalName"))
-            else:
-                errors += check_text("spec.externalName", name.removesuffix("."), bad_subdomain)
-            return errors
-        if headless and kind in _EXTERNAL:
-            words = "may not be set to 'None' for " + kind + " services"
-            errors.append(invalid("spec.clusterIPs[0]", "None", words))
-        addresses = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
-        if spec.get("clusterIP") and addresses[0] != spec["clusterIP"]:
-            words = "first value must match `clusterIP`"
-            errors.append(invalid("spec.clusterIPs", addresses, words))
-        for index, address in enumerate(addresses):
-            if address != "None":
-                errors += check_ip(f"spec.clusterIPs[{index}]", address)
-        return errors
+        return check_service_spec(obj.get("spec") or {})
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
         """A cluster address stays as long as the Service has one."""
-        now, was = new["spec"], old["spec"]
-        if "ExternalName" in (now.get("type"), was.get("type")):
-            return []
-        before = was.get("clusterIPs") or ([was["clusterIP"]] if was.get("clusterIP") else [])
-        after = now.get("clusterIPs") or ([now["clusterIP"]] if now.get("clusterIP") else [])
-        if before and after and before[0] != after[0]:
-            return [invalid("spec.clusterIPs[0]", after, "may not change once set")]
-        return []
+        return check_service_change(new["spec"], old["spec"])
+
+    def validate_status(self, new: Json, old: Json) -> list[FieldError]:
+        """Only a load balancer has addresses."""
+        return check_service_status(new, old)
 
 
 def _follow_address(now: Json, was: Json) -> None:
@@ -331,37 +274,3 @@ def _wants_node_ports(spec: Json) -> bool:
     if spec["type"] == "LoadBalancer":
         return bool(spec.get("allocateLoadBalancerNodePorts", True))
     return bool(spec["type"] == "NodePort")
-
-
-def _check_ports(spec: Json, kind: str, headless: bool) -> list[FieldError]:
-    errors: list[FieldError] = []
-    ports = spec.get("ports", ())
-    names: set[str] = set()
-    pairs: set[tuple[int, str]] = set()
-    for index, port in enumerate(ports):
-        where = f"spec.ports[{index}]"
-        name, number, protocol = port.get("name", ""), port.get("port", 0), port.get("protocol", "")
-        if not name and len(ports) > 1:
-            errors.append(required(f"{where}.name"))
-        elif name:
-            errors += check_text(f"{where}.name", name, bad_name_label)
-            if name in names:
-                errors.append(duplicate(f"{where}.name", name))
-            names.add(name)
-        errors += [invalid(f"{where}.port", number, text) for text in bad_port(number)]
-        if not protocol:
-            errors.append(required(f"{where}.protocol"))
-        elif protocol not in _PROTOCOLS:
-            errors.append(not_supported(f"{where}.protocol", protocol, _PROTOCOLS))
-        target = port.get("targetPort", 0)
-        if isinstance(target, int):
-            errors += [invalid(f"{where}.targetPort", target, text) for text in bad_port(target)]
-        else:
-            errors += check_text(f"{where}.targetPort", target, bad_port_name)
-        if port.get("nodePort") and kind not in _EXTERNAL:
-            words = "may not be used when `type` is '" + kind + "'"
-            errors.append(forbidden(f"{where}.nodePort", words))
-        if (number, protocol) in pairs:
-            errors.append(duplicate(where, {"port": number, "protocol": protocol}))
-        pairs.add((number, protocol))
-    return errors

@@ -1,4 +1,6 @@
-"""The kinds that keep copies of a pod template: Deployment, ReplicaSet, StatefulSet, DaemonSet, ReplicationController.
+"""The kinds that keep copies of a pod template: Deployment, ReplicaSet, DaemonSet, ReplicationController.
+
+StatefulSets, which build on the same class, have a module of their own.
 
 They share the rules of the template: its labels must be selected by the selector, its pods restart always, and the
 selector of an ``apps/v1`` object never changes.
@@ -6,9 +8,11 @@ selector of an ``apps/v1`` object never changes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin import codec
 from zestor_controller.apiserver.builtin.checks import (
     check_immutable,
     check_not_negative,
@@ -18,11 +22,14 @@ from zestor_controller.apiserver.builtin.checks import (
     shown_fields,
 )
 from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
-from zestor_controller.apiserver.builtin.poddefaults import default_claim_spec, default_pod_template
+from zestor_controller.apiserver.builtin.poddefaults import default_pod_template
 from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.schema import gotext
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zestor_controller.apiserver.contract import Json, Writing
 
 __all__ = [
@@ -31,25 +38,15 @@ __all__ = [
     "DeploymentStrategy",
     "ReplicaSetStrategy",
     "ReplicationControllerStrategy",
-    "StatefulSetStrategy",
+    "Templated",
 ]
 
 _ALWAYS = ["Always"]
+_COUNT = re.compile(r"[-+]?[0-9]{1,18}")
 _TEMPLATE_COUNT = "deprecated.daemonset.template.generation"
-_STATEFUL_CHANGEABLE = frozenset(
-    {
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    }
-)
 
 
-class _Templated(BuiltinStrategy):
+class Templated(BuiltinStrategy):
     """What the kinds with a pod template have in common."""
 
     generation = True
@@ -88,7 +85,7 @@ class _Templated(BuiltinStrategy):
 
     def check_template(self, spec: Json) -> list[FieldError]:
         """The selector, and the template that it must select."""
-        selector, template = spec.get("selector"), spec.get("template") or {}
+        selector, template = spec.get("selector"), self.validated_template(spec)
         errors: list[FieldError] = []
         if selector is None:
             errors.append(required("spec.selector"))
@@ -103,6 +100,11 @@ class _Templated(BuiltinStrategy):
                 invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
             )
         return errors + _check_template("spec.template", template)
+
+    def validated_template(self, spec: Json) -> Json:
+        """The pod template as it is validated; a kind whose controller adds to it overrides this."""
+        template: Json = spec.get("template") or {}
+        return template
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
         """The selector stays."""
@@ -167,7 +169,7 @@ def _annotate(obj: Json, name: str, value: str) -> None:
     obj["metadata"]["annotations"] = {**(obj["metadata"].get("annotations") or {}), name: value}
 
 
-class DeploymentStrategy(_Templated):
+class DeploymentStrategy(Templated):
     """Deployments."""
 
     counts = ("updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas")
@@ -229,7 +231,7 @@ class DeploymentStrategy(_Templated):
         return [e for e in whole if e.field != hidden or "greater than or equal" in e.detail]
 
 
-class ReplicaSetStrategy(_Templated):
+class ReplicaSetStrategy(Templated):
     """ReplicaSets."""
 
     counts = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
@@ -239,7 +241,7 @@ class ReplicaSetStrategy(_Templated):
         spec.setdefault("replicas", 1)
 
 
-class ReplicationControllerStrategy(_Templated):
+class ReplicationControllerStrategy(Templated):
     """ReplicationControllers: their selector is a plain map that the template's labels fill."""
 
     counts = ("fullyLabeledReplicas", "readyReplicas", "availableReplicas")
@@ -272,74 +274,33 @@ class ReplicationControllerStrategy(_Templated):
         return []
 
 
-class StatefulSetStrategy(_Templated):
-    """StatefulSets."""
+class DaemonSetStrategy(Templated):
+    """DaemonSets. An annotation counts the changes of the template, since old clients read it.
 
-    counts = ("readyReplicas", "currentReplicas", "updatedReplicas")
+    The server keeps the count as a field, so each object that it decodes has the annotation, and whoever writes without
+    apply comes to own it.
+    """
 
-    def default_spec(self, obj: Json, spec: Json) -> None:
-        """One replica at a time, in order; claims are kept."""
-        spec.setdefault("replicas", 1)
-        spec.setdefault("podManagementPolicy", "OrderedReady")
-        update = spec.get("updateStrategy")
-        if not update:
-            update = spec["updateStrategy"] = {}
-        update.setdefault("type", "RollingUpdate")
-        if update["type"] == "RollingUpdate":
-            update.setdefault("rollingUpdate", {}).setdefault("partition", 0)
-        spec.setdefault("revisionHistoryLimit", 10)
-        policy = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
-        policy.setdefault("whenDeleted", "Retain")
-        policy.setdefault("whenScaled", "Retain")
-        for claim in spec.get("volumeClaimTemplates", ()):
-            claim.setdefault("apiVersion", "v1")
-            claim.setdefault("kind", "PersistentVolumeClaim")
-            default_claim_spec(claim.setdefault("spec", {}))
-            claim.setdefault("status", {})
-            claim["status"].setdefault("phase", "Pending")
+    def decode(self, body: Json, validation: str, duplicates: Sequence[str]) -> tuple[Json, list[str]]:
+        """Refuse a count that is no number."""
+        obj, complaints = super().decode(body, validation, duplicates)
+        count = ((obj.get("metadata") or {}).get("annotations") or {}).get(_TEMPLATE_COUNT, "0")
+        if _COUNT.fullmatch(count) is None:
+            why = f"strconv.ParseInt: parsing {gotext.quote(count)}: invalid syntax"
+            raise codec.DecodeFailure(self.kind, self.version, why)
+        return obj, complaints
 
-    def check_own(self, spec: Json) -> list[FieldError]:
-        """The policies."""
-        errors: list[FieldError] = []
-        policy = spec.get("podManagementPolicy", "")
-        if policy not in ("OrderedReady", "Parallel"):
-            words = "must be 'OrderedReady' or 'Parallel'"
-            errors.append(invalid("spec.podManagementPolicy", policy, words))
-        update = spec.get("updateStrategy") or {}
-        kind = update.get("type", "")
-        if kind == "OnDelete":
-            if update.get("rollingUpdate") is not None:
-                words = "only allowed for updateStrategy 'RollingUpdate'"
-                errors.append(invalid("spec.updateStrategy.rollingUpdate", update["rollingUpdate"], words))
-        elif kind == "RollingUpdate":
-            partition = (update.get("rollingUpdate") or {}).get("partition", 0)
-            errors += check_not_negative("spec.updateStrategy.rollingUpdate.partition", partition)
-        else:
-            words = "must be 'RollingUpdate' or 'OnDelete'"
-            refused = invalid("spec.updateStrategy", update, words)
-            errors.append(replace(refused, shown=shown_fields(update, "type", "rollingUpdate")))
-        return errors
-
-    def validate_change(self, new: Json, old: Json) -> list[FieldError]:
-        """Only the named fields may change."""
-        now, was = new["spec"], old["spec"]
-        changed = {name for name in {*now, *was} if now.get(name) != was.get(name)}
-        if changed <= _STATEFUL_CHANGEABLE:
-            return []
-        words = (
-            "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-            "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
-        )
-        return [forbidden("spec", words)]
-
-
-class DaemonSetStrategy(_Templated):
-    """DaemonSets. An annotation counts the changes of the template, since old clients read it."""
+    def default(self, obj: Json) -> None:
+        """Also the count of templates, which is zero until the server sets it."""
+        super().default(obj)
+        if _TEMPLATE_COUNT not in (obj["metadata"].get("annotations") or {}):
+            _annotate(obj, _TEMPLATE_COUNT, "0")
 
     def prepare_create(self, obj: Json, writing: Writing) -> None:
         """Start to count the templates."""
         super().prepare_create(obj, writing)
-        _annotate(obj, _TEMPLATE_COUNT, "1")
+        if int(obj["metadata"]["annotations"][_TEMPLATE_COUNT]) < 1:
+            _annotate(obj, _TEMPLATE_COUNT, "1")
 
     def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
         """Count a change of the template."""
