@@ -240,3 +240,22 @@ def test_deleting_a_bad_object_succeeds(kind):
 
     assert kind.delete("bad") is None
     assert kind.count() == 0
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_what_came_and_went_unseen_is_told_to_a_consumer_that_reads_the_kind_too(replayed):
+    with MemoryStore() as store:
+        kind = store.kind("pairs", int)
+        if replayed:
+            kind.set("a", 1)
+        options = {"initial_replay": True, "overflow": Overflow.COALESCE}
+        with kind.encoded.watch(**options, brief=True) as told, kind.watch(**options) as other:
+            kind.set("a", 2)
+            assert kind.get("a") == 2  # this is when somebody sees it
+            kind.delete("a")
+            assert [(event.type, event.object) for event in told.drain()] == [(EventType.DELETE, 2)]
+            assert other.drain() == []
+            kind.set("a", 3)
+            kind.delete("a")
+            kind.set("a", 4)
+            assert [event.object for event in told.drain()] == [4]

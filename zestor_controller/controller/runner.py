@@ -156,7 +156,11 @@ class Runner(Generic[T]):
     async def _pump(self, informer: Informer[Any], source: Source | None) -> None:
         kind = informer.kind.store_name
         priority = INITIAL_PRIORITY
-        watch = informer.lister.watch(initial_replay=True, overflow=Overflow.COALESCE, bookmarks=True)
+        # A reconcile reads the caches themselves: what it was shown there and has gone before this pump came to it must
+        # be told (R1).
+        watch = informer.lister.stored.encoded.watch(
+            initial_replay=True, overflow=Overflow.COALESCE, bookmarks=True, brief=True
+        )
         with watch:
             async for batch in watch.batches():
                 for event in batch:

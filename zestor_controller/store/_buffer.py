@@ -281,6 +281,7 @@ class CoalescingBuffer(Generic[T]):
         bookmarks: hand out the SYNCED event.
         selected: the filter, or None when everything passes.
         replay: the objects present at subscription, by name.
+        brief: what came and went before it was handed out is a DELETE, for a consumer that also reads the kind.
     """
 
     def __init__(
@@ -290,7 +291,9 @@ class CoalescingBuffer(Generic[T]):
         bookmarks: bool,
         selected: EventFilter[T] | None,
         replay: Mapping[str, Any] | None,
+        brief: bool = False,
     ) -> None:
+        self._brief = brief
         self._kind = kind
         self._decode = decode
         self._bookmarks = bookmarks
@@ -331,6 +334,8 @@ class CoalescingBuffer(Generic[T]):
                 self.coalesced += 1
                 if event._type is _DELETE:
                     del self._replay[name]
+                    if self._brief:
+                        pending[name] = event
                 else:
                     self._replay[name] = event._object
             elif name in front or name in pending:
@@ -351,7 +356,9 @@ class CoalescingBuffer(Generic[T]):
     def _fold(self, before: Event[T], event: Event[T]) -> Event[T] | None:
         told, now = before._type, event._type
         if now is _DELETE:
-            return None if told is _CREATE else self._event(event._name, _DELETE, event._object, before._old)
+            if told is _CREATE:
+                return event if self._brief else None
+            return self._event(event._name, _DELETE, event._object, before._old)
         if told is _CREATE:
             return self._event(event._name, _CREATE, event._object, None)
         return self._event(event._name, _UPDATE, event._object, before._old)

@@ -101,8 +101,21 @@ class EncodedKind(Table[S]):
         buffer_size: int = 128,
         overflow: Overflow = Overflow.DROP,
         bookmarks: bool = False,
+        brief: bool = False,
     ) -> Watch[Any]:
-        """Subscribe to the kind's changes; ``event.stored`` is the value in stored form."""
+        """Subscribe to the kind's changes; ``event.stored`` is the value in stored form.
+
+        Args:
+            event_types: see :meth:`zestor_controller.store.StoreKind.watch`, also for the arguments that follow.
+            names: see there.
+            predicate: see there.
+            initial_replay: see there.
+            buffer_size: see there.
+            overflow: see there.
+            bookmarks: see there.
+            brief: with COALESCE, what was created and deleted before it could be handed out is told as DELETE and does
+                not vanish: its consumer reads the kind, too, and may have seen it there.
+        """
         with self.lock:  # the snapshot and the subscription are one step (S4)
             self.guard.check_open()
             return Watch(
@@ -115,4 +128,5 @@ class EncodedKind(Table[S]):
                 buffer_size=buffer_size,
                 overflow=overflow,
                 bookmarks=bookmarks,
+                brief=brief,
             )

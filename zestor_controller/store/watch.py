@@ -51,6 +51,7 @@ class Watch(Generic[T]):
         buffer_size: int,
         overflow: Overflow,
         bookmarks: bool,
+        brief: bool = False,
     ) -> None:
         self.ended = True  # until everything below has worked: a refused argument leaves nothing to warn about
         if isinstance(names, str):
@@ -72,16 +73,16 @@ class Watch(Generic[T]):
             present: Mapping[str, Any] = objects if initial_replay and selected.wants_replay() else {}
             if present and selected.names is not None:
                 present = {name: present[name] for name in sorted(selected.names) if name in present}
-            self._buffer: Buffer[T] = self._make_buffer(present, buffer_size, bookmarks)
+            self._buffer: Buffer[T] = self._make_buffer(present, buffer_size, bookmarks, brief)
             if hub.synced:
                 self._buffer.offer([Event(hub.kind, "", EventType.SYNCED)])
             self._cursor = hub.subscribe(self, self._ref)
             self.ended = False
 
-    def _make_buffer(self, present: Mapping[str, Any], size: int, bookmarks: bool) -> Buffer[T]:
+    def _make_buffer(self, present: Mapping[str, Any], size: int, bookmarks: bool, brief: bool) -> Buffer[T]:
         hub = self._hub
         if self.overflow is Overflow.COALESCE:
-            return CoalescingBuffer(hub.kind, hub.decode, bookmarks, self._filter, present)
+            return CoalescingBuffer(hub.kind, hub.decode, bookmarks, self._filter, present, brief)
         replay: Iterator[Event[T]] | None = None
         if present:
             # Two flat copies: nothing is made for each object until the consumer comes to it.
