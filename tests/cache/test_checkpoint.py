@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthe
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.testing.backup import Backup
 from zestor_controller.testing.clock import run_virtual
 
 KIND = "v1/ConfigMap"
@@ -147,5 +149,34 @@ def test_a_checkpoint_is_written_while_it_runs_for_a_process_that_is_killed(tmp_
             await server.client().create(KIND, body("b", b="1"), namespace="default")
             await asyncio.sleep(61)
             assert file.stat().st_ino != written
+
+    run_virtual(main())
+
+
+def test_a_checkpoint_of_before_a_restore_is_not_there_any_more_once_the_restore_is_noticed(tmp_path: Path):
+    """Its version may come again in the server's new history, and then nothing could tell that it is of the old one."""
+
+    async def main():
+        server = Server()
+        client = server.client()
+        await client.create(KIND, body("kept", a="1"), namespace="default")
+        backup = Backup.of(server.api)
+        await client.create(KIND, body("lost", a="1"), namespace="default")
+        await cached(server, tmp_path)
+        assert len(files(tmp_path)) == 1
+        async with ClusterCache(server.client(), checkpoints=tmp_path) as cache:
+            lister = await cache.add(KIND)
+            assert lister.get("lost", "default") is not None
+            for table in server.api.storage.tables():
+                table.close()
+            authenticator = TokenAuthenticator({"t": ADMINISTRATOR})
+            server.api = backup.restore(authenticator, rng=random.Random(1), wall=lambda: 0.0)
+            await asyncio.sleep(600)
+            assert lister.status.restores == 1
+            assert files(tmp_path) == []
+        for number in range(5):  # the server passes the old checkpoint's version
+            await client.create(KIND, body(f"new{number}", a="1"), namespace="default")
+        found, _ = await cached(server, tmp_path)
+        assert set(found) == {"kept", *(f"new{number}" for number in range(5))}
 
     run_virtual(main())

@@ -121,8 +121,8 @@ def test_events_that_full_watches_drop_are_counted_by_policy(virtually):
             await world.settle()
             for _ in range(2):
                 world.cache.refresh_metrics()
-            assert world.metric("zestor_watch_dropped_total", policy="drop") == 4
-            assert world.metric("zestor_watch_dropped_total", policy="coalesce") == 4
+            assert world.metric("zestor_watch_dropped_total", policy="DROP") == 4
+            assert world.metric("zestor_watch_dropped_total", policy="COALESCE") == 4
 
     virtually(test)
 

@@ -76,6 +76,14 @@ class Checkpoint:
             return None
         return found.version, [(name, Record(uid, at, raw, wrapped)) for name, uid, at, raw, wrapped in rows]
 
+    def remove(self) -> None:
+        """Delete the file: what it holds is of a history that the server no longer has."""
+        self._saved = ""
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.error("the checkpoint %s is out of date and cannot be removed, remove it: %s", self._path, error)
+
     async def save(self, version: str, items: Sequence[tuple[str, Record]]) -> None:
         """Write the file in the old one's place, letting the loop breathe; nothing when the version is the same.
 

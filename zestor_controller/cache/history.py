@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from zestor_controller.cache.checkpoint import Checkpoint
 from zestor_controller.cache.decode import EPOCH, version_of
 from zestor_controller.cache.overlay import Overlay
 from zestor_controller.cache.status import InformerStatus
@@ -41,6 +42,7 @@ class History:
         status: where a restored server is told.
         metrics: where it is counted.
         overlay: the own writes, which belong to one history.
+        checkpoint: the stream's file, which does, too; None for none.
 
     Attributes:
         epoch: what is added to versions; it grows when the server has been restored.
@@ -48,11 +50,14 @@ class History:
         suspicion: a restore that has not been confirmed yet.
     """
 
-    def __init__(self, kind: str, status: InformerStatus, metrics: Metrics, overlay: Overlay) -> None:
+    def __init__(
+        self, kind: str, status: InformerStatus, metrics: Metrics, overlay: Overlay, checkpoint: Checkpoint | None
+    ) -> None:
         self._kind = kind
         self._status = status
         self._metrics = metrics
         self._overlay = overlay
+        self._checkpoint = checkpoint
         self.epoch = 0
         self.anew = False
         self.suspicion: _Suspicion | None = None
@@ -113,6 +118,8 @@ class History:
         self.epoch += EPOCH
         self.anew = True
         self._overlay.clear()
+        if self._checkpoint is not None:
+            self._checkpoint.remove()  # the server may pass its version again, and then nothing could tell
 
     def alarm(self, last: str, version: str) -> None:
         """Tell everybody that the server was restored."""

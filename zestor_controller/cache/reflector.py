@@ -129,7 +129,7 @@ class Reflector(Generic[T]):
 
     def __post_init__(self) -> None:
         self.overlay = Overlay(self.target)
-        self.history = History(self.kind.store_name, self.status, self.metrics, self.overlay)
+        self.history = History(self.kind.store_name, self.status, self.metrics, self.overlay, self.checkpoint)
         self._pages = Pages(self.client, self.kind, self.namespace, self.selector, self.metadata_only)
         self.fresh = Freshness(self._pages.present, lambda: "" if self.unsure else self.status.version, self.rng)
 

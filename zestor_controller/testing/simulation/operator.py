@@ -69,6 +69,7 @@ class Ledger:
         cleaned: every uid whose cleanup has succeeded.
         violations: what must never happen, noticed while it ran.
         note: adds a line to the trace.
+        restored: the server was restored; until a cache notices, its versions say nothing about the server's.
     """
 
     note: Callable[[str], None]
@@ -76,6 +77,7 @@ class Ledger:
     running: list[str] = field(default_factory=list)
     cleaned: set[str] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
+    restored: bool = False
 
 
 @dataclass(slots=True)
@@ -135,6 +137,11 @@ class Process:
         task = self._task
         return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
+    @property
+    def noticed_restore(self) -> bool:
+        """Every cache has found out that the server was restored."""
+        return bool(self.listers) and all(lister.status.restores for lister in self.listers.values())
+
     def _controller(self) -> Controller[Unstructured]:
         controller = Controller(OWNER, name="simulated", concurrency=self.program.concurrency).owns(self.program.child)
         controller.reconciler(self._reconcile)
@@ -177,7 +184,7 @@ class Process:
             body: dict[str, Any] = {"metadata": {"generateName": f"{meta['name']}-", "ownerReferences": [reference]}}
             for _ in range(wanted - len(mine)):
                 made = await ctx.client.create(kind, body, namespace=meta["namespace"])
-                if ctx.get(kind, made.metadata.name) is None:
+                if ctx.get(kind, made.metadata.name) is None and not self.ledger.restored:
                     self.ledger.violations.append(f"C9: the own child {made.metadata.name} is not to be seen")
             return
         names = [f"{meta['name']}-{uid[:8]}-{number}" for number in range(wanted)]
@@ -196,7 +203,9 @@ class Process:
         except NotFound:
             return  # another client was quicker, and the watch has not said so yet
         after = ctx.get(kind, name)
-        if before is not None and after is not None and before.metadata.uid == after.metadata.uid:
+        if self.ledger.restored or before is None or after is None:
+            return
+        if before.metadata.uid == after.metadata.uid:
             self.ledger.violations.append(f"C9: the child {name}, which was deleted here, is still to be seen")
 
     async def _cleanup(self, owner: Unstructured, ctx: Context) -> None:

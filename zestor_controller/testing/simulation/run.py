@@ -102,7 +102,7 @@ class _Simulation:
             world.client_of(world.networks[0]),
             world.program.child,
             random.Random(f"observer {self._seed}"),
-            lambda: world.restored,
+            lambda: world.ledger.restored,
         )
         plan = self._plan(restores)
         watching = asyncio.create_task(observer.run(self._present), name="observer")
@@ -112,7 +112,7 @@ class _Simulation:
             done = world.rng.choice(plan)()
             if done is not None:
                 await done
-            if not world.restored:
+            if not world.ledger.restored:
                 await world.count_children()
         world.note("peace")
         for network in world.networks:
@@ -260,7 +260,7 @@ class _Simulation:
         children = await world.children()
         for owner in owners:
             self._check_owner(owner, [c for c in children if owned_by(c) == owner["metadata"]["uid"]])
-        if not world.restored:
+        if not world.ledger.restored:
             self._violations += [f"C9: {fault}" for fault in dict.fromkeys(world.overfull)]
             self._check_deleted({owner["metadata"]["uid"] for owner in owners})
 

@@ -44,7 +44,8 @@ class World:
     Attributes:
         rng: decides what users and the network do.
         trace: one line for each thing that happened, with the virtual time in seconds.
-        restored: a backup was restored: what was acknowledged before may be lost or come back.
+        ledger: what the processes did, and whether a backup was restored: then what was acknowledged before may be lost
+            or come back.
         most: the largest number of children that each owner (by uid) has ever asked for.
         overfull: owners that had more children than they ever asked for.
         networks: the way of each replica to the server, the first one also of the observer.
@@ -55,7 +56,6 @@ class World:
     def __init__(self, seed: int, checkpoints: Path) -> None:
         self.seed = seed
         self.trace: list[str] = []
-        self.restored = False
         self.most: dict[str, int] = {}
         self.overfull: list[str] = []
         self.rng = random.Random(f"world {seed}")
@@ -120,6 +120,8 @@ class World:
         """End one replica and start it again."""
         number = self.rng.randrange(len(self.replicas))
         process = self.replicas[number]
+        if self.ledger.restored and self.program.checkpoints is not None and not process.noticed_restore:
+            return  # no version can tell a checkpoint of before a restore once the server has passed it again
         self.note(f"operator {process.name} is {'killed' if kill else 'stopped'}")
         await (process.kill() if kill else process.stop())
         self.replicas[number] = self._started(number)
@@ -141,7 +143,7 @@ class World:
         self.api = self.backup.restore(self._authenticator(), bump=bump, rng=rng, wall=self._wall)
         for network in self.networks:
             network.server = self.api
-        self.restored = True
+        self.ledger.restored = True
 
     # Users
 
