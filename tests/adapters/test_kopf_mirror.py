@@ -175,7 +175,8 @@ def test_an_operator_of_some_namespaces_has_to_say_them(cluster: EmbeddedCluster
     telling = registry_for(cluster)
     mirror(CONFIGMAP, registry=telling, namespaces=["blue"])
     with Operator(telling, **options) as operator:
-        assert operator.memo.configmaps.names() == ["blue/mine"]
+        # Each namespace has the cluster's certificate, too.
+        assert operator.memo.configmaps.names() == ["blue/kube-root-ca.crt", "blue/mine"]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,10 @@ async def test_being_in_sync_is_said_once_and_a_lasting_failure_again_at_growing
 ) -> None:
     caplog.set_level(logging.INFO)
     clock = asyncio.get_running_loop().time
-    shops, maps = InformerStatus("shops", clock), InformerStatus("configmaps", clock)
+    shops, maps = (
+        InformerStatus("shops", clock, lambda: "1 shop"),
+        InformerStatus("configmaps", clock, lambda: "no maps"),
+    )
     reporting = asyncio.create_task(report_informers(lambda: [shops, maps]))
     await asyncio.sleep(3)
     for status in (shops, maps):
@@ -59,7 +62,10 @@ async def test_being_in_sync_is_said_once_and_a_lasting_failure_again_at_growing
 @virtual
 async def test_kinds_with_different_troubles_are_named_with_their_own_reasons(caplog: pytest.LogCaptureFixture) -> None:
     clock = asyncio.get_running_loop().time
-    shops, maps = InformerStatus("shops", clock), InformerStatus("configmaps", clock)
+    shops, maps = (
+        InformerStatus("shops", clock, lambda: "1 shop"),
+        InformerStatus("configmaps", clock, lambda: "no maps"),
+    )
     shops.become(InformerState.NO_CRD, "the server does not know shops")
     maps.become(InformerState.FORBIDDEN, "not allowed to list configmaps")
     reporting = asyncio.create_task(report_informers(lambda: [shops, maps]))

@@ -193,6 +193,7 @@ wrong: int = site.spec.image
 '''
 
 
+@pytest.mark.timeout(240)  # mypy, without a cache
 def test_an_editor_infers_the_types_of_spec_and_status(tmp_path: Path) -> None:
     """Exactly one error: the wrong line is seen, the right ones are not."""
     module = tmp_path / "site.py"

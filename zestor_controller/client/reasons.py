@@ -12,8 +12,9 @@ __all__ = ["connection_failure"]
 def connection_failure(error: BaseException) -> str:
     """The reason of an error of the HTTP library or of a socket, in one line."""
     cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the server's certificate is not trusted: {cause.verify_message or _text(cause)}"
+    for one in (cause, error.__cause__):
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f"the server's certificate is not trusted: {one.verify_message or _text(one)}"
     if cause is not None:
         host, port = getattr(error, "host", ""), getattr(error, "port", "")
         return f"cannot connect to {host}:{port}: {_text(cause)}"

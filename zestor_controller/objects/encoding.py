@@ -12,7 +12,9 @@ import dataclasses
 import math
 from collections import deque
 from collections.abc import Mapping, Set
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 import msgspec
 from pydantic import BaseModel, RootModel
@@ -88,15 +90,13 @@ def _object(value: Any, dumped: Json, path: str) -> Any:
             return dumped
         pairs = zip(dumped.items(), value.values(), strict=True)
         return {key: wire_value(inner, made, f"{path}.{key}") for (key, made), inner in pairs}
-    fields = getattr(type(value), "__pydantic_fields__", None)
-    if fields is not None:
-        names = {field.serialization_alias or field.alias or name: name for name, field in fields.items()}
-        absent = {wire for wire, name in names.items() if means_none(fields[name])}
-    elif dataclasses.is_dataclass(value):
-        names = {field.name: field.name for field in dataclasses.fields(value)}
-        absent = {field.name for field in dataclasses.fields(value) if field.default is None}
-    else:
+    model = type(value)
+    if model not in _LAYOUTS:
+        _LAYOUTS[model] = _layout(model)
+    layout = _LAYOUTS[model]
+    if layout is None:
         return dumped
+    names, absent = layout
     beside = getattr(value, "__pydantic_extra__", None) or {}
     form: Json = {}
     for wire, made in dumped.items():
@@ -105,6 +105,38 @@ def _object(value: Any, dumped: Json, path: str) -> Any:
         if inner is not None or wire not in absent:
             form[wire] = wire_value(inner, made, f"{path}.{wire}")
     return form
+
+
+_LAYOUTS: WeakKeyDictionary[type, tuple[dict[str, str], set[str]] | None] = WeakKeyDictionary()
+
+
+def _layout(model: type) -> tuple[dict[str, str], set[str]] | None:
+    """The Python names of a class's fields by wire name, and those whose None is left out; None for other classes.
+
+    The None of a field that takes none is a field that was given up: no server would accept a null there.
+    """
+    fields: dict[str, FieldInfo] | None = getattr(model, "__pydantic_fields__", None)
+    if fields is not None:
+        names = {field.serialization_alias or field.alias or name: name for name, field in fields.items()}
+        absent = {
+            wire for wire, name in names.items() if means_none(fields[name]) or not _takes_none(fields[name].annotation)
+        }
+        return names, absent
+    if dataclasses.is_dataclass(model):
+        members = dataclasses.fields(model)
+        return {field.name: field.name for field in members}, {f.name for f in members if f.default is None}
+    return None
+
+
+def _takes_none(annotation: Any) -> bool:
+    if annotation in (None, type(None), Any) or isinstance(annotation, TypeVar):
+        return True
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return any(_takes_none(one) for one in get_args(annotation))
+    if origin is Annotated:
+        return _takes_none(get_args(annotation)[0])
+    return origin is Literal and None in get_args(annotation)
 
 
 def _list(value: Any, dumped: list[Any], path: str) -> Any:
