@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +17,7 @@ from zestor_controller.client import Client
 from zestor_controller.errors import WatchOverflow, ZestorError
 from zestor_controller.objects import Unstructured
 from zestor_controller.store import Event, EventType, Overflow
-from zestor_controller.testing.simulation.operator import OWNER
+from zestor_controller.testing.simulation.operator import OWNER, Ledger
 
 __all__ = ["Observer"]
 
@@ -35,7 +34,7 @@ class _Consumer:
     buffer: int
     rng: random.Random
     violations: list[str]
-    backwards: Callable[[], bool]
+    ledger: Ledger
     shadow: dict[str, tuple[str, str]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
 
@@ -65,7 +64,7 @@ class _Consumer:
             self.violations.append(f"S4: {self.name}: {event.type.value} of {name}, of which it knows {known}")
         meta = event.object["metadata"]
         uid, version = meta["uid"], int(meta["resourceVersion"])
-        if version < self.versions.get(uid, 0) and not self.backwards():
+        if version < self.versions.get(uid, 0) and not self.ledger.restored:
             self.violations.append(f"C2: {self.name}: {name} goes back from version {self.versions[uid]} to {version}")
         self.versions[uid] = version
         self.shadow[name] = uid, meta["resourceVersion"]
@@ -85,42 +84,33 @@ class Observer:
         client: through the faulty network.
         child: the kind of the operator's children.
         rng: policies, buffers, pauses.
-        backwards: whether versions may go back, because a backup was restored.
+        ledger: what the server has; versions may go back once it was restored.
     """
 
-    def __init__(self, client: Client, child: str, rng: random.Random, backwards: Callable[[], bool]) -> None:
+    def __init__(self, client: Client, child: str, rng: random.Random, ledger: Ledger) -> None:
         self._cache = ClusterCache(client, rng=rng)
         self._child = child
         self._rng = rng
-        self._backwards = backwards
+        self._ledger = ledger
         self._consumers: list[_Consumer] = []
         self.violations: list[str] = []
         self.listers: dict[str, Lister[Any]] = {}
 
-    async def run(self, present: Callable[[str], dict[str, str]]) -> None:
-        """Watch along until cancelled.
-
-        Args:
-            present: the server's objects of a kind now, name to version.
-        """
+    async def run(self) -> None:
+        """Watch along until cancelled."""
         async with self._cache, asyncio.TaskGroup() as tasks:
             for kind in (OWNER, self._child):
-                tasks.create_task(self._observe(kind, present, tasks))
+                tasks.create_task(self._observe(kind, tasks))
 
-    async def _observe(self, kind: str, present: Callable[[str], dict[str, str]], tasks: asyncio.TaskGroup) -> None:
-        before = present(kind)
-        lister = await self._added(kind)
-        behind = [
-            name for name, version in before.items() if not _has(lister, name, int(version)) and name in present(kind)
-        ]
-        if behind and not self._backwards():
-            self.violations.append(f"C11: {kind} is in sync without {behind}, which were there when it was asked for")
-        self.listers[kind] = lister
+    async def _observe(self, kind: str, tasks: asyncio.TaskGroup) -> None:
+        before = self._ledger.present(kind)
+        self.listers[kind] = lister = await self._added(kind)
+        self._ledger.check_current(f"the observer's {kind}", lister, before, kind)
         for number in range(2):
             policy = self._rng.choice(list(Overflow))
             buffer = self._rng.choice((1, 2, 8, 128))
             name = f"consumer {number} of {kind} ({policy.name}, {buffer})"
-            consumer = _Consumer(name, lister, policy, buffer, self._rng, self.violations, self._backwards)
+            consumer = _Consumer(name, lister, policy, buffer, self._rng, self.violations, self._ledger)
             self._consumers.append(consumer)
             tasks.create_task(consumer.run(), name=name)
 
@@ -135,9 +125,3 @@ class Observer:
     def check(self) -> list[str]:
         """Everything that is wrong with the shadows when everything has been delivered."""
         return [fault for consumer in self._consumers for fault in consumer.check()]
-
-
-def _has(lister: Lister[Unstructured], name: str, version: int) -> bool:
-    namespace, _, rest = name.rpartition("/")
-    found = lister.get(rest, namespace=namespace)
-    return found is not None and int(found["metadata"]["resourceVersion"]) >= version

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -69,15 +69,27 @@ class Ledger:
         cleaned: every uid whose cleanup has succeeded.
         violations: what must never happen, noticed while it ran.
         note: adds a line to the trace.
+        present: the server's objects of a kind now: ``namespace/name`` to version.
         restored: the server was restored; until a cache notices, its versions say nothing about the server's.
     """
 
     note: Callable[[str], None]
+    present: Callable[[str], dict[str, int]]
     seen: dict[str, tuple[str, str]] = field(default_factory=dict)
     running: list[str] = field(default_factory=list)
     cleaned: set[str] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
     restored: bool = False
+
+    def check_current(self, whose: str, lister: Lister[Any], before: Mapping[str, int], kind: str) -> None:
+        """A cache that says it is in sync has what the server had when it was asked for (C11)."""
+        now = self.present(kind)
+        for name, version in before.items():
+            namespace, _, rest = name.rpartition("/")
+            found = lister.get(rest, namespace=namespace) if namespace == "default" else None
+            behind = found is None or int(found["metadata"]["resourceVersion"]) < version
+            if namespace == "default" and name in now and behind and not self.restored:
+                self.violations.append(f"C11: {whose} is in sync without {name} at version {version}")
 
 
 @dataclass(slots=True)
@@ -100,6 +112,7 @@ class Process:
     deleted: list[str | None] = field(default_factory=list)
     cleaned: list[str] = field(default_factory=list)
     listers: dict[str, Lister[Any]] = field(default_factory=dict)
+    _before: dict[str, dict[str, int]] = field(default_factory=dict)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
 
@@ -110,6 +123,7 @@ class Process:
             connect: a client whose transport asks the given gate before it writes.
         """
         program = self.program
+        self._before = {kind: self.ledger.present(kind) for kind in (OWNER, program.child)}
         manager = Manager(
             self._controller(),
             leader_election=program.election,
@@ -159,7 +173,7 @@ class Process:
         key, uid = str(ctx.request), owner["metadata"]["uid"]
         self._enter(key)
         try:
-            self.listers.update({kind: ctx.lister(kind) for kind in (OWNER, self.program.child)})
+            self._look(ctx)
             self.reconciled[uid] = key
             await self._pause()
             await self._children(owner, ctx)
@@ -171,6 +185,14 @@ class Process:
             self.ledger.seen[key] = uid, text
         finally:
             self.ledger.running.remove(key)
+
+    def _look(self, ctx: Context) -> None:
+        """Remember the caches; the first reconcile of all is one that reads from them for the first time."""
+        first = not self.listers
+        self.listers.update({kind: ctx.lister(kind) for kind in (OWNER, self.program.child)})
+        if first:
+            for kind, lister in self.listers.items():
+                self.ledger.check_current(f"operator {self.name}'s {kind}", lister, self._before[kind], kind)
 
     async def _children(self, owner: Unstructured, ctx: Context) -> None:
         meta, data, kind = owner["metadata"], owner["data"], self.program.child

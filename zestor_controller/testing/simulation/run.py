@@ -21,7 +21,7 @@ from zestor_controller.objects import Unstructured
 from zestor_controller.testing.clock import run_virtual
 from zestor_controller.testing.faults import FaultyNetwork, status_answer
 from zestor_controller.testing.simulation.observer import Observer
-from zestor_controller.testing.simulation.operator import CHILDREN, OWNER, owned_by
+from zestor_controller.testing.simulation.operator import CHILDREN, owned_by
 from zestor_controller.testing.simulation.world import NAMESPACE, World
 
 __all__ = ["SimulationResult", "simulate"]
@@ -102,10 +102,10 @@ class _Simulation:
             world.client_of(world.networks[0]),
             world.program.child,
             random.Random(f"observer {self._seed}"),
-            lambda: world.ledger.restored,
+            world.ledger,
         )
         plan = self._plan(restores)
-        watching = asyncio.create_task(observer.run(self._present), name="observer")
+        watching = asyncio.create_task(observer.run(), name="observer")
         world.start()
         for _ in range(self._steps):
             await self._wait(world.rng.choice(GAPS_S))
@@ -239,12 +239,6 @@ class _Simulation:
         self._world.restore(self._world.rng.choice((0, 0, 1_000_000)))
 
     # The oracle
-
-    def _present(self, kind: str) -> dict[str, str]:
-        """The server's objects of a kind, name to version."""
-        plural = self._plurals()[kind != OWNER]
-        table = self._world.api.storage.table(("", plural))
-        return {one.key: one.obj["metadata"]["resourceVersion"] for one in table.versions()}
 
     async def _check(self, observer: Observer) -> None:
         world = self._world

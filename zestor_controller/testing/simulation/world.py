@@ -72,7 +72,7 @@ class World:
             # Two processes cannot share a folder.
             checkpoints=checkpoints if replicas == 1 and self.rng.random() < 0.5 else None,
         )
-        self.ledger = Ledger(self.note)
+        self.ledger = Ledger(self.note, self.present)
         self.networks = [FaultyNetwork(self.api) for _ in range(replicas)]
         self.processes: list[Process] = []
         self.replicas: list[Process] = []
@@ -144,6 +144,12 @@ class World:
         for network in self.networks:
             network.server = self.api
         self.ledger.restored = True
+
+    def present(self, kind: str) -> dict[str, int]:
+        """The server's objects of a kind now, ``namespace/name`` to version."""
+        plural = "configmaps" if kind == OWNER else CHILDREN[kind]
+        table = self.api.storage.table(("", plural))
+        return {one.key: int(one.obj["metadata"]["resourceVersion"]) for one in table.versions()}
 
     # Users
 
