@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.http import HttpRequest, HttpResponse
 
 Json = dict[str, Any]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from zestor_controller.apiserver import managedfields as managed
-from zestor_controller.apiserver.contract import TypeDef
-from zestor_controller.apiserver.lastapplied import ANNOTATION
-from zestor_controller.apiserver.status import Failure
-from zestor_controller.apiserver.typedefs import builtin, empty_value, kind_message, structural
+from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch.lastapplied import ANNOTATION
+from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.typed.fieldtable import builtin, empty_value, kind_message, structural
+from zestor_controller.apiserver.typed.typedef import TypeDef
 
 Json = dict[str, Any]
 

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver import managedfields as managed
-from zestor_controller.apiserver.fieldset import FieldSet, decode, difference, encode, intersection, union
-from zestor_controller.apiserver.typedefs import structural
-from zestor_controller.apiserver.typedvalues import compare, field_set, merge, named_members, remove
+from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.typed.fieldset import FieldSet, decode, difference, encode, intersection, union
+from zestor_controller.apiserver.typed.fieldtable import structural
+from zestor_controller.apiserver.typed.value import compare, field_set, merge, named_members, remove
 
 KEYED = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 LEAF = {"type": "object", "properties": {"name": {"type": "string"}, "v": {"type": "integer"}}}

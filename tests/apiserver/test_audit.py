@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zestor_controller.apiserver.audit import AuditLog, AuditRecord
+from zestor_controller.apiserver.auth.audit import AuditLog, AuditRecord
 from zestor_controller.errors import ConfigError
 
 RECORD = AuditRecord("2026-01-01T00:00:00.000000Z", "bob", "get", "pods", "default", "a", "", 200, "/api/v1/pods")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, AUTHENTICATED, TokenAuthenticator
-from zestor_controller.apiserver.contract import User
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, AUTHENTICATED, TokenAuthenticator
+from zestor_controller.apiserver.rest.resource import User
 from zestor_controller.http import HttpRequest
 
 SECRETS = "/api/v1/namespaces/default/secrets"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zestor_controller.apiserver.builtin import DecodeFailure, resources
-from zestor_controller.apiserver.builtin.gotime import micro_time, plain_time
-from zestor_controller.apiserver.builtin.quantity import canonical, value_of
+from zestor_controller.apiserver.encoding.gotime import micro_time, plain_time
+from zestor_controller.apiserver.encoding.quantity import canonical, value_of
 
 BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in resources()}
 CONFIG_MAP = BY_NAME["", "v1", "configmaps"].strategy

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zestor_controller.apiserver.builtin.cron import check_schedule, check_time_zone
-from zestor_controller.apiserver.builtin.quantity import canonical, value_of
-from zestor_controller.apiserver.gobase64 import canonical_base64
+from zestor_controller.apiserver.encoding.quantity import canonical, value_of
+from zestor_controller.apiserver.syntax.gobase64 import canonical_base64
 
 CRONJOBS = "/apis/batch/v1/namespaces/default/cronjobs"
 SECRETS = "/api/v1/namespaces/default/secrets"

@@ -7,8 +7,8 @@ import copy
 import pytest
 
 from zestor_controller.apiserver.builtin import bind, evict
-from zestor_controller.apiserver.contract import Json
-from zestor_controller.apiserver.status import Failure
+from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.typed.typedef import Json
 
 NOW = "2020-01-01T00:00:00Z"
 POD: Json = {

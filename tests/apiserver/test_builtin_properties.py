@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zestor_controller.apiserver.builtin import resources
-from zestor_controller.apiserver.contract import Json, User, Writing
-from zestor_controller.apiserver.status import Failure
+from zestor_controller.apiserver.rest.resource import User, Writing
+from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.typed.typedef import Json
 
 TEMPLATE: Json = {
     "metadata": {"labels": {"a": "b"}},

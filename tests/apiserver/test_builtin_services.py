@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from zestor_controller.apiserver.builtin import resources
-from zestor_controller.apiserver.contract import Json, User, Writing
-from zestor_controller.apiserver.status import Failure
+from zestor_controller.apiserver.rest.resource import User, Writing
+from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.typed.typedef import Json
 
 
 class Services:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import uvloop
 
-from zestor_controller.apiserver.certificates import make_certificates
-from zestor_controller.apiserver.listening import connection_limit
-from zestor_controller.apiserver.socket import RECEIVING, HttpConnection, Shared, SocketServer
+from zestor_controller.apiserver.server.certificates import make_certificates
+from zestor_controller.apiserver.server.listener import connection_limit
+from zestor_controller.apiserver.server.socket import RECEIVING, HttpConnection, Shared, SocketServer
 from zestor_controller.http import HttpRequest, HttpResponse
 from zestor_controller.testing.clock import run_virtual
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zestor_controller.apiserver import builtin
-from zestor_controller.apiserver.selectors import parse_selection
-from zestor_controller.apiserver.status import Failure
+from zestor_controller.apiserver.request.selectors import parse_selection
+from zestor_controller.apiserver.rest.status import Failure
 
 PODS = next(resource for resource in builtin.resources() if resource.plural == "pods")
 MAPS = next(resource for resource in builtin.resources() if resource.plural == "configmaps")

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from zestor_controller.apiserver.jsonpath import PathError, compile_path, print_value
+from zestor_controller.apiserver.encoding.jsonpath import PathError, compile_path, print_value
 
 OBJECT: dict[str, Any] = {
     "spec": {"n": 3, "on": True, "a.b": "dotted", "list": [{"n": "x", "v": 1}, {"n": "y", "v": 2}], "nothing": None},

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from zestor_controller.apiserver.api import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
-from zestor_controller.apiserver.crdefinitions import DefinitionController
-from zestor_controller.apiserver.registry import Registry
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.crds.crdcontroller import DefinitionController
+from zestor_controller.apiserver.rest.resourceregistry import Registry
+from zestor_controller.apiserver.server.api import ApiServer
 from zestor_controller.http import HttpRequest
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -6,9 +6,9 @@ import random
 from typing import Any
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import TokenAuthenticator
-from zestor_controller.apiserver.contract import User
-from zestor_controller.apiserver.rbac import Attributes
+from zestor_controller.apiserver.auth.authentication import TokenAuthenticator
+from zestor_controller.apiserver.auth.authorization import Attributes
+from zestor_controller.apiserver.rest.resource import User
 
 SERVICE = "/api/v1/namespaces/default/services/kubernetes"
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from zestor_controller.apiserver import bodies, gojson, goyaml
-from zestor_controller.apiserver.status import Failure
+from zestor_controller.apiserver.request import body as bodies
+from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.syntax import gojson, goyaml
 
 JSON_ERRORS = {
     "": "unexpected end of JSON input",

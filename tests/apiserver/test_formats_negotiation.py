@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from zestor_controller.apiserver import negotiation, status
-from zestor_controller.apiserver.negotiation import PLAIN, Output, negotiate
+from zestor_controller.apiserver.response import negotiation
+from zestor_controller.apiserver.response.negotiation import PLAIN, Output, negotiate
+from zestor_controller.apiserver.rest import status
 from zestor_controller.http import HttpRequest
 
 

@@ -5,7 +5,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver import gojson, goyaml
+from zestor_controller.apiserver.syntax import gojson, goyaml
 
 FRAGMENTS = st.sampled_from(
     [

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from zestor_controller.apiserver import bodies, protobuf
-from zestor_controller.apiserver.gojson import DocumentError
-from zestor_controller.apiserver.status import Failure, not_acceptable
+from zestor_controller.apiserver.encoding import protobuf
+from zestor_controller.apiserver.request import body as bodies
+from zestor_controller.apiserver.rest.status import Failure, not_acceptable
+from zestor_controller.apiserver.syntax.gojson import DocumentError
 
 SAMPLES = [json.loads(line) for line in (Path(__file__).parent / "data/protobuf-bodies.jsonl").read_text().splitlines()]
 

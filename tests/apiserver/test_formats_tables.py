@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from zestor_controller.apiserver.contract import Column, Resource, Subresource, TypeDef
-from zestor_controller.apiserver.discovery import Discovery, version_order
-from zestor_controller.apiserver.negotiation import PLAIN, Output
-from zestor_controller.apiserver.openapi import OpenApi
-from zestor_controller.apiserver.status import Failure
-from zestor_controller.apiserver.tables import EventShape, age, include_object, shape_list, shape_object, since
+from zestor_controller.apiserver.discovery.groups import Discovery, version_order
+from zestor_controller.apiserver.discovery.openapiv3 import OpenApi
+from zestor_controller.apiserver.response.negotiation import PLAIN, Output
+from zestor_controller.apiserver.response.table import EventShape, age, include_object, shape_list, shape_object, since
+from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
+from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.typed.typedef import TypeDef
 from zestor_controller.http import HttpRequest
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")

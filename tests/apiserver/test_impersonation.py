@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, AUTHENTICATED, TokenAuthenticator
-from zestor_controller.apiserver.contract import User
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, AUTHENTICATED, TokenAuthenticator
+from zestor_controller.apiserver.rest.resource import User
 from zestor_controller.http import HttpRequest
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 
 from zestor_controller import Client
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
-from zestor_controller.apiserver.journal import FileJournal
-from zestor_controller.apiserver.storage import Change, Storage, WriteFailed
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.storage.journal import FileJournal
+from zestor_controller.apiserver.storage.revisionlog import Change, Storage, WriteFailed
 from zestor_controller.client import MemoryTransport
 from zestor_controller.crd import crd_for
 from zestor_controller.errors import ApiError, ConfigError, Gone

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from zestor_controller.apiserver.swagger import swagger
-from zestor_controller.apiserver.swaggerproto import encode_swagger
+from zestor_controller.apiserver.discovery.swagger import swagger
+from zestor_controller.apiserver.discovery.swaggerproto import encode_swagger
 
 PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 GIVEN_BACK = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"

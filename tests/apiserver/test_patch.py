@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.contract import UNTYPED, TypeDef
-from zestor_controller.apiserver.patch import MAX_COPIED_BYTES, MAX_OPERATIONS, json_patch, merge_patch, text
-from zestor_controller.apiserver.status import Failure
+from zestor_controller.apiserver.patch.jsonpatch import MAX_COPIED_BYTES, MAX_OPERATIONS, json_patch, merge_patch, text
+from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.typed.typedef import UNTYPED, TypeDef
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab/~", max_size=3)
 VALUES = st.recursive(

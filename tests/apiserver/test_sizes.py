@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from zestor_controller.apiserver import goyaml
-from zestor_controller.apiserver.gojson import DocumentError
-from zestor_controller.apiserver.warningheaders import MAX_BYTES, warning_headers
+from zestor_controller.apiserver.response.warningheaders import MAX_BYTES, warning_headers
+from zestor_controller.apiserver.syntax import goyaml
+from zestor_controller.apiserver.syntax.gojson import DocumentError
 
 THINGS = "/apis/find.example/v1/namespaces/default/things"
 TOO_LARGE = {

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from zestor_controller.apiserver.certificates import make_certificates
-from zestor_controller.apiserver.framing import MAX_BODY
-from zestor_controller.apiserver.socket import SocketServer
+from zestor_controller.apiserver.server.certificates import make_certificates
+from zestor_controller.apiserver.server.framing import MAX_BODY
+from zestor_controller.apiserver.server.socket import SocketServer
 from zestor_controller.client import AiohttpTransport, static_config
 from zestor_controller.http import HttpRequest, HttpResponse
 

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.history import MAX_BYTES, History
-from zestor_controller.apiserver.storage import ADDED, DELETED, MAX_OBJECT, MODIFIED, ObjectTooLarge, Storage
+from zestor_controller.apiserver.storage.history import MAX_BYTES, History
+from zestor_controller.apiserver.storage.revisionlog import (
+    ADDED,
+    DELETED,
+    MAX_OBJECT,
+    MODIFIED,
+    ObjectTooLarge,
+    Storage,
+)
 
 TABLE = ("", "things")
 

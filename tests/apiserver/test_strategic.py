@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.contract import UNTYPED, TypeDef
-from zestor_controller.apiserver.status import Failure
-from zestor_controller.apiserver.strategic import _sorted, strategic_merge
-from zestor_controller.apiserver.typedefs import builtin, kind_message
+from zestor_controller.apiserver.patch.strategicmerge import _sorted, strategic_merge
+from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.typed.fieldtable import builtin, kind_message
+from zestor_controller.apiserver.typed.typedef import UNTYPED, TypeDef
 
 STRING = TypeDef("scalar", "string")
 ITEM = TypeDef("struct", fields=lambda: {"name": STRING, "v": STRING, "tags": TAGS, "inner": ITEMS})

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from zestor_controller.apiserver.api import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.server.api import ApiServer
 from zestor_controller.cluster import EmbeddedCluster
 from zestor_controller.http import HttpRequest
 from zestor_controller.testing.binaries import kubectl

@@ -3,7 +3,7 @@
 import asyncio
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.cache import ClusterCache, Timing
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.testing.clock import run_virtual

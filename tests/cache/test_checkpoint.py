@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.http import HttpRequest, HttpResponse

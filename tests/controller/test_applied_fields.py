@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from zestor_controller import Client, Conditions, Context, Controller, CustomResource, Manager, Spec, Status
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import MemoryTransport
 from zestor_controller.crd import crd_for
 from zestor_controller.errors import ConfigError

@@ -13,7 +13,7 @@ from operating import virtual
 
 from zestor_controller import Client, Controller, LeaderElection, Manager
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import MemoryTransport
 from zestor_controller.errors import TransportError
 from zestor_controller.http import HttpRequest, HttpResponse

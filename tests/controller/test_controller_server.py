@@ -11,7 +11,7 @@ from operating import Shop, virtual
 
 from zestor_controller import Client, Context, Controller, Manager, Request, Unstructured
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import MemoryTransport
 from zestor_controller.crd import crd_for
 

@@ -39,7 +39,7 @@ from pydantic import (
 
 from zestor_controller import CustomResource, Duration, Spec, Status
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.crd import crd_for
 from zestor_controller.errors import Invalid, NotFound

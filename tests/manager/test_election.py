@@ -14,7 +14,7 @@ from operating import virtual
 
 from zestor_controller import Client, Context, Controller, LeaderElection, Manager, Result, Unstructured
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import MemoryTransport, WriteGate
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.http import HttpRequest, HttpResponse

@@ -12,7 +12,7 @@ from operating import virtual
 
 from zestor_controller import Client
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import MemoryTransport
 from zestor_controller.crd import crd_for
 

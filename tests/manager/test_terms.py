@@ -15,7 +15,7 @@ from operating import virtual
 
 from zestor_controller import Client, Context, Controller, LeaderElection, Manager, Request, Unstructured
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import MemoryTransport
 from zestor_controller.controller import BlockingContext
 from zestor_controller.errors import TransportError, ZestorError

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.errors import Gone, NotFound, TransportError
 from zestor_controller.http import HttpRequest

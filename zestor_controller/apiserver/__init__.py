@@ -1,6 +1,7 @@
 """The embedded API server: in process, over HTTPS, faithful to kube-apiserver."""
 
-from zestor_controller.apiserver.api import ApiServer
-from zestor_controller.apiserver.audit import AuditLog, AuditRecord
+from zestor_controller.apiserver.auth.audit import AuditLog, AuditRecord
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.server.api import ApiServer
 
-__all__ = ["ApiServer", "AuditLog", "AuditRecord"]
+__all__ = ["ADMINISTRATOR", "ApiServer", "AuditLog", "AuditRecord", "TokenAuthenticator"]

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import yaml
 
-from zestor_controller.apiserver.kubeconfig import write_kubeconfig
+from zestor_controller.apiserver.server.kubeconfig import write_kubeconfig
 from zestor_controller.chart import chart_name
 from zestor_controller.client import Client
 from zestor_controller.manager import Manager, Rule, rules_for

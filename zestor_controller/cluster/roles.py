@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zestor_controller.apiserver.defaultroles import merged_rules
+from zestor_controller.apiserver.server.defaultroles import merged_rules
 from zestor_controller.controller import Context, Controller, Request
 from zestor_controller.errors import Conflict, NotFound
 from zestor_controller.objects import LabelSelector, MergePatch, Unstructured

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.storage import Version
+from zestor_controller.apiserver.storage.revisionlog import Version
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.authentication import TokenAuthenticator
-    from zestor_controller.apiserver.journal import FileJournal
-    from zestor_controller.apiserver.storage import Change, Storage
+    from zestor_controller.apiserver.auth.authentication import TokenAuthenticator
+    from zestor_controller.apiserver.storage.journal import FileJournal
+    from zestor_controller.apiserver.storage.revisionlog import Change, Storage
 
 __all__ = ["Backup"]
 

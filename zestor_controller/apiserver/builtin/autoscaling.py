@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.builtin.checks import check_not_negative
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import check_not_negative
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["AutoscalerStrategy", "AutoscalerV1Strategy"]
 

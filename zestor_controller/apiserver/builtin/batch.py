@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.checks import (
+from zestor_controller.apiserver.builtin.cron import check_schedule, check_time_zone
+from zestor_controller.apiserver.builtin.pods.podchecks import check_pod_template, pod_spec_warnings
+from zestor_controller.apiserver.builtin.pods.poddefaults import default_pod_template
+from zestor_controller.apiserver.builtin.pods.poddiff import template_text
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import (
     check_immutable,
     check_not_negative,
     check_selector,
     selector_matches,
 )
-from zestor_controller.apiserver.builtin.cron import check_schedule, check_time_zone
-from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
-from zestor_controller.apiserver.builtin.poddefaults import default_pod_template
-from zestor_controller.apiserver.builtin.poddiff import template_text
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["CronJobStrategy", "JobStrategy"]
 

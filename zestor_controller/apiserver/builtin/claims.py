@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.checks import bad_subdomain, check_labels, check_selector, check_text
-from zestor_controller.apiserver.builtin.quantity import value_of
+from zestor_controller.apiserver.encoding.quantity import value_of
+from zestor_controller.apiserver.validation.fieldchecks import bad_subdomain, check_labels, check_selector, check_text
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["check_access_modes", "check_claim_spec", "check_claim_template"]
 

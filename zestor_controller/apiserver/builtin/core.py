@@ -6,17 +6,17 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.checks import (
+from zestor_controller.apiserver.builtin.claims import check_access_modes, check_claim_spec
+from zestor_controller.apiserver.builtin.pods.podchecks import check_quantities
+from zestor_controller.apiserver.builtin.pods.poddefaults import default_claim_spec
+from zestor_controller.apiserver.encoding.quantity import canonical, value_of
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import (
     bad_config_key,
     check_immutable,
     check_label_name,
     check_text,
 )
-from zestor_controller.apiserver.builtin.claims import check_access_modes, check_claim_spec
-from zestor_controller.apiserver.builtin.podchecks import check_quantities
-from zestor_controller.apiserver.builtin.poddefaults import default_claim_spec
-from zestor_controller.apiserver.builtin.quantity import canonical, value_of
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema.fielderror import (
     FieldError,
     duplicate,
@@ -30,7 +30,8 @@ from zestor_controller.schema.fielderror import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = [
     "ClaimStrategy",

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from zestor_controller.apiserver.builtin.addresses import address_family, check_endpoint_ip, check_ip
-from zestor_controller.apiserver.builtin.checks import (
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,
     bad_port,
     bad_qualified_name,
@@ -19,11 +20,11 @@ from zestor_controller.apiserver.builtin.checks import (
     check_labels,
     check_text,
 )
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema.fielderror import FieldError, duplicate, invalid, not_supported, required, too_many
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["EndpointSliceStrategy", "EndpointsStrategy"]
 

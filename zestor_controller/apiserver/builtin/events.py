@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.builtin.checks import bad_qualified_name, check_text
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import bad_qualified_name, check_text
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["CoreEventStrategy", "EventStrategy"]
 

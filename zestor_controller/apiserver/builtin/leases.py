@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.checks import check_not_negative
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import check_not_negative
 from zestor_controller.schema.fielderror import FieldError, invalid
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["LeaseStrategy"]
 

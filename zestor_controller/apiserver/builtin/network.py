@@ -6,7 +6,8 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.addresses import check_cidr
-from zestor_controller.apiserver.builtin.checks import (
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import (
     bad_port,
     bad_port_name,
     bad_subdomain,
@@ -14,11 +15,10 @@ from zestor_controller.apiserver.builtin.checks import (
     check_selector,
     check_text,
 )
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["IngressClassStrategy", "IngressStrategy", "NetworkPolicyStrategy"]
 

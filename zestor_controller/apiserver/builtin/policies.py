@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.checks import (
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import (
     check_immutable,
     check_percent_or_int,
     check_selector,
     shown_fields,
 )
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["DisruptionBudgetStrategy", "PriorityClassStrategy", "StorageClassStrategy"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.checks import check_selector
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import check_selector
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["BindingStrategy", "ClusterBindingStrategy", "ClusterRoleStrategy", "RoleStrategy"]
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.addresses import check_cidr, check_endpoint_ip, check_ip, is_address
-from zestor_controller.apiserver.builtin.checks import (
+from zestor_controller.apiserver.builtin.servicefamilies import check_families, check_family_change, is_headless
+from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,
     bad_port,
     bad_port_name,
@@ -17,11 +18,10 @@ from zestor_controller.apiserver.builtin.checks import (
     check_labels,
     check_text,
 )
-from zestor_controller.apiserver.builtin.servicefamilies import check_families, check_family_change, is_headless
 from zestor_controller.schema.fielderror import FieldError, duplicate, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["check_service_change", "check_service_spec", "check_service_status", "is_external"]
 

@@ -11,7 +11,7 @@ from zestor_controller.apiserver.builtin.addresses import address_family, check_
 from zestor_controller.schema.fielderror import FieldError, duplicate, invalid, not_supported
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["check_families", "check_family_change", "choose_families", "is_headless"]
 

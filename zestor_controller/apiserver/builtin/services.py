@@ -17,9 +17,10 @@ from zestor_controller.apiserver.builtin.servicechecks import (
     is_external,
 )
 from zestor_controller.apiserver.builtin.servicefamilies import choose_families
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
-from zestor_controller.apiserver.contract import Json, Writing
-from zestor_controller.apiserver.status import invalid as refuse
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Writing
+from zestor_controller.apiserver.rest.status import invalid as refuse
+from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.schema.fielderror import FieldError, invalid
 
 __all__ = ["ServiceStrategy"]

@@ -9,19 +9,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.checks import (
+from zestor_controller.apiserver.builtin.claims import check_claim_spec
+from zestor_controller.apiserver.builtin.pods.poddefaults import default_claim_spec
+from zestor_controller.apiserver.builtin.workloads import Templated
+from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,
     check_not_negative,
     check_text,
     shown_fields,
 )
-from zestor_controller.apiserver.builtin.claims import check_claim_spec
-from zestor_controller.apiserver.builtin.poddefaults import default_claim_spec
-from zestor_controller.apiserver.builtin.workloads import Templated
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["StatefulSetStrategy"]
 

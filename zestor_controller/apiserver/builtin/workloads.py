@@ -12,8 +12,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.builtin import codec
-from zestor_controller.apiserver.builtin.checks import (
+from zestor_controller.apiserver.builtin.pods.podchecks import check_pod_template, pod_spec_warnings
+from zestor_controller.apiserver.builtin.pods.poddefaults import default_pod_template
+from zestor_controller.apiserver.encoding import typedcodec as codec
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.validation.fieldchecks import (
     check_immutable,
     check_not_negative,
     check_percent_or_int,
@@ -21,16 +24,14 @@ from zestor_controller.apiserver.builtin.checks import (
     selector_matches,
     shown_fields,
 )
-from zestor_controller.apiserver.builtin.podchecks import check_pod_template, pod_spec_warnings
-from zestor_controller.apiserver.builtin.poddefaults import default_pod_template
-from zestor_controller.apiserver.builtin.strategy import BuiltinStrategy
 from zestor_controller.schema import gotext
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zestor_controller.apiserver.contract import Json, Writing
+    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = [
     "ControllerRevisionStrategy",

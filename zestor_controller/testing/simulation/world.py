@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from zestor_controller.apiserver import ApiServer
-from zestor_controller.apiserver.authentication import ADMINISTRATOR, TokenAuthenticator
+from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.client import Client, MemoryTransport, WriteGate
 from zestor_controller.errors import AlreadyExists, Conflict
 from zestor_controller.http import HttpRequest, HttpResponse

@@ -1,0 +1,207 @@
+"""Pods: their defaults, what admission adds to new ones, and the few fields that may change later."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from zestor_controller.apiserver.builtin.pods.ephemeral import check_ephemeral_change, keep_all_but_ephemeral
+from zestor_controller.apiserver.builtin.pods.podchecks import check_pod_spec, pod_spec_warnings
+from zestor_controller.apiserver.builtin.pods.poddefaults import default_pod, quality_of_service
+from zestor_controller.apiserver.builtin.pods.poddiff import spec_difference
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.status import forbidden as refuse
+from zestor_controller.schema.fielderror import FieldError, forbidden, invalid
+
+if TYPE_CHECKING:
+    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.typed.typedef import Json
+
+__all__ = ["PodStrategy"]
+
+_EPHEMERAL = "ephemeralcontainers"
+_NOT_READY = "node.kubernetes.io/not-ready"
+_UNREACHABLE = "node.kubernetes.io/unreachable"
+_SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+_GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
+_MAY_CHANGE = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n"
+)
+
+
+class PodStrategy(BuiltinStrategy):
+    """Pods."""
+
+    generation = True
+
+    def default(self, obj: Json) -> None:
+        """Fill the spec, and keep the two spellings of the addresses in step."""
+        spec = obj.get("spec")
+        if spec is not None:
+            default_pod(spec)
+        status = obj.get("status")
+        if status:
+            _mirror(status, "podIP", "podIPs")
+            _mirror(status, "hostIP", "hostIPs")
+
+    def prepare_create(self, obj: Json, writing: Writing) -> None:
+        """Start as Pending, with the tolerations and the priority that admission gives to every pod."""
+        super().prepare_create(obj, writing)
+        spec = obj["spec"]
+        obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
+        if spec.get("schedulingGates"):
+            obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": writing.now}]
+        _add_tolerations(spec)
+        _set_priority(obj, writing)
+        writing.warnings += pod_spec_warnings("spec", spec)
+
+    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+        """A write of the ephemeral containers changes nothing else."""
+        if writing.subresource == _EPHEMERAL:
+            keep_all_but_ephemeral(new, old)
+            self._set_generation(new, old, new["spec"] != old["spec"])
+        else:
+            super().prepare_update(new, old, writing)
+
+    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
+        """The rules of the part that is written."""
+        if writing.subresource == _EPHEMERAL:
+            return check_ephemeral_change(new, old)
+        return super().validate_update(new, old, writing)
+
+    def prepare_status(self, new: Json, old: Json) -> None:
+        """Keep the spec, the owners and the class of the pod."""
+        super().prepare_status(new, old)
+        owners = old["metadata"].get("ownerReferences")
+        new["metadata"].pop("ownerReferences", None)
+        if owners:
+            new["metadata"]["ownerReferences"] = owners
+        quality = old.get("status", {}).get("qosClass")
+        if quality and isinstance(new.get("status"), dict):
+            new["status"].setdefault("qosClass", quality)
+
+    def reset_fields(self, subresource: str) -> tuple[tuple[str, ...], ...]:
+        """A status write sets the owners and the deletion back too."""
+        fields = super().reset_fields(subresource)
+        if subresource == "status":
+            return (*fields, ("metadata", "deletionTimestamp"), ("metadata", "ownerReferences"))
+        return fields
+
+    def validate(self, obj: Json) -> list[FieldError]:
+        """The rules of the spec."""
+        return check_pod_spec("spec", obj.get("spec") or {})
+
+    def validate_change(self, new: Json, old: Json) -> list[FieldError]:
+        """Only images, the deadline, added tolerations and a negative grace period may change."""
+        errors: list[FieldError] = []
+        was, now = old["spec"], new["spec"]
+        for group in ("containers", "initContainers"):
+            if len(now.get(group) or ()) != len(was.get(group) or ()):
+                return [forbidden(f"spec.{group}", "pod updates may not add or remove containers")]
+        errors += _check_deadline(now.get("activeDeadlineSeconds"), was.get("activeDeadlineSeconds"))
+        munged = copy.deepcopy(now)
+        for group in ("containers", "initContainers"):
+            for container, before in zip(munged.get(group) or (), was.get(group) or (), strict=True):
+                container["image"] = before.get("image", "")
+        _restore(munged, was, "activeDeadlineSeconds")
+        errors += _check_gates(now, was)
+        _restore(munged, was, "schedulingGates")
+        if was.get("schedulingGates"):
+            errors += _check_node_selector(now, was)
+            _restore(munged, was, "nodeSelector")
+        if was.get("terminationGracePeriodSeconds", 0) < 0 and now.get("terminationGracePeriodSeconds") == 1:
+            _restore(munged, was, "terminationGracePeriodSeconds")
+        tolerations = now.get("tolerations", [])
+        if all(toleration in tolerations for toleration in was.get("tolerations", ())):
+            _restore(munged, was, "tolerations")
+        if munged != was:
+            errors.append(forbidden("spec", _MAY_CHANGE + spec_difference(was, munged)))
+        return errors
+
+
+def _check_gates(now: Json, was: Json) -> list[FieldError]:
+    known = [gate.get("name") for gate in was.get("schedulingGates", ())]
+    words = "only deletion is allowed, but found new scheduling gate '{}'"
+    return [
+        forbidden(f"spec.schedulingGates[{index}].name", words.format(gate.get("name", "")))
+        for index, gate in enumerate(now.get("schedulingGates", ()))
+        if gate.get("name") not in known
+    ]
+
+
+def _check_node_selector(now: Json, was: Json) -> list[FieldError]:
+    """A pod that waits for a gate may still be narrowed down to fewer nodes."""
+    before, after = was.get("nodeSelector") or {}, now.get("nodeSelector") or {}
+    if any(after.get(name) != value for name, value in before.items()):
+        words = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        return [invalid("spec.nodeSelector", after, words)]
+    return []
+
+
+def _restore(spec: Json, old: Json, name: str) -> None:
+    spec.pop(name, None)
+    if name in old:
+        spec[name] = old[name]
+
+
+def _check_deadline(new: int | None, old: int | None) -> list[FieldError]:
+    if new == old:
+        return []
+    if new is None:
+        return [invalid("spec.activeDeadlineSeconds", None, "must not update from a positive integer to nil value")]
+    if old is not None and new > old:
+        return [invalid("spec.activeDeadlineSeconds", new, "must be less than or equal to previous value")]
+    return []
+
+
+def _mirror(status: Json, one: str, many: str) -> None:
+    first = status.get(one)
+    listed = status.get(many)
+    if first and (not listed or listed[0].get("ip") != first):
+        status[many] = [{"ip": first}]
+    elif listed and not first:
+        status[one] = listed[0].get("ip", "")
+
+
+def _add_tolerations(spec: Json) -> None:
+    tolerations = spec.get("tolerations", [])
+    missing = [key for key in (_NOT_READY, _UNREACHABLE) if not any(_tolerates(t, key) for t in tolerations)]
+    if missing:
+        spec["tolerations"] = tolerations + [
+            {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300} for key in missing
+        ]
+
+
+def _tolerates(toleration: Json, key: str) -> bool:
+    return toleration.get("key", "") in ("", key) and toleration.get("effect", "") in ("", "NoExecute")
+
+
+def _set_priority(obj: Json, writing: Writing) -> None:
+    spec = obj["spec"]
+    name = spec.get("priorityClassName")
+    priority, policy = 0, "PreemptLowerPriority"
+    if name in _SYSTEM_PRIORITIES:
+        priority = _SYSTEM_PRIORITIES[name]
+    elif name:
+        found = writing.lookup("scheduling.k8s.io", "priorityclasses", "", name)
+        if found is None:
+            why = f"no PriorityClass with name {name} was found"
+            raise refuse("", "pods", obj["metadata"].get("name", ""), why)
+        priority, policy = found.get("value", 0), found.get("preemptionPolicy", policy)
+    given = spec.get("priority")
+    if given is not None and given != priority:
+        why = (
+            f"the integer value of priority ({given}) must not be provided in pod spec; priority admission controller "
+            f"computed {priority} from the given PriorityClass name"
+        )
+        raise refuse("", "pods", obj["metadata"].get("name", ""), why)
+    spec["priority"] = priority
+    spec.setdefault("preemptionPolicy", policy)

@@ -1,0 +1,1 @@
+"""What is served, as documents: groups and resources, OpenAPI v3 and v2."""

@@ -1,0 +1,1 @@
+"""What a request asks for: its body, patch and options, and its selectors."""

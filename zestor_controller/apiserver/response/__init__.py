@@ -1,0 +1,1 @@
+"""How a response is encoded: negotiation, tables and partial objects, Warning headers."""

@@ -1,0 +1,1 @@
+"""Types and typed values: field tables, type checks, field sets, as structured-merge-diff has them."""

@@ -1,0 +1,1 @@
+"""Rules that several kinds share: ObjectMeta, field checks, the paths of a scale."""
