@@ -436,3 +436,25 @@ def test_q1_a_held_key_that_did_not_wait_is_free_when_it_is_let_go() -> None:
     assert (len(queue), queue.processing()) == (0, {})
     queue.add("a")
     assert drain(queue) == ["a"]
+
+
+def test_q4_a_delay_that_an_add_has_dropped_does_not_run_with_another_that_is_due_at_the_same_time() -> None:
+    async def scenario() -> list[tuple[float, str]]:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        queue: WorkQueue[str] = WorkQueue()
+        for key in ("due", "dropped", "later"):
+            queue.add_after(key, 5)
+        for key in ("dropped", "later"):
+            queue.add(key)
+        assert drain(queue) == ["dropped", "later"]
+        queue.add_after("later", 100)
+        seen = []
+        for _ in range(2):
+            item = await queue.get()
+            seen.append((round(loop.time() - start), item.key))
+            queue.done(item.key)
+        assert queue.shut_down() == []
+        return seen
+
+    assert run_virtual(scenario()) == [(5, "due"), (100, "later")]
