@@ -31,12 +31,12 @@ async def test_being_in_sync_is_said_once_and_a_lasting_failure_again_at_growing
 ) -> None:
     caplog.set_level(logging.INFO)
     clock = asyncio.get_running_loop().time
-    shops, maps = InformerStatus("shops", clock), InformerStatus("configmaps", clock)
+    shops, maps = (InformerStatus(name, clock, lambda: "1 object cached") for name in ("shops", "configmaps"))
     reporting = asyncio.create_task(report_informers(lambda: [shops, maps]))
     await asyncio.sleep(3)
     for status in (shops, maps):
         status.listed()
-        status.become(InformerState.LIVE, "1 object cached")
+        status.become(InformerState.LIVE)
     await asyncio.sleep(600)
     assert [re.sub(r"[\d.]+ s", "N s", text) for text in messages(caplog, logging.INFO)] == [
         "in sync after N s: shops, configmaps"
@@ -50,7 +50,7 @@ async def test_being_in_sync_is_said_once_and_a_lasting_failure_again_at_growing
     assert all("2 of 2 kinds: cannot watch shops: refused (and likewise configmaps)" in text for text in shown)
 
     for status in (shops, maps):
-        status.become(InformerState.LIVE, "1 object cached")
+        status.become(InformerState.LIVE)
     await asyncio.sleep(1)
     assert messages(caplog, logging.INFO)[-1].startswith("in sync again after 12")
     reporting.cancel()
@@ -59,7 +59,7 @@ async def test_being_in_sync_is_said_once_and_a_lasting_failure_again_at_growing
 @virtual
 async def test_kinds_with_different_troubles_are_named_with_their_own_reasons(caplog: pytest.LogCaptureFixture) -> None:
     clock = asyncio.get_running_loop().time
-    shops, maps = InformerStatus("shops", clock), InformerStatus("configmaps", clock)
+    shops, maps = (InformerStatus(name, clock, lambda: "1 object cached") for name in ("shops", "configmaps"))
     shops.become(InformerState.NO_CRD, "the server does not know shops")
     maps.become(InformerState.FORBIDDEN, "not allowed to list configmaps")
     reporting = asyncio.create_task(report_informers(lambda: [shops, maps]))

@@ -23,7 +23,13 @@ PARTS = {
         ["zestor_controller/controller/workqueue.py"],
         [f"tests/controller/test_{name}.py" for name in ("workqueue", "controller_reconcile", "failures", "held")],
     ),
-    "manager": (["zestor_controller/manager/*.py"], ["tests/manager"]),
+    "manager": (
+        ["zestor_controller/manager/*.py"],
+        [
+            f"tests/manager/test_{name}.py"
+            for name in ("election", "manager_serving", "metrics_page", "rights", "sampling", "terms")
+        ],
+    ),
     "verbs": (
         [
             f"zestor_controller/apiserver/{module}.py"
