@@ -111,3 +111,33 @@ async def test_a_precondition_on_the_version_holds_for_the_present_one_alone(tal
     status, _ = await talk.ask("DELETE", f"{talk.configmaps}/a", {"preconditions": {"resourceVersion": present}})
     assert status == 200
     assert (await talk.ask("GET", f"{talk.configmaps}/a"))[0] == 404
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+async def test_a_pod_whose_containers_have_ended_is_removed_at_once(talk, phase):
+    path = "/api/v1/namespaces/default/pods"
+    await talk.make("p", path, spec={"containers": [{"name": "c", "image": "i"}], "nodeName": "n1"})
+    assert (await talk.merge(f"{path}/p/status", {"status": {"phase": phase}}))[0] == 200
+    await talk.ask("DELETE", f"{path}/p")
+    assert (await talk.ask("GET", f"{path}/p"))[0] == 404
+
+
+async def test_a_deletion_repeated_without_options_keeps_the_shortened_grace_period(talk):
+    path = "/api/v1/namespaces/default/pods"
+    await talk.make("p", path, spec={"containers": [{"name": "c", "image": "i"}], "nodeName": "n1",
+                                     "terminationGracePeriodSeconds": 10})  # fmt: skip
+    _, first = await talk.ask("DELETE", f"{path}/p", {"gracePeriodSeconds": 40})
+    assert first["metadata"]["deletionGracePeriodSeconds"] == 40
+    assert (await talk.ask("DELETE", f"{path}/p"))[1] == first
+
+
+async def test_orphaned_dependents_are_a_policy_too(talk):
+    await talk.make("a")
+    _, held = await talk.ask("DELETE", f"{talk.configmaps}/a", {"orphanDependents": True})
+    assert held["metadata"]["finalizers"] == ["orphan"]
+
+
+async def test_a_dry_run_of_a_removal_is_a_success_without_the_object(talk):
+    made = await talk.make("a")
+    status, shown = await talk.ask("DELETE", f"{talk.configmaps}/a", {"dryRun": ["All"]})
+    assert (status, shown["kind"], shown["details"]["uid"]) == (200, "Status", made["metadata"]["uid"])
