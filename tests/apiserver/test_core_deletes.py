@@ -82,3 +82,62 @@ async def test_a_namespace_that_ends_takes_nothing_new_and_goes_when_finalized(t
 
 async def test_the_default_namespace_stays(talk):
     assert (await talk.ask("DELETE", "/api/v1/namespaces/default"))[0] == 403
+
+
+async def test_only_the_first_deletion_is_a_new_generation(talk):
+    path = "/apis/apps/v1/namespaces/default/deployments"
+    labels = {"a": "b"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    made = await talk.make("d", path, metadata={"finalizers": ["example.com/one"]},
+                           spec={"selector": {"matchLabels": labels}, "template": template})  # fmt: skip
+    before = made["metadata"]["generation"]
+    _, held = await talk.ask("DELETE", f"{path}/d")
+    _, again = await talk.ask("DELETE", f"{path}/d", {"propagationPolicy": "Foreground"})
+    assert (held["metadata"]["generation"], again["metadata"]["generation"]) == (before + 1, before + 1)
+    assert held["metadata"]["deletionTimestamp"] == again["metadata"]["deletionTimestamp"]
+    assert again["metadata"]["finalizers"] == ["example.com/one", "foregroundDeletion"]
+    _, last = await talk.ask("DELETE", f"{path}/d", {"propagationPolicy": "Orphan"})
+    assert last["metadata"]["finalizers"] == ["example.com/one", "orphan"]
+    _, last = await talk.ask("DELETE", f"{path}/d", {"propagationPolicy": "Background"})
+    assert last["metadata"]["finalizers"] == ["example.com/one"]
+
+
+async def test_a_precondition_on_the_version_holds_for_the_present_one_alone(talk):
+    made = await talk.make("a")
+    _, changed = await talk.merge(f"{talk.configmaps}/a", {"data": {"a": "b"}})
+    old, present = (each["metadata"]["resourceVersion"] for each in (made, changed))
+    status, _ = await talk.ask("DELETE", f"{talk.configmaps}/a", {"preconditions": {"resourceVersion": old}})
+    assert status == 409
+    status, _ = await talk.ask("DELETE", f"{talk.configmaps}/a", {"preconditions": {"resourceVersion": present}})
+    assert status == 200
+    assert (await talk.ask("GET", f"{talk.configmaps}/a"))[0] == 404
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+async def test_a_pod_whose_containers_have_ended_is_removed_at_once(talk, phase):
+    path = "/api/v1/namespaces/default/pods"
+    await talk.make("p", path, spec={"containers": [{"name": "c", "image": "i"}], "nodeName": "n1"})
+    assert (await talk.merge(f"{path}/p/status", {"status": {"phase": phase}}))[0] == 200
+    await talk.ask("DELETE", f"{path}/p")
+    assert (await talk.ask("GET", f"{path}/p"))[0] == 404
+
+
+async def test_a_deletion_repeated_without_options_keeps_the_shortened_grace_period(talk):
+    path = "/api/v1/namespaces/default/pods"
+    await talk.make("p", path, spec={"containers": [{"name": "c", "image": "i"}], "nodeName": "n1",
+                                     "terminationGracePeriodSeconds": 10})  # fmt: skip
+    _, first = await talk.ask("DELETE", f"{path}/p", {"gracePeriodSeconds": 40})
+    assert first["metadata"]["deletionGracePeriodSeconds"] == 40
+    assert (await talk.ask("DELETE", f"{path}/p"))[1] == first
+
+
+async def test_orphaned_dependents_are_a_policy_too(talk):
+    await talk.make("a")
+    _, held = await talk.ask("DELETE", f"{talk.configmaps}/a", {"orphanDependents": True})
+    assert held["metadata"]["finalizers"] == ["orphan"]
+
+
+async def test_a_dry_run_of_a_removal_is_a_success_without_the_object(talk):
+    made = await talk.make("a")
+    status, shown = await talk.ask("DELETE", f"{talk.configmaps}/a", {"dryRun": ["All"]})
+    assert (status, shown["kind"], shown["details"]["uid"]) == (200, "Status", made["metadata"]["uid"])

@@ -280,3 +280,181 @@ def test_q1_a_key_that_is_held_runs_when_it_is_let_go_and_not_before() -> None:
     assert queue.get_nowait() is None
     queue.done("a")
     assert queue.get_nowait().causes == ("before", "meanwhile")
+
+
+def test_q5_the_highest_priority_of_several_adds_counts_while_a_key_is_processed_too() -> None:
+    queue: WorkQueue[str] = WorkQueue(clock=Clock())
+    queue.add("a")
+    queue.get_nowait()
+    for priority in (-100, 5, -50):
+        queue.add("a", priority=priority)
+    queue.add("b")
+    queue.done("a")
+    assert drain(queue) == ["a", "b"]
+
+
+def test_q5_keys_of_one_priority_run_in_the_order_of_their_first_add() -> None:
+    clock = Clock()
+    queue: WorkQueue[str] = WorkQueue(clock=clock)
+    for key in "abc":
+        clock.now += 1
+        queue.add(key)
+    queue.add("c", priority=1)
+    queue.add("a")  # waits already: its place stays
+    assert [(key, since) for key, _, since in queue.waiting()] == [("a", 1001.0), ("b", 1002.0), ("c", 1003.0)]
+    assert drain(queue) == ["a", "b", "c"]
+
+
+def test_an_item_knows_how_long_it_waited_and_the_queue_when_it_was_started() -> None:
+    clock = Clock()
+    queue: WorkQueue[str] = WorkQueue(clock=clock)
+    queue.add("a")
+    clock.now += 3
+    queue.add("a")
+    assert queue.get_nowait().waited == 3
+    queue.add("a")
+    clock.now += 4
+    assert queue.processing() == {"a": 1003.0}
+    assert len(queue) == 0
+    queue.done("a")
+    assert queue.processing() == {}
+    clock.now += 5
+    assert queue.get_nowait().waited == 9  # since it was added, not since it could be queued
+
+
+def test_q4_a_delay_for_a_key_that_waits_or_is_to_run_again_adds_no_run() -> None:
+    async def scenario() -> list[str]:
+        queue: WorkQueue[str] = WorkQueue()
+        queue.add("waiting")
+        queue.add_after("waiting", 60)
+        queue.add("running")
+        queue.get_nowait()
+        queue.add("waiting")
+        queue.add_after("waiting", 60)
+        queue.done("waiting")
+        assert drain(queue) == ["running", "waiting"]
+        await asyncio.sleep(3600)
+        left = drain(queue)
+        queue.shut_down()
+        return left
+
+    assert run_virtual(scenario()) == []
+
+
+def test_q4_each_delayed_key_runs_at_its_time_for_the_cause_of_its_earliest_delay() -> None:
+    async def scenario() -> list[tuple[float, str, tuple[str, ...]]]:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        queue: WorkQueue[str] = WorkQueue()
+        queue.add_after("a", 60, cause="late")
+        queue.add_after("a", 20, cause="early")
+        queue.add_after("a", 40, cause="between")
+        queue.add_after("b", 10, cause="first")
+        queue.add_after("c", 0, cause="now")
+        seen = []
+        for _ in range(3):
+            item = await queue.get()
+            seen.append((loop.time() - start, item.key, item.causes))
+            queue.done(item.key)
+        assert queue.shut_down() == []
+        return seen
+
+    expected = [(0, "c", ("now",)), (10, "b", ("first",)), (20, "a", ("early",))]
+    assert run_virtual(scenario()) == [(pytest.approx(at), key, causes) for at, key, causes in expected]
+
+
+def test_q3_a_retry_runs_after_the_delay_that_it_returns_and_each_key_has_its_own_count() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        queue: WorkQueue[str] = WorkQueue(first_delay=2, max_delay=7)
+        for failures, delay in enumerate([2, 4, 7, 7], start=1):
+            start = loop.time()
+            assert queue.retry("a", cause="failed") == delay
+            item = await queue.get()
+            assert (item.key, item.causes) == ("a", ("failed",))
+            assert loop.time() - start == pytest.approx(delay)
+            assert (queue.failures("a"), queue.failures("b")) == (failures, 0)
+            queue.done("a")
+        assert queue.retry("b") == 2
+        queue.shut_down()
+
+    run_virtual(scenario())
+
+
+async def test_q6_what_is_added_after_shut_down_is_neither_run_nor_held() -> None:
+    counted: list[str] = []
+    queue: WorkQueue[str] = WorkQueue(on_add=lambda: counted.append("add"), on_retry=lambda: counted.append("retry"))
+    queue.add("running")
+    queue.get_nowait()
+    assert queue.shut_down() == []
+    queue.add("running")
+    queue.add("late")
+    queue.add_after("late", 60)
+    queue.retry("late")
+    queue.done("running")
+    await asyncio.wait_for(queue.drained(), 5)
+    assert counted == ["add"]
+    assert held(queue) == 0
+    assert queue.shut_down() == []
+
+
+async def test_every_key_that_starts_to_wait_and_every_delay_is_counted_once() -> None:
+    counted: list[str] = []
+    queue: WorkQueue[str] = WorkQueue(on_add=lambda: counted.append("add"), on_retry=lambda: counted.append("retry"))
+    queue.add("a")
+    queue.add("a")
+    queue.get_nowait()
+    queue.add("a")
+    assert counted == ["add"]  # it does not wait yet
+    queue.done("a")
+    assert counted == ["add", "add"]
+    queue.add_after("b", 60)
+    queue.add_after("c", 0)
+    assert counted == ["add", "add", "retry", "add"]
+    queue.shut_down()
+
+
+async def test_q6_everybody_who_waits_for_the_last_key_goes_on_and_not_before() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b"):
+        queue.add(key)
+        queue.get_nowait()
+    waiting = [asyncio.ensure_future(queue.drained()) for _ in range(2)]
+    await asyncio.sleep(0)
+    queue.done("a")
+    await asyncio.sleep(0)
+    assert not any(each.done() for each in waiting)
+    queue.done("b")
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+
+
+def test_q1_a_held_key_that_did_not_wait_is_free_when_it_is_let_go() -> None:
+    queue: WorkQueue[str] = WorkQueue(clock=Clock())
+    queue.hold("a")
+    assert queue.processing() == {"a": 1000.0}
+    queue.done("a")
+    assert (len(queue), queue.processing()) == (0, {})
+    queue.add("a")
+    assert drain(queue) == ["a"]
+
+
+def test_q4_a_delay_that_an_add_has_dropped_does_not_run_with_another_that_is_due_at_the_same_time() -> None:
+    async def scenario() -> list[tuple[float, str]]:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        queue: WorkQueue[str] = WorkQueue()
+        for key in ("due", "dropped", "later"):
+            queue.add_after(key, 5)
+        for key in ("dropped", "later"):
+            queue.add(key)
+        assert drain(queue) == ["dropped", "later"]
+        queue.add_after("later", 100)
+        seen = []
+        for _ in range(2):
+            item = await queue.get()
+            seen.append((round(loop.time() - start), item.key))
+            queue.done(item.key)
+        assert queue.shut_down() == []
+        return seen
+
+    assert run_virtual(scenario()) == [(5, "due"), (100, "later")]

@@ -19,14 +19,50 @@ ROOT = Path(__file__).parents[2]
 PARTS = {
     "store": (["zestor_controller/store/*.py"], ["tests/store", "tests/contract"]),
     "cache": (["zestor_controller/cache/*.py"], ["tests/cache"]),
-    "queue": (["zestor_controller/controller/workqueue.py"], ["tests/controller"]),
-    "manager": (["zestor_controller/manager/*.py"], ["tests/manager"]),
+    "queue": (
+        ["zestor_controller/controller/workqueue.py"],
+        [f"tests/controller/test_{name}.py" for name in ("workqueue", "controller_reconcile", "failures", "held")],
+    ),
+    "manager": (
+        ["zestor_controller/manager/*.py"],
+        [
+            f"tests/manager/test_{name}.py"
+            for name in ("election", "manager_serving", "metrics_page", "rights", "sampling", "terms")
+        ],
+    ),
     "verbs": (
-        [f"zestor_controller/apiserver/{module}.py" for module in ("reading", "writing", "deleting")],
-        ["tests/apiserver", "tests/golden"],
+        [
+            f"zestor_controller/apiserver/{module}.py"
+            for module in (
+                "verbs/retrieval",
+                "verbs/mutation",
+                "verbs/deletion",
+                "verbs/scaling",
+                "request/deleteoptions",
+            )
+        ],
+        # Where the server runs in the process of the test: mutmut does not learn what another process has reached.
+        [
+            f"tests/apiserver/test_{name}.py"
+            for name in (
+                "core_reads",
+                "core_selectors",
+                "core_writes",
+                "core_deletes",
+                "deleteoptions",
+                "scaling",
+                "apply",
+                "patch",
+                "documents",
+                "customresources_server",
+                "evictions",
+                "shadowing",
+                "sizes",
+            )
+        ],
     ),
 }
-FLOOR = 0.8
+FLOOR = 0.7  # of a sample that no test was written for; the aim is 0.9
 
 
 def configure(folder, modules, tests):

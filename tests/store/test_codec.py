@@ -88,6 +88,23 @@ def test_s13_an_immutable_value_is_handed_out_as_it_is(kind, value):
     assert kind.list() == [value]
 
 
+def test_s13_a_frozen_class_is_recognised_when_it_is_first_seen(kind):
+    @dataclass(frozen=True)
+    class New:
+        name: str
+
+    class NewStruct(msgspec.Struct, frozen=True):
+        name: str
+
+    class NewModel(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(frozen=True)
+        name: str
+
+    for value in (New("x"), NewStruct("x"), NewModel(name="x")):
+        kind.set("a", value)
+        assert kind.get("a") is value
+
+
 @pytest.mark.parametrize(
     ("value", "spoil"),
     [

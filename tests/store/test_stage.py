@@ -67,6 +67,17 @@ def test_c3_a_replaced_object_is_told_as_delete_then_create(kind):
         assert [(event.type, event.object) for event in watch.drain()] == [(DELETE, ("u", 7)), (CREATE, ("other", 7))]
 
 
+def test_c3_an_object_replaced_after_a_stage_is_deleted_and_created_too(kind):
+    stage = kind.encoded.stage()
+    fill(stage, add=1)
+    stage.commit()
+
+    with kind.watch() as watch:
+        kind.set("n7", ("other", 7))
+
+        assert [(event.type, event.object) for event in watch.drain()] == [(DELETE, ("u", 8)), (CREATE, ("other", 7))]
+
+
 def test_c4_readers_see_the_whole_old_or_the_whole_new_state(kind):
     async def check():
         stage = kind.encoded.stage()
@@ -86,7 +97,8 @@ def test_c4_readers_see_the_whole_old_or_the_whole_new_state(kind):
     asyncio.run(check())
 
 
-def test_a_watch_that_keeps_up_with_the_slices_drops_nothing(kind):
+@pytest.mark.parametrize(("uid", "events"), [("u", 1000), ("other", 2000)], ids=["updated", "replaced"])
+def test_a_watch_that_keeps_up_with_the_slices_drops_nothing(kind, uid, events):
     async def check():
         seen = []
         async with kind.watch() as watch:
@@ -97,11 +109,12 @@ def test_a_watch_that_keeps_up_with_the_slices_drops_nothing(kind):
 
             task = asyncio.ensure_future(consume())
             async with kind.encoded.stage() as stage:
-                fill(stage, add=1)
+                for i in range(1000):
+                    stage.put(f"n{i}", (uid, i + 1))
             watch.cancel()
             await task
             assert watch.dropped == 0
-        assert len(seen) == 1000
+        assert len(seen) == events
 
     asyncio.run(check())
 
@@ -281,6 +294,17 @@ def test_indexes_swap_with_the_content(kind):
         assert sorted(kind.by_index("even", True)) == [("u", 2), ("u", 10)]
 
     asyncio.run(check())
+
+
+def test_names_that_a_stage_keeps_stay_in_the_indexes(kind):
+    kind.add_index("even", lambda pair: [pair[1] % 2 == 0])
+    stage = kind.encoded.stage(keep=lambda name: name in ("n1", "n2"))
+    stage.put("n4", ("u", 4))
+
+    stage.commit()
+
+    assert sorted(kind.by_index("even", True)) == [("u", 2), ("u", 4)]
+    assert kind.by_index("even", False) == [("u", 1)]
 
 
 def test_c8_a_large_commit_gives_the_loop_many_turns(kind):

@@ -27,7 +27,7 @@ __all__ = ["EncodedStage"]
 S = TypeVar("S")
 
 _STEP = 64  # objects handled between two looks at the clock
-_TELL = 64  # changes told in one slice; a replaced object is two events, and the default buffer holds 128
+_TELL = 64  # events in one slice at most: a consumer may find two slices at once, and the default buffer holds 128
 
 
 class EncodedStage(Generic[S]):
@@ -293,7 +293,7 @@ class _Difference(Generic[S]):
             return
         self.names[name] = None
         if watched:
-            if len(self.parts[-1].names) >= _TELL:
+            if len(self.parts[-1]) + 2 > _TELL:  # a replaced object is two events
                 self.parts.append(_Part(self._table))
             self.parts[-1].add(name, old, new)
 
