@@ -32,6 +32,7 @@ for version in $(sed -n 's/.*Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml); d
     fi
     other=".venv/python-$version"
     [ -x "$other/bin/python" ] || "$python" -m venv "$other"
+    "$other/bin/python" -m pip install -q -U pip
     "$other/bin/python" -m pip install -q -e . --group test
     "$other/bin/python" -m pytest -q -n 2 --dist loadgroup -p no:cacheprovider \
         tests/client tests/cache tests/controller tests/apiserver
