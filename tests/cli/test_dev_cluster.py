@@ -122,3 +122,13 @@ def test_reload_starts_anew_with_what_changed_beside_the_operators_file(tmp_path
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
+
+
+def test_what_every_cluster_has_is_not_shown_as_the_operators_doing(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "01_website"
+    done = zestor("dev", str(example), "--exit-when", "Ready", cwd=tmp_path)
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert "default/blog" in shown
+    assert "kube-root-ca.crt" not in shown
+    assert "default/kubernetes" not in shown

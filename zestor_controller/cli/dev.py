@@ -41,6 +41,7 @@ __all__ = ["dev"]
 RELOAD_PERIOD_S = 0.5
 _NEVER = timedelta(days=365)  # this session's own --timeout bounds it
 EVENT = "events.k8s.io/v1/Event"
+OF_EVERY_CLUSTER = ("/kube-root-ca.crt", "Service default/kubernetes")  # not of the operator's making
 
 
 @click.command()
@@ -264,6 +265,8 @@ class _Session:
         with watch:
             async for batch in watch.batches():
                 for event in batch:
+                    if f"{kind.kind} {event.name}".endswith(OF_EVERY_CLUSTER):
+                        continue
                     change, summary = words[event.type], summary_of(event)
                     line = f"{kind.kind} {event.name} {change} {summary}"
                     if event.type is EventType.UPDATE and line in self.shown:
