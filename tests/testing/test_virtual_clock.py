@@ -60,3 +60,18 @@ def test_waiting_for_what_cannot_happen_is_an_error_and_no_hang():
 
     with pytest.raises(RuntimeError, match="cannot happen"):
         run_virtual(main(), patience=0.05)
+
+
+def test_a_thread_that_outlives_the_main_coroutine_is_waited_for():
+    """Since 3.12 asyncio gives up after 300 s, which virtual time would be past at once."""
+    ended = threading.Event()
+
+    def slow():
+        threading.Event().wait(0.2)
+        ended.set()
+
+    async def main():
+        asyncio.get_running_loop().run_in_executor(None, slow)
+
+    run_virtual(main())
+    assert ended.is_set()

@@ -57,6 +57,10 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         """Seconds since the loop was made, in virtual time."""
         return self._jumping.jumped
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Join the executor's threads, however long that takes: virtual time would be past any limit at once."""
+        await super().shutdown_default_executor()
+
 
 def run_virtual(main: Coroutine[Any, Any, T], *, patience: float = PATIENCE_S) -> T:
     """Run a coroutine as :func:`asyncio.run` does, in virtual time.
