@@ -7,8 +7,9 @@ adds while it waits or runs lead to exactly one further run (Q2).
 Priorities age by one a second: the effective priority of a key is ``priority + seconds waited``. The order of two
 waiting keys therefore never changes with time, and each priority is a plain first-in-first-out line (Q5).
 
-What is held is bounded by the number of keys: a key has one place in one line, a line without keys is dropped, and of
-its superseded delays at most as many stay in the heap as there are delayed keys.
+What is held is bounded by the number of keys: a key has one place in one line, a line without keys is dropped (but that
+of priority 0, which nearly every key passes), and of its superseded delays at most as many stay in the heap as there
+are delayed keys.
 
 Everything runs on one event loop, of any implementation; the times are the loop's, so virtual time works.
 """
@@ -19,6 +20,7 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
@@ -96,7 +98,9 @@ class WorkQueue(Generic[K]):
         self._on_add = on_add
         self._on_retry = on_retry
         self._pending: dict[K, _Pending] = {}
-        self._lines: dict[int, OrderedDict[K, float]] = {}  # by priority: the keys, and when each was first added
+        self._lines: dict[int, OrderedDict[K, float]] = {
+            0: OrderedDict()
+        }  # by priority: the keys, and when each was first added
         self._processing: dict[K, float] = {}
         self._dirty: dict[K, _Pending] = {}
         self._failures: dict[K, int] = {}
@@ -191,17 +195,18 @@ class WorkQueue(Generic[K]):
         """
         if self._closed:
             raise QueueClosed
-        best: OrderedDict[K, float] | None = None
-        score = 0.0
-        for priority, line in self._lines.items():  # no line is empty
-            since = next(iter(line.values()))
-            if best is None or since - priority < score:
-                best, score = line, since - priority
-        if best is None:
+        best = self._lines[0]
+        if len(self._lines) > 1:
+            score = next(iter(best.values())) if best else math.inf
+            for priority, line in self._lines.items():
+                if priority and (since := next(iter(line.values()))) - priority < score:
+                    best, score = line, since - priority
+        if not best:
             return None
-        key = next(iter(best))
+        key, _ = best.popitem(last=False)
         waiting = self._pending.pop(key)
-        self._leave_line(key, waiting)
+        if not best and waiting.priority:
+            del self._lines[waiting.priority]
         now = self.now()
         self._processing[key] = now
         return Item(key, tuple(waiting.causes), waiting.more, now - waiting.since)
@@ -307,7 +312,7 @@ class WorkQueue(Generic[K]):
     def _leave_line(self, key: K, waiting: _Pending) -> None:
         line = self._lines[waiting.priority]
         del line[key]
-        if not line:
+        if not line and waiting.priority:
             del self._lines[waiting.priority]
 
     def _enqueue(self, key: K, waiting: _Pending) -> None:
