@@ -29,7 +29,6 @@ class Registry:
         self.generation = 0
         self._resources: dict[tuple[str, str, str], Resource] = {}
         self._endpoints: dict[tuple[str, str, str, str, str], Endpoint] = {}
-        self._versions: set[tuple[str, str]] = set()
         for resource in resources:
             self.add(resource)
 
@@ -46,7 +45,6 @@ class Registry:
         return found
 
     def _changed(self) -> None:
-        self._versions = {(group, version) for group, version, _ in self._resources}
         self.generation += 1
 
     def touch(self) -> None:
@@ -60,10 +58,6 @@ class Registry:
     def resources(self) -> list[Resource]:
         """Everything that is served, in the order of registration."""
         return list(self._resources.values())
-
-    def has_version(self, group: str, version: str) -> bool:
-        """Whether anything is served under a group and version."""
-        return (group, version) in self._versions
 
     def is_built_in(self, group: str, version: str) -> bool:
         """Whether a group and version belongs to built-in resources, which no custom resource joins."""

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -81,14 +81,6 @@ _log = logging.getLogger(__name__)
 STORED_SUBRESOURCES: Final = frozenset({"ephemeralcontainers", "finalize", "scale", "status"})
 COMPACT: Final = "/zestor/v1/compact"
 JSON_HEADERS: Final = [("Content-Type", "application/json")]
-
-
-class Authorizer(Protocol):
-    """Judges what a user may do."""
-
-    def allowed(self, user: User, wanted: Attributes) -> bool:
-        """Whether it is allowed."""
-        ...
 
 
 class ApiServer:
