@@ -7,9 +7,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.builtin.autoscaling import AutoscalerStrategy, AutoscalerV1Strategy
-from zestor_controller.apiserver.builtin.batch import CronJobStrategy, JobStrategy
-from zestor_controller.apiserver.builtin.core import (
+from zestor_controller.apiserver.builtin.apps.statefulset import StatefulSetStrategy
+from zestor_controller.apiserver.builtin.apps.workloads import (
+    ControllerRevisionStrategy,
+    DaemonSetStrategy,
+    DeploymentStrategy,
+    ReplicaSetStrategy,
+    ReplicationControllerStrategy,
+)
+from zestor_controller.apiserver.builtin.autoscaling.horizontalpodautoscaler import (
+    AutoscalerStrategy,
+    AutoscalerV1Strategy,
+)
+from zestor_controller.apiserver.builtin.batch.jobs import CronJobStrategy, JobStrategy
+from zestor_controller.apiserver.builtin.coordination.lease import LeaseStrategy
+from zestor_controller.apiserver.builtin.core.endpoints import EndpointSliceStrategy, EndpointsStrategy
+from zestor_controller.apiserver.builtin.core.service import ServiceStrategy
+from zestor_controller.apiserver.builtin.core.smallkinds import (
     ClaimStrategy,
     ConfigMapStrategy,
     LimitRangeStrategy,
@@ -20,35 +34,24 @@ from zestor_controller.apiserver.builtin.core import (
     ServiceAccountStrategy,
     VolumeStrategy,
 )
-from zestor_controller.apiserver.builtin.endpoints import EndpointSliceStrategy, EndpointsStrategy
-from zestor_controller.apiserver.builtin.events import CoreEventStrategy, EventStrategy
-from zestor_controller.apiserver.builtin.leases import LeaseStrategy
-from zestor_controller.apiserver.builtin.network import (
+from zestor_controller.apiserver.builtin.events.event import CoreEventStrategy, EventStrategy
+from zestor_controller.apiserver.builtin.networking.network import (
     IngressClassStrategy,
     IngressStrategy,
     NetworkPolicyStrategy,
 )
 from zestor_controller.apiserver.builtin.pods.pod import PodStrategy
-from zestor_controller.apiserver.builtin.policies import (
+from zestor_controller.apiserver.builtin.policy.policies import (
     DisruptionBudgetStrategy,
     PriorityClassStrategy,
     StorageClassStrategy,
 )
 from zestor_controller.apiserver.builtin.printcolumns import columns_of
-from zestor_controller.apiserver.builtin.rbac import (
+from zestor_controller.apiserver.builtin.rbac.role import (
     BindingStrategy,
     ClusterBindingStrategy,
     ClusterRoleStrategy,
     RoleStrategy,
-)
-from zestor_controller.apiserver.builtin.services import ServiceStrategy
-from zestor_controller.apiserver.builtin.statefulsets import StatefulSetStrategy
-from zestor_controller.apiserver.builtin.workloads import (
-    ControllerRevisionStrategy,
-    DaemonSetStrategy,
-    DeploymentStrategy,
-    ReplicaSetStrategy,
-    ReplicationControllerStrategy,
 )
 from zestor_controller.apiserver.rest.resource import Resource, Subresource
 from zestor_controller.apiserver.typed.fieldtable import builtin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.cron import check_schedule, check_time_zone
+from zestor_controller.apiserver.builtin.batch.cronschedule import check_schedule, check_time_zone
 from zestor_controller.apiserver.builtin.pods.podchecks import check_pod_template, pod_spec_warnings
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_pod_template
 from zestor_controller.apiserver.builtin.pods.poddiff import template_text

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from zestor_controller.apiserver.builtin.addresses import address_family, check_endpoint_ip, check_ip
+from zestor_controller.apiserver.builtin.address import address_family, check_endpoint_ip, check_ip
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
-from zestor_controller.apiserver.builtin.servicechecks import (
+from zestor_controller.apiserver.builtin.core.servicechecks import (
     check_service_change,
     check_service_spec,
     check_service_status,
     is_external,
 )
-from zestor_controller.apiserver.builtin.servicefamilies import choose_families
+from zestor_controller.apiserver.builtin.core.servicefamilies import choose_families
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Writing
 from zestor_controller.apiserver.rest.status import invalid as refuse

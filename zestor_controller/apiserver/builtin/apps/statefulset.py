@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.claims import check_claim_spec
+from zestor_controller.apiserver.builtin.apps.workloads import Templated
+from zestor_controller.apiserver.builtin.pods.claimspec import check_claim_spec
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_claim_spec
-from zestor_controller.apiserver.builtin.workloads import Templated
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,
     check_not_negative,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.addresses import check_cidr, check_endpoint_ip, check_ip, is_address
-from zestor_controller.apiserver.builtin.servicefamilies import check_families, check_family_change, is_headless
+from zestor_controller.apiserver.builtin.address import check_cidr, check_endpoint_ip, check_ip, is_address
+from zestor_controller.apiserver.builtin.core.servicefamilies import check_families, check_family_change, is_headless
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,
     bad_port,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.addresses import address_family, check_ip
+from zestor_controller.apiserver.builtin.address import address_family, check_ip
 from zestor_controller.schema.fielderror import FieldError, duplicate, invalid, not_supported
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.addresses import check_cidr
+from zestor_controller.apiserver.builtin.address import check_cidr
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_port,

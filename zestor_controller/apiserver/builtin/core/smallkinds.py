@@ -6,7 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.claims import check_access_modes, check_claim_spec
+from zestor_controller.apiserver.builtin.pods.claimspec import check_access_modes, check_claim_spec
 from zestor_controller.apiserver.builtin.pods.podchecks import check_quantities
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_claim_spec
 from zestor_controller.apiserver.encoding.quantity import canonical, value_of

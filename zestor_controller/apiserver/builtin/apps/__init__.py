@@ -1,0 +1,1 @@
+"""The apps group: kinds that keep copies of a pod template, and their revisions."""

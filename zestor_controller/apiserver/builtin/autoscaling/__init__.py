@@ -1,0 +1,1 @@
+"""The autoscaling group: HorizontalPodAutoscalers in two versions."""

@@ -1,0 +1,1 @@
+"""The core group: namespaces, configuration, nodes, volumes, Services and their endpoints."""
