@@ -7,60 +7,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin.apps.controllerrevision import ControllerRevisionStrategy
+from zestor_controller.apiserver.builtin.apps.daemonset import DaemonSetStrategy
+from zestor_controller.apiserver.builtin.apps.deployment import DeploymentStrategy
+from zestor_controller.apiserver.builtin.apps.replicaset import ReplicaSetStrategy
 from zestor_controller.apiserver.builtin.apps.statefulset import StatefulSetStrategy
-from zestor_controller.apiserver.builtin.apps.workloads import (
-    ControllerRevisionStrategy,
-    DaemonSetStrategy,
-    DeploymentStrategy,
-    ReplicaSetStrategy,
-    ReplicationControllerStrategy,
-)
 from zestor_controller.apiserver.builtin.autoscaling.horizontalpodautoscaler import (
     AutoscalerStrategy,
     AutoscalerV1Strategy,
 )
-from zestor_controller.apiserver.builtin.batch.jobs import CronJobStrategy, JobStrategy
+from zestor_controller.apiserver.builtin.batch.cronjob import CronJobStrategy
+from zestor_controller.apiserver.builtin.batch.job import JobStrategy
 from zestor_controller.apiserver.builtin.coordination.lease import LeaseStrategy
-from zestor_controller.apiserver.builtin.core.endpoints import EndpointSliceStrategy, EndpointsStrategy
+from zestor_controller.apiserver.builtin.core.configmap import ConfigMapStrategy
+from zestor_controller.apiserver.builtin.core.endpoints import EndpointsStrategy
+from zestor_controller.apiserver.builtin.core.limitrange import LimitRangeStrategy
+from zestor_controller.apiserver.builtin.core.namespace import NamespaceStrategy
+from zestor_controller.apiserver.builtin.core.node import NodeStrategy
+from zestor_controller.apiserver.builtin.core.persistentvolume import VolumeStrategy
+from zestor_controller.apiserver.builtin.core.persistentvolumeclaim import ClaimStrategy
+from zestor_controller.apiserver.builtin.core.replicationcontroller import ReplicationControllerStrategy
+from zestor_controller.apiserver.builtin.core.resourcequota import QuotaStrategy
+from zestor_controller.apiserver.builtin.core.secret import SecretStrategy
 from zestor_controller.apiserver.builtin.core.service import ServiceStrategy
-from zestor_controller.apiserver.builtin.core.smallkinds import (
-    ClaimStrategy,
-    ConfigMapStrategy,
-    LimitRangeStrategy,
-    NamespaceStrategy,
-    NodeStrategy,
-    QuotaStrategy,
-    SecretStrategy,
-    ServiceAccountStrategy,
-    VolumeStrategy,
-)
+from zestor_controller.apiserver.builtin.core.serviceaccount import ServiceAccountStrategy
+from zestor_controller.apiserver.builtin.endpointslices.endpointslice import EndpointSliceStrategy
 from zestor_controller.apiserver.builtin.events.event import CoreEventStrategy, EventStrategy
-from zestor_controller.apiserver.builtin.networking.network import (
-    IngressClassStrategy,
-    IngressStrategy,
-    NetworkPolicyStrategy,
-)
+from zestor_controller.apiserver.builtin.networking.ingress import IngressStrategy
+from zestor_controller.apiserver.builtin.networking.ingressclass import IngressClassStrategy
+from zestor_controller.apiserver.builtin.networking.networkpolicy import NetworkPolicyStrategy
 from zestor_controller.apiserver.builtin.pods.pod import PodStrategy
-from zestor_controller.apiserver.builtin.policy.policies import (
-    DisruptionBudgetStrategy,
-    PriorityClassStrategy,
-    StorageClassStrategy,
-)
+from zestor_controller.apiserver.builtin.policy.poddisruptionbudget import DisruptionBudgetStrategy
 from zestor_controller.apiserver.builtin.printcolumns import columns_of
-from zestor_controller.apiserver.builtin.rbac.role import (
-    BindingStrategy,
-    ClusterBindingStrategy,
-    ClusterRoleStrategy,
-    RoleStrategy,
-)
+from zestor_controller.apiserver.builtin.rbac.role import ClusterRoleStrategy, RoleStrategy
+from zestor_controller.apiserver.builtin.rbac.rolebinding import BindingStrategy, ClusterBindingStrategy
+from zestor_controller.apiserver.builtin.scheduling.priorityclass import PriorityClassStrategy
+from zestor_controller.apiserver.builtin.storageclasses.storageclass import StorageClassStrategy
 from zestor_controller.apiserver.rest.resource import Resource, Subresource
 from zestor_controller.apiserver.typed.fieldtable import builtin
-from zestor_controller.apiserver.typed.typedef import Json, TypeDef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+    from zestor_controller.apiserver.typed.typedef import Json, TypeDef
 
 __all__ = ["resources"]
 

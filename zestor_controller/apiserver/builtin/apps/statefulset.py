@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.apps.workloads import Templated
 from zestor_controller.apiserver.builtin.pods.claimspec import check_claim_spec
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_claim_spec
+from zestor_controller.apiserver.builtin.pods.templatestrategy import TemplateStrategy
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,
     check_not_negative,
@@ -40,7 +40,7 @@ _CHANGEABLE = frozenset(
 _RETENTION = ["Delete", "Retain"]
 
 
-class StatefulSetStrategy(Templated):
+class StatefulSetStrategy(TemplateStrategy):
     """StatefulSets."""
 
     counts = ("readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas")

@@ -1,4 +1,4 @@
-"""NetworkPolicy, Ingress and IngressClass."""
+"""NetworkPolicies."""
 
 from __future__ import annotations
 
@@ -7,23 +7,15 @@ from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.address import check_cidr
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
-from zestor_controller.apiserver.validation.fieldchecks import (
-    bad_port,
-    bad_port_name,
-    bad_subdomain,
-    check_immutable,
-    check_selector,
-    check_text,
-)
+from zestor_controller.apiserver.validation.fieldchecks import bad_port, bad_port_name, check_selector, check_text
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["IngressClassStrategy", "IngressStrategy", "NetworkPolicyStrategy"]
+__all__ = ["NetworkPolicyStrategy"]
 
 _PROTOCOLS = ["SCTP", "TCP", "UDP"]
-_PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"]
 
 
 class NetworkPolicyStrategy(BuiltinStrategy):
@@ -114,95 +106,3 @@ def _check_block(field: str, block: Json) -> list[FieldError]:
                 problems = [invalid(where, exception, "must be a strict subset of `cidr`")]
         errors += problems
     return errors
-
-
-class IngressStrategy(BuiltinStrategy):
-    """Ingresses."""
-
-    generation = True
-
-    def validate(self, obj: Json) -> list[FieldError]:
-        """A default backend or rules, and whole paths."""
-        spec = obj.get("spec") or {}
-        errors: list[FieldError] = []
-        if not spec.get("rules") and not spec.get("defaultBackend"):
-            words = "either `defaultBackend` or `rules` must be specified"
-            errors.append(invalid("spec", spec, words))
-        if spec.get("defaultBackend"):
-            errors += _check_backend("spec.defaultBackend", spec["defaultBackend"])
-        for index, rule in enumerate(spec.get("rules", ())):
-            where = f"spec.rules[{index}]"
-            host = rule.get("host", "")
-            if host:
-                errors += check_text(f"{where}.host", host.removeprefix("*."), bad_subdomain)
-            http = rule.get("http")
-            if http is None:
-                continue
-            if not http.get("paths"):
-                errors.append(required(f"{where}.http.paths"))
-            for at, path in enumerate(http.get("paths") or ()):
-                errors += _check_path(f"{where}.http.paths[{at}]", path)
-        return errors
-
-
-def _check_path(field: str, path: Json) -> list[FieldError]:
-    errors: list[FieldError] = []
-    kind, text = path.get("pathType"), path.get("path", "")
-    if kind is None:
-        errors.append(required(f"{field}.pathType", "pathType must be specified"))
-    elif kind not in _PATH_TYPES:
-        errors.append(not_supported(f"{field}.pathType", kind, _PATH_TYPES))
-    elif (kind != "ImplementationSpecific" or text) and not text.startswith("/"):
-        errors.append(invalid(f"{field}.path", text, "must be an absolute path"))
-    return errors + _check_backend(f"{field}.backend", path.get("backend") or {})
-
-
-def _check_backend(field: str, backend: Json) -> list[FieldError]:
-    service, resource = backend.get("service"), backend.get("resource")
-    if service is not None and resource is not None:
-        return [invalid(field, "", "cannot set both resource and service backends")]
-    if service is None and resource is None:
-        return [required(field, "resource or service backend is required")]
-    if service is None:
-        return []
-    errors: list[FieldError] = []
-    if not service.get("name"):
-        errors.append(required(f"{field}.service.name"))
-    port = service.get("port") or {}
-    if not port.get("number") and not port.get("name"):
-        errors.append(required(field, "port name or number is required"))
-    elif port.get("number") and port.get("name"):
-        errors.append(invalid(field, "", "cannot set both port name & port number"))
-    elif port.get("number"):
-        errors += [invalid(f"{field}.service.port.number", port["number"], text) for text in bad_port(port["number"])]
-    return errors
-
-
-class IngressClassStrategy(BuiltinStrategy):
-    """IngressClasses."""
-
-    has_status = False
-    generation = True
-
-    def default(self, obj: Json) -> None:
-        """Parameters are cluster-wide unless told otherwise."""
-        parameters = (obj.get("spec") or {}).get("parameters")
-        if parameters is not None and parameters.get("scope") is None:
-            parameters["scope"] = "Cluster"
-
-    def validate(self, obj: Json) -> list[FieldError]:
-        """The controller's name."""
-        controller = (obj.get("spec") or {}).get("controller", "")
-        if not controller:
-            return [required("spec.controller")]
-        if len(controller) > 250:
-            return [invalid("spec.controller", controller, "must be no more than 250 characters")]
-        if "/" not in controller:
-            words = 'must be a domain-prefixed path (such as "acme.io/foo")'
-            return [invalid("spec.controller", controller, words)]
-        return check_text("spec.controller", controller.partition("/")[0], bad_subdomain)
-
-    def validate_change(self, new: Json, old: Json) -> list[FieldError]:
-        """The controller stays."""
-        now, was = (new.get("spec") or {}), (old.get("spec") or {})
-        return check_immutable("spec.controller", now.get("controller"), was.get("controller"))

@@ -1,11 +1,11 @@
-"""Jobs and CronJobs."""
+"""Jobs: the labels and the selector that tie pods to their job are generated."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.batch.cronschedule import check_schedule, check_time_zone
-from zestor_controller.apiserver.builtin.pods.podchecks import check_pod_template, pod_spec_warnings
+from zestor_controller.apiserver.builtin.batch.jobspec import check_job_spec
+from zestor_controller.apiserver.builtin.pods.podchecks import pod_spec_warnings
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_pod_template
 from zestor_controller.apiserver.builtin.pods.poddiff import template_text
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
@@ -15,24 +15,15 @@ from zestor_controller.apiserver.validation.fieldchecks import (
     check_selector,
     selector_matches,
 )
-from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid, not_supported, required
+from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["CronJobStrategy", "JobStrategy"]
+__all__ = ["JobStrategy"]
 
 _JOB_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid", "batch.kubernetes.io/job-name", "job-name")
-_COUNTS = (
-    "parallelism",
-    "completions",
-    "activeDeadlineSeconds",
-    "backoffLimit",
-    "ttlSecondsAfterFinished",
-    "backoffLimitPerIndex",
-)
-_MAX_CRON_NAME = 52
 
 
 def _default_job_spec(spec: Json) -> None:
@@ -48,25 +39,6 @@ def _default_job_spec(spec: Json) -> None:
     spec.setdefault("podReplacementPolicy", "Failed" if failing else "TerminatingOrFailed")
     if spec.get("template"):
         default_pod_template(spec["template"])
-
-
-def _check_job_spec(field: str, spec: Json) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for name in _COUNTS:
-        errors += check_not_negative(f"{field}.{name}", spec.get(name))
-    mode = spec.get("completionMode")
-    if mode not in ("NonIndexed", "Indexed"):
-        errors.append(not_supported(f"{field}.completionMode", mode or "", ["NonIndexed", "Indexed"]))
-    if mode == "Indexed" and spec.get("completions") is None:
-        errors.append(required(f"{field}.completions", "when completion mode is Indexed"))
-    template = spec.get("template") or {}
-    errors += check_pod_template(f"{field}.template", template)
-    policy = (template.get("spec") or {}).get("restartPolicy")
-    if policy == "Always":
-        errors.append(required(f"{field}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
-    elif policy not in ("OnFailure", "Never"):
-        errors.append(not_supported(f"{field}.template.spec.restartPolicy", policy or "", ["OnFailure", "Never"]))
-    return errors
 
 
 class JobStrategy(BuiltinStrategy):
@@ -100,7 +72,7 @@ class JobStrategy(BuiltinStrategy):
     def validate(self, obj: Json) -> list[FieldError]:
         """The spec, and a template that the selector selects."""
         spec = obj.get("spec") or {}
-        errors = _check_job_spec("spec", spec)
+        errors = check_job_spec("spec", spec)
         selector = spec.get("selector")
         if selector is None:
             errors.append(required("spec.selector"))
@@ -132,64 +104,4 @@ class JobStrategy(BuiltinStrategy):
         errors: list[FieldError] = []
         for name in ("active", "succeeded", "failed", "ready", "terminating"):
             errors += check_not_negative(f"status.{name}", (new.get("status") or {}).get(name))
-        return errors
-
-
-class CronJobStrategy(BuiltinStrategy):
-    """CronJobs."""
-
-    generation = True
-
-    def default(self, obj: Json) -> None:
-        """Allow overlapping runs, keep three good and one failed job."""
-        spec = obj.get("spec")
-        if spec is None:
-            return
-        spec.setdefault("concurrencyPolicy", "Allow")
-        spec.setdefault("suspend", False)
-        spec.setdefault("successfulJobsHistoryLimit", 3)
-        spec.setdefault("failedJobsHistoryLimit", 1)
-        job = (spec.get("jobTemplate") or {}).get("spec")
-        if job and job.get("template"):
-            default_pod_template(job["template"])
-
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
-        """Also the name, which has to leave room for the suffix of its jobs; an old name stays valid."""
-        errors = self._check_spec(obj.get("spec") or {}, None)
-        name = obj["metadata"].get("name", "")
-        if len(name) > _MAX_CRON_NAME:
-            words = f"must be no more than {_MAX_CRON_NAME} characters"
-            errors.append(invalid("metadata.name", name, words))
-        return errors
-
-    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
-        """The same rules; what the old schedule and time zone were is still allowed."""
-        if writing.subresource == "status":
-            return []
-        return self._check_spec(new.get("spec") or {}, old.get("spec") or {})
-
-    def _check_spec(self, spec: Json, old: Json | None) -> list[FieldError]:
-        """The schedule, the policy and the template of the jobs."""
-        errors: list[FieldError] = []
-        schedule, zone = spec.get("schedule", ""), spec.get("timeZone")
-        if not schedule:
-            errors.append(required("spec.schedule"))
-        else:
-            before = None if old is None else old.get("schedule", "")
-            errors += check_schedule("spec.schedule", schedule, before, zone)
-        errors += check_not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
-        if old is None or old.get("timeZone") != zone:
-            errors += check_time_zone("spec.timeZone", zone)
-        policy, policies = spec.get("concurrencyPolicy", ""), ["Allow", "Forbid", "Replace"]
-        if not policy:
-            errors.append(required("spec.concurrencyPolicy"))
-        elif policy not in policies:
-            errors.append(not_supported("spec.concurrencyPolicy", policy, policies))
-        for limit in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
-            errors += check_not_negative(f"spec.{limit}", spec.get(limit))
-        template = (spec.get("jobTemplate") or {}).get("spec") or {}
-        if template.get("manualSelector"):
-            errors.append(not_supported("spec.jobTemplate.spec.manualSelector", True, ["nil", "false"]))
-        filled = {"completionMode": "NonIndexed", **template}
-        errors += _check_job_spec("spec.jobTemplate.spec", filled)
         return errors
