@@ -7,8 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.apps.rollingupdate import check_rolling_update
+from zestor_controller.apiserver.builtin.declaration import ALL, declare
+from zestor_controller.apiserver.builtin.pods.templatecolumns import IMAGES, POD_SELECTOR
 from zestor_controller.apiserver.builtin.pods.templatestrategy import TemplateStrategy
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, selector_at, value_at
 from zestor_controller.apiserver.encoding import typedcodec as codec
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_not_negative, shown_fields
 from zestor_controller.schema import gotext
 from zestor_controller.schema.fielderror import FieldError, not_supported, required
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["DaemonSetStrategy"]
+__all__ = ["DaemonSetStrategy", "resource"]
 
 _COUNT = re.compile(r"[-+]?[0-9]{1,18}")
 _TEMPLATE_COUNT = "deprecated.daemonset.template.generation"
@@ -99,3 +103,29 @@ class DaemonSetStrategy(TemplateStrategy):
             if isinstance(value, int):
                 errors += check_not_negative(f"status.{name}", value)
         return errors
+
+
+def resource() -> Resource:
+    """The resource ``daemonsets`` of ``apps/v1``."""
+    return declare(
+        "apps/v1",
+        "DaemonSet",
+        "daemonsets",
+        DaemonSetStrategy,
+        columns(
+            "daemonsets",
+            NAME,
+            ("Desired", value_at("status", "desiredNumberScheduled", absent=0), 0),
+            ("Current", value_at("status", "currentNumberScheduled", absent=0), 0),
+            ("Ready", value_at("status", "numberReady", absent=0), 0),
+            ("Up-to-date", value_at("status", "updatedNumberScheduled", absent=0), 0),
+            ("Available", value_at("status", "numberAvailable", absent=0), 0),
+            ("Node Selector", selector_at("spec", "template", "spec", "nodeSelector"), 0),
+            AGE,
+            *IMAGES,
+            POD_SELECTOR,
+        ),
+        short_names=("ds",),
+        categories=ALL,
+        subresources=("status",),
+    )

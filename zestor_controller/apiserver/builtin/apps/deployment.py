@@ -6,14 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.apps.rollingupdate import check_rolling_update
+from zestor_controller.apiserver.builtin.declaration import ALL, SCALE, declare
+from zestor_controller.apiserver.builtin.pods.templatecolumns import IMAGES, POD_SELECTOR, READY
 from zestor_controller.apiserver.builtin.pods.templatestrategy import TemplateStrategy
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, value_at
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import shown_fields
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["DeploymentStrategy"]
+__all__ = ["DeploymentStrategy", "resource"]
 
 
 class DeploymentStrategy(TemplateStrategy):
@@ -76,3 +80,26 @@ class DeploymentStrategy(TemplateStrategy):
         hidden = "status.unavailableReplicas"
         whole = super().validate_status(new, old)
         return [e for e in whole if e.field != hidden or "greater than or equal" in e.detail]
+
+
+def resource() -> Resource:
+    """The resource ``deployments`` of ``apps/v1``."""
+    return declare(
+        "apps/v1",
+        "Deployment",
+        "deployments",
+        DeploymentStrategy,
+        columns(
+            "deployments",
+            NAME,
+            READY,
+            ("Up-to-date", value_at("status", "updatedReplicas", absent=0), 0),
+            ("Available", value_at("status", "availableReplicas", absent=0), 0),
+            AGE,
+            *IMAGES,
+            POD_SELECTOR,
+        ),
+        short_names=("deploy",),
+        categories=ALL,
+        subresources=("status", SCALE),
+    )

@@ -9,9 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import ALL, SCALE, declare
 from zestor_controller.apiserver.builtin.pods.claimspec import check_claim_spec
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_claim_spec
+from zestor_controller.apiserver.builtin.pods.templatecolumns import IMAGES, READY
 from zestor_controller.apiserver.builtin.pods.templatestrategy import TemplateStrategy
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,
     check_not_negative,
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["StatefulSetStrategy"]
+__all__ = ["StatefulSetStrategy", "resource"]
 
 _CHANGEABLE = frozenset(
     {
@@ -132,3 +136,17 @@ class StatefulSetStrategy(TemplateStrategy):
 
 def _claims(spec: Json) -> list[Json]:
     return list(spec.get("volumeClaimTemplates") or ())
+
+
+def resource() -> Resource:
+    """The resource ``statefulsets`` of ``apps/v1``."""
+    return declare(
+        "apps/v1",
+        "StatefulSet",
+        "statefulsets",
+        StatefulSetStrategy,
+        columns("statefulsets", NAME, READY, AGE, *IMAGES),
+        short_names=("sts",),
+        categories=ALL,
+        subresources=("status", SCALE),
+    )

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin.declaration import ALL, declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, UNSET, CellColumn, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_not_negative
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["AutoscalerStrategy", "AutoscalerV1Strategy"]
+__all__ = ["AutoscalerStrategy", "AutoscalerV1Strategy", "resource", "v1_resource"]
 
 _PREFIX = "autoscaling.alpha.kubernetes.io/"
 _CPU_PERCENT = 80
@@ -155,3 +158,63 @@ def _assemble(version: str, obj: Json, annotations: dict[str, str], spec: Json, 
     if annotations:
         metadata["annotations"] = annotations
     return {"kind": obj.get("kind"), "apiVersion": version, "metadata": metadata, "spec": spec, "status": status}
+
+
+def _scaler_reference(obj: Json, now: float) -> str:
+    target = (obj.get("spec") or {}).get("scaleTargetRef") or {}
+    return f"{target.get('kind', '')}/{target.get('name', '')}"
+
+
+def _scaler_targets(obj: Json, now: float) -> str:
+    pieces = []
+    for metric in (obj.get("spec") or {}).get("metrics") or ():
+        kind = metric.get("type", "")
+        source = metric.get(kind[:1].lower() + kind[1:]) or {}
+        target = source.get("target") or {}
+        wanted = (
+            f"{target['averageUtilization']}%"
+            if "averageUtilization" in target
+            else target.get("averageValue") or target.get("value", "")
+        )
+        name = f"{source.get('name')}: " if source.get("name") else ""
+        pieces.append(f"{name}<unknown>/{wanted}")
+    return ", ".join(pieces) or NONE
+
+
+_COLUMNS: tuple[CellColumn, ...] = (
+    NAME,
+    ("Reference", _scaler_reference, 0),
+    ("Targets", _scaler_targets, 0),
+    ("MinPods", lambda obj, now: str(value_at("spec", "minReplicas", absent=UNSET)(obj, now)), 0),
+    ("MaxPods", value_at("spec", "maxReplicas", absent=0), 0),
+    ("Replicas", value_at("status", "currentReplicas", absent=0), 0),
+    AGE,
+)
+
+
+def resource() -> Resource:
+    """The resource ``horizontalpodautoscalers`` of ``autoscaling/v2``."""
+    return declare(
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        AutoscalerStrategy,
+        columns("horizontalpodautoscalers", *_COLUMNS),
+        short_names=("hpa",),
+        categories=ALL,
+        subresources=("status",),
+    )
+
+
+def v1_resource() -> Resource:
+    """The resource ``horizontalpodautoscalers`` of ``autoscaling/v1``."""
+    return declare(
+        "autoscaling/v1",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        AutoscalerV1Strategy,
+        columns("horizontalpodautoscalers", *_COLUMNS),
+        short_names=("hpa",),
+        categories=ALL,
+        subresources=("status",),
+    )

@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.batch.cronschedule import check_schedule, check_time_zone
 from zestor_controller.apiserver.builtin.batch.jobspec import check_job_spec
+from zestor_controller.apiserver.builtin.declaration import ALL, declare
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_pod_template
+from zestor_controller.apiserver.builtin.pods.templatecolumns import IMAGES
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, count_at, selector_at, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.response.table import age
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_not_negative
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
 
@@ -15,7 +20,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["CronJobStrategy"]
+__all__ = ["CronJobStrategy", "resource"]
 
 _MAX_CRON_NAME = 52
 
@@ -78,3 +83,36 @@ class CronJobStrategy(BuiltinStrategy):
         filled = {"completionMode": "NonIndexed", **template}
         errors += check_job_spec("spec.jobTemplate.spec", filled)
         return errors
+
+
+def resource() -> Resource:
+    """The resource ``cronjobs`` of ``batch/v1``."""
+    return declare(
+        "batch/v1",
+        "CronJob",
+        "cronjobs",
+        CronJobStrategy,
+        columns(
+            "cronjobs",
+            NAME,
+            ("Schedule", value_at("spec", "schedule"), 0),
+            ("Timezone", value_at("spec", "timeZone", absent=NONE), 0),
+            ("Suspend", lambda obj, now: str(bool((obj.get("spec") or {}).get("suspend"))), 0),
+            ("Active", count_at("status", "active"), 0),
+            (
+                "Last Schedule",
+                lambda obj, now: (
+                    age(value_at("status", "lastScheduleTime")(obj, now), now)
+                    if (obj.get("status") or {}).get("lastScheduleTime")
+                    else NONE
+                ),
+                0,
+            ),
+            AGE,
+            *IMAGES,
+            ("Selector", selector_at("spec", "jobTemplate", "spec", "selector"), 1),
+        ),
+        short_names=("cj",),
+        categories=ALL,
+        subresources=("status",),
+    )

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.batch.jobspec import check_job_spec
+from zestor_controller.apiserver.builtin.declaration import ALL, declare
+from zestor_controller.apiserver.builtin.fieldgetter import counter_at
 from zestor_controller.apiserver.builtin.pods.podchecks import pod_spec_warnings
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_pod_template
 from zestor_controller.apiserver.builtin.pods.poddiff import template_text
+from zestor_controller.apiserver.builtin.pods.templatecolumns import IMAGES, POD_SELECTOR
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, condition_status
+from zestor_controller.apiserver.encoding.gotime import parse_seconds
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.response.table import since
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import (
     check_immutable,
     check_not_negative,
@@ -21,7 +28,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["JobStrategy"]
+__all__ = ["JobStrategy", "resource"]
 
 _JOB_LABELS = ("batch.kubernetes.io/controller-uid", "controller-uid", "batch.kubernetes.io/job-name", "job-name")
 
@@ -105,3 +112,52 @@ class JobStrategy(BuiltinStrategy):
         for name in ("active", "succeeded", "failed", "ready", "terminating"):
             errors += check_not_negative(f"status.{name}", (new.get("status") or {}).get(name))
         return errors
+
+
+def _job_status(obj: Json, now: float) -> str:
+    if "deletionTimestamp" in obj["metadata"]:
+        return "Terminating"
+    for kind in ("Complete", "Failed", "SuccessCriteriaMet", "FailureTarget", "Suspended"):
+        if condition_status(obj, kind) == "True":
+            return kind
+    return "Running"
+
+
+def _job_completions(obj: Json, now: float) -> str:
+    spec, done = obj.get("spec") or {}, (obj.get("status") or {}).get("succeeded", 0)
+    if spec.get("completions") is not None:
+        return f"{done}/{spec['completions']}"
+    parallel = spec.get("parallelism", 0)
+    return f"{done}/1 of {parallel}" if parallel > 1 else f"{done}/1"
+
+
+def _job_duration(obj: Json, now: float) -> str:
+    status = obj.get("status") or {}
+    start = parse_seconds(status.get("startTime") or "")
+    if start is None:
+        return ""
+    end = parse_seconds(status.get("completionTime") or "")
+    return since((now if end is None else end) - start)
+
+
+def resource() -> Resource:
+    """The resource ``jobs`` of ``batch/v1``."""
+    return declare(
+        "batch/v1",
+        "Job",
+        "jobs",
+        JobStrategy,
+        columns(
+            "jobs",
+            NAME,
+            ("Status", _job_status, 0),
+            ("Completions", _job_completions, 0),
+            ("Duration", _job_duration, 0),
+            AGE,
+            *IMAGES,
+            POD_SELECTOR,
+        ),
+        categories=ALL,
+        subresources=("status",),
+        selectable={"status.successful": counter_at("status", "succeeded")},
+    )

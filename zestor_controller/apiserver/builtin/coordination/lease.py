@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_not_negative
 from zestor_controller.schema.fielderror import FieldError, invalid
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["LeaseStrategy"]
+__all__ = ["LeaseStrategy", "resource"]
 
 # Fields of coordinated leader election, which this server does not offer: they are dropped, as the server with that
 # feature off does.
@@ -41,3 +44,16 @@ class LeaseStrategy(BuiltinStrategy):
         if duration is not None and duration <= 0:
             errors.append(invalid("spec.leaseDurationSeconds", duration, "must be greater than 0"))
         return errors + check_not_negative("spec.leaseTransitions", spec.get("leaseTransitions"))
+
+
+def resource() -> Resource:
+    """The resource ``leases`` of ``coordination.k8s.io/v1``."""
+    return declare(
+        "coordination.k8s.io/v1",
+        "Lease",
+        "leases",
+        LeaseStrategy,
+        columns("leases", NAME, ("Holder", value_at("spec", "holderIdentity"), 0), AGE),
+        unconditional_update=False,
+        create_on_update=True,
+    )

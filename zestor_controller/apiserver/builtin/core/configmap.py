@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.core.keyeddata import MAX_DATA, check_frozen, decoded_size
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import bad_config_key, check_text
 from zestor_controller.schema.fielderror import FieldError, invalid, too_long
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["ConfigMapStrategy"]
+__all__ = ["ConfigMapStrategy", "resource"]
 
 
 class ConfigMapStrategy(BuiltinStrategy):
@@ -38,3 +41,20 @@ class ConfigMapStrategy(BuiltinStrategy):
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
         """Nothing changes once ``immutable`` is set."""
         return check_frozen(new, old, ("data", "binaryData"))
+
+
+def resource() -> Resource:
+    """The resource ``configmaps`` of ``v1``."""
+    return declare(
+        "v1",
+        "ConfigMap",
+        "configmaps",
+        ConfigMapStrategy,
+        columns(
+            "configmaps",
+            NAME,
+            ("Data", lambda obj, now: len(obj.get("data") or ()) + len(obj.get("binaryData") or ()), 0),
+            AGE,
+        ),
+        short_names=("cm",),
+    )

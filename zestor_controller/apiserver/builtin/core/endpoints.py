@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.address import check_endpoint_ip, check_ip
+from zestor_controller.apiserver.builtin.declaration import declare
 from zestor_controller.apiserver.builtin.endpointport import SERVER, check_endpoint_port
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, first_few
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import bad_name_label, bad_port, bad_subdomain, check_text
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["EndpointsStrategy"]
+__all__ = ["EndpointsStrategy", "resource"]
 
 
 class EndpointsStrategy(BuiltinStrategy):
@@ -74,3 +77,30 @@ def _check_port(field: str, port: Json, *, named: bool) -> list[FieldError]:
     number = port.get("port", 0)
     errors += [invalid(f"{field}.port", number, text) for text in bad_port(number)]
     return errors + check_endpoint_port(field, port)
+
+
+_DEPRECATION = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+
+
+def _endpoints(obj: Json, now: float) -> str:
+    pieces = [
+        f"{address.get('ip', '')}:{port.get('port', 0)}"
+        for subset in obj.get("subsets", ())
+        for port in subset.get("ports", ())
+        for address in subset.get("addresses", ())
+    ]
+    return first_few(pieces)
+
+
+def resource() -> Resource:
+    """The resource ``endpoints`` of ``v1``."""
+    return declare(
+        "v1",
+        "Endpoints",
+        "endpoints",
+        EndpointsStrategy,
+        columns("endpoints", NAME, ("Endpoints", _endpoints, 0), AGE),
+        short_names=("ep",),
+        create_on_update=True,
+        deprecation=_DEPRECATION,
+    )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import NAME, columns, value_at
 from zestor_controller.apiserver.encoding.quantity import value_of
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.schema.fielderror import FieldError, duplicate, invalid
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["LimitRangeStrategy"]
+__all__ = ["LimitRangeStrategy", "resource"]
 
 
 class LimitRangeStrategy(BuiltinStrategy):
@@ -44,3 +47,16 @@ class LimitRangeStrategy(BuiltinStrategy):
                     words = f"min value {low[name]} is greater than max value {high[name]}"
                     errors.append(invalid(f"{where}.min[{name}]", low[name], words))
         return errors
+
+
+def resource() -> Resource:
+    """The resource ``limitranges`` of ``v1``."""
+    return declare(
+        "v1",
+        "LimitRange",
+        "limitranges",
+        LimitRangeStrategy,
+        columns("roles", NAME, ("Created At", value_at("metadata", "creationTimestamp"), 0)),
+        short_names=("limits",),
+        create_on_update=True,
+    )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.fieldgetter import text_at
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource, Subresource
 from zestor_controller.schema.fielderror import FieldError, invalid
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["NamespaceStrategy"]
+__all__ = ["NamespaceStrategy", "resource"]
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
 
@@ -51,3 +55,23 @@ class NamespaceStrategy(BuiltinStrategy):
             words = "may only be 'Active' if `deletionTimestamp` is empty"
             return [invalid("status.Phase", phase, words)]
         return []
+
+
+_FINALIZE = Subresource("finalize", "Namespace", "", "v1", ("update",))
+
+
+def resource() -> Resource:
+    """The resource ``namespaces`` of ``v1``."""
+    return declare(
+        "v1",
+        "Namespace",
+        "namespaces",
+        NamespaceStrategy,
+        columns("namespaces", NAME, ("Status", value_at("status", "phase"), 0), AGE),
+        namespaced=False,
+        short_names=("ns",),
+        subresources=(_FINALIZE, "status"),
+        verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
+        selectable={"status.phase": text_at("status", "phase")},
+        name_rule="label",
+    )

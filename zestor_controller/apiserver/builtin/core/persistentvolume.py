@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.core.persistentvolumeclaim import access_modes_at, phase_cell
+from zestor_controller.apiserver.builtin.declaration import declare
 from zestor_controller.apiserver.builtin.pods.claimspec import check_access_modes
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, UNSET, columns, value_at
 from zestor_controller.apiserver.encoding.quantity import value_of
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["VolumeStrategy"]
+__all__ = ["VolumeStrategy", "resource"]
 
 
 class VolumeStrategy(BuiltinStrategy):
@@ -56,3 +60,36 @@ class VolumeStrategy(BuiltinStrategy):
         if policy not in policies:
             errors.append(not_supported("spec.persistentVolumeReclaimPolicy", policy, policies))
         return errors
+
+
+def _volume_claim(obj: Json, now: float) -> str:
+    claim = (obj.get("spec") or {}).get("claimRef")
+    return f"{claim.get('namespace', '')}/{claim.get('name', '')}" if claim else ""
+
+
+def resource() -> Resource:
+    """The resource ``persistentvolumes`` of ``v1``."""
+    return declare(
+        "v1",
+        "PersistentVolume",
+        "persistentvolumes",
+        VolumeStrategy,
+        columns(
+            "persistentvolumes",
+            NAME,
+            ("Capacity", value_at("spec", "capacity", "storage"), 0),
+            ("Access Modes", access_modes_at("spec"), 0),
+            ("Reclaim Policy", value_at("spec", "persistentVolumeReclaimPolicy"), 0),
+            ("Status", phase_cell, 0),
+            ("Claim", _volume_claim, 0),
+            ("StorageClass", value_at("spec", "storageClassName"), 0),
+            ("VolumeAttributesClass", value_at("spec", "volumeAttributesClassName", absent=UNSET), 0),
+            ("Reason", value_at("status", "reason"), 0),
+            AGE,
+            ("VolumeMode", value_at("spec", "volumeMode", absent=UNSET), 1),
+        ),
+        namespaced=False,
+        short_names=("pv",),
+        subresources=("status",),
+        returns_deleted=True,
+    )

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import ALL, SCALE, declare
+from zestor_controller.apiserver.builtin.fieldgetter import counter_at
+from zestor_controller.apiserver.builtin.pods.templatecolumns import REPLICAS
 from zestor_controller.apiserver.builtin.pods.templatestrategy import TemplateStrategy, check_lasting_template
+from zestor_controller.apiserver.builtin.printcolumns import columns
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import selector_matches
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["ReplicationControllerStrategy"]
+__all__ = ["ReplicationControllerStrategy", "resource"]
 
 
 class ReplicationControllerStrategy(TemplateStrategy):
@@ -45,3 +50,18 @@ class ReplicationControllerStrategy(TemplateStrategy):
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
         """Everything may change."""
         return []
+
+
+def resource() -> Resource:
+    """The resource ``replicationcontrollers`` of ``v1``."""
+    return declare(
+        "v1",
+        "ReplicationController",
+        "replicationcontrollers",
+        ReplicationControllerStrategy,
+        columns("replicationcontrollers", *REPLICAS),
+        short_names=("rc",),
+        categories=ALL,
+        subresources=("status", SCALE),
+        selectable={"status.replicas": counter_at("status", "replicas")},
+    )

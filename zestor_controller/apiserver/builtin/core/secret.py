@@ -7,14 +7,18 @@ import json
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.core.keyeddata import MAX_DATA, check_frozen, decoded_size
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.fieldgetter import text_at
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, count_at, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import bad_config_key, check_immutable, check_text
 from zestor_controller.schema.fielderror import FieldError, invalid, required, too_long
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["SecretStrategy"]
+__all__ = ["SecretStrategy", "resource"]
 
 _SECRET_KEYS = {
     "kubernetes.io/dockercfg": (".dockercfg",),
@@ -65,3 +69,15 @@ class SecretStrategy(BuiltinStrategy):
         """The type stays, and everything once ``immutable`` is set."""
         errors = check_immutable("type", new.get("type"), old.get("type"))
         return errors + check_frozen(new, old, ("data",))
+
+
+def resource() -> Resource:
+    """The resource ``secrets`` of ``v1``."""
+    return declare(
+        "v1",
+        "Secret",
+        "secrets",
+        SecretStrategy,
+        columns("secrets", NAME, ("Type", value_at("type"), 0), ("Data", count_at("data"), 0), AGE),
+        selectable={"type": text_at("type")},
+    )

@@ -17,13 +17,16 @@ from zestor_controller.apiserver.builtin.core.servicechecks import (
     is_external,
 )
 from zestor_controller.apiserver.builtin.core.servicefamilies import choose_families
+from zestor_controller.apiserver.builtin.declaration import ALL, declare
+from zestor_controller.apiserver.builtin.fieldgetter import text_at
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, selector_at, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
-from zestor_controller.apiserver.rest.resource import Writing
+from zestor_controller.apiserver.rest.resource import Resource, Writing
 from zestor_controller.apiserver.rest.status import invalid as refuse
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.schema.fielderror import FieldError, invalid
 
-__all__ = ["ServiceStrategy"]
+__all__ = ["ServiceStrategy", "resource"]
 
 _EXTERNAL = ("NodePort", "LoadBalancer")
 _RANGE = ipaddress.IPv4Network("10.0.0.0/24")
@@ -275,3 +278,51 @@ def _wants_node_ports(spec: Json) -> bool:
     if spec["type"] == "LoadBalancer":
         return bool(spec.get("allocateLoadBalancerNodePorts", True))
     return bool(spec["type"] == "NodePort")
+
+
+def _service_external(obj: Json, now: float) -> str:
+    spec = obj.get("spec") or {}
+    kind = spec.get("type")
+    external = list(spec.get("externalIPs", ()))
+    if kind == "ExternalName":
+        return str(spec.get("externalName", ""))
+    if kind == "LoadBalancer":
+        points = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress", ())
+        addresses = [point.get("ip") or point.get("hostname", "") for point in points]
+        return ",".join(addresses + external) or "<pending>"
+    return ",".join(external) or NONE
+
+
+def _service_ports(obj: Json, now: float) -> str:
+    pieces = []
+    for port in (obj.get("spec") or {}).get("ports", ()):
+        node = f":{port['nodePort']}" if port.get("nodePort") else ""
+        pieces.append(f"{port.get('port')}{node}/{port.get('protocol', '')}")
+    return ",".join(pieces) or NONE
+
+
+def resource() -> Resource:
+    """The resource ``services`` of ``v1``."""
+    return declare(
+        "v1",
+        "Service",
+        "services",
+        ServiceStrategy,
+        columns(
+            "services",
+            NAME,
+            ("Type", value_at("spec", "type"), 0),
+            ("Cluster-IP", value_at("spec", "clusterIP", absent=NONE), 0),
+            ("External-IP", _service_external, 0),
+            ("Port(s)", _service_ports, 0),
+            AGE,
+            ("Selector", selector_at("spec", "selector"), 1),
+        ),
+        short_names=("svc",),
+        categories=ALL,
+        subresources=("status",),
+        selectable={"spec.clusterIP": text_at("spec", "clusterIP"), "spec.type": text_at("spec", "type")},
+        returns_deleted=True,
+        create_on_update=True,
+        name_rule="label",  # RelaxedServiceNameValidation, on since 1.36
+    )

@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.address import address_family, check_endpoint_ip, check_ip
+from zestor_controller.apiserver.builtin.declaration import declare
 from zestor_controller.apiserver.builtin.endpointport import SERVER, check_endpoint_port
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, UNSET, columns, first_few, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_name_label,
     bad_subdomain,
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["EndpointSliceStrategy"]
+__all__ = ["EndpointSliceStrategy", "resource"]
 
 _ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"]
 _MAX_ENDPOINTS, _MAX_ADDRESSES, _MAX_PORTS = 1000, 100, 20000
@@ -118,3 +121,29 @@ def _check_domain(field: str, name: str) -> list[FieldError]:
     if not errors and "." not in name.removesuffix("."):
         errors.append(invalid(field, name, "should be a domain with at least two segments separated by dots"))
     return errors
+
+
+def _slice_ports(obj: Json, now: float) -> str:
+    return first_few((str(port.get("port", "*")) for port in obj.get("ports") or ()), UNSET)
+
+
+def _slice_endpoints(obj: Json, now: float) -> str:
+    return first_few((a for e in obj.get("endpoints") or () for a in e.get("addresses") or ()), UNSET)
+
+
+def resource() -> Resource:
+    """The resource ``endpointslices`` of ``discovery.k8s.io/v1``."""
+    return declare(
+        "discovery.k8s.io/v1",
+        "EndpointSlice",
+        "endpointslices",
+        EndpointSliceStrategy,
+        columns(
+            "endpointslices",
+            NAME,
+            ("AddressType", value_at("addressType"), 0),
+            ("Ports", _slice_ports, 0),
+            ("Endpoints", _slice_endpoints, 0),
+            AGE,
+        ),
+    )

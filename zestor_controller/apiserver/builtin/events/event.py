@@ -5,9 +5,15 @@ Invariant: converting to the stored form and back changes nothing that either vi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.fieldgetter import text_at
+from zestor_controller.apiserver.builtin.printcolumns import Cell, CellColumn, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.response.table import age
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import bad_qualified_name, check_text
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["CoreEventStrategy", "EventStrategy"]
+__all__ = ["CoreEventStrategy", "EventStrategy", "core_resource", "resource"]
 
 # (core name, name in events.k8s.io, what core prints for nothing, what events.k8s.io prints for nothing);
 # None stands for null, ... for a field that is left out.
@@ -154,3 +160,97 @@ class EventStrategy(BuiltinStrategy):
     def on_store(self, obj: Json) -> Json:
         """This event in the words of the core API."""
         return _to_core(obj)
+
+
+_REFERENCE_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+
+
+def _selectable(reference: str, controller: str, **more: Callable[[Json], str]) -> Mapping[str, Callable[[Json], str]]:
+    fields = [f"{reference}.{name}" for name in _REFERENCE_FIELDS]
+    return {**{field: text_at(*field.split(".")) for field in (*fields, "reason", controller, "type")}, **more}
+
+
+def _source_component(obj: Json) -> str:
+    return text_at("source", "component")(obj) or text_at("reportingComponent")(obj)
+
+
+def _event_seen(last: bool) -> Cell:
+    def cell(obj: Json, now: float) -> str:
+        first = obj.get("firstTimestamp") or obj.get("deprecatedFirstTimestamp") or obj.get("eventTime")
+        latest = obj.get("lastTimestamp") or obj.get("deprecatedLastTimestamp")
+        series = obj.get("series")
+        if series:
+            latest = series.get("lastObservedTime")
+        return age((latest or first) if last else first, now)
+
+    return cell
+
+
+def _event_object(obj: Json, now: float) -> str:
+    about = obj.get("involvedObject") or obj.get("regarding") or {}
+    return (
+        f"{about.get('kind', '').lower()}/{about.get('name', '')}"
+        if about.get("name")
+        else about.get("kind", "").lower()
+    )
+
+
+def _event_source(obj: Json, now: float) -> str:
+    source = obj.get("source") or obj.get("deprecatedSource") or {}
+    component = source.get("component") or obj.get("reportingComponent") or obj.get("reportingController") or ""
+    host = source.get("host") or obj.get("reportingInstance") or ""
+    return f"{component}, {host}" if host else component
+
+
+def _event_count(obj: Json, now: float) -> int:
+    series = obj.get("series")
+    if series:
+        return int(series.get("count", 0))
+    return int(obj.get("count") or obj.get("deprecatedCount") or 1)
+
+
+_COLUMNS: tuple[CellColumn, ...] = (
+    ("Last Seen", _event_seen(True), 0),
+    ("Type", value_at("type"), 0),
+    ("Reason", value_at("reason"), 0),
+    ("Object", _event_object, 0),
+    (
+        "Subobject",
+        lambda obj, now: (obj.get("involvedObject") or obj.get("regarding") or {}).get("fieldPath", ""),
+        1,
+    ),
+    ("Source", _event_source, 1),
+    ("Message", lambda obj, now: (obj.get("message") or obj.get("note") or "").strip(), 0),
+    ("First Seen", _event_seen(False), 1),
+    ("Count", _event_count, 1),
+    ("Name", value_at("metadata", "name"), 1),
+)
+
+
+def core_resource() -> Resource:
+    """The resource ``events`` of ``v1``."""
+    return declare(
+        "v1",
+        "Event",
+        "events",
+        CoreEventStrategy,
+        columns("events", *_COLUMNS),
+        short_names=("ev",),
+        selectable=_selectable("involvedObject", "reportingComponent", source=_source_component),
+        create_on_update=True,
+    )
+
+
+def resource() -> Resource:
+    """The resource ``events`` of ``events.k8s.io/v1``."""
+    return declare(
+        "events.k8s.io/v1",
+        "Event",
+        "events",
+        EventStrategy,
+        columns("events", *_COLUMNS),
+        short_names=("ev",),
+        selectable=_selectable("regarding", "reportingController"),
+        create_on_update=True,
+        stored_as=("", "events"),
+    )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, first_few, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import bad_port, bad_subdomain, check_text
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["IngressStrategy"]
+__all__ = ["IngressStrategy", "resource"]
 
 _PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"]
 
@@ -76,3 +79,34 @@ def _check_backend(field: str, backend: Json) -> list[FieldError]:
     elif port.get("number"):
         errors += [invalid(f"{field}.service.port.number", port["number"], text) for text in bad_port(port["number"])]
     return errors
+
+
+def _hosts(obj: Json, now: float) -> str:
+    hosts = [rule["host"] for rule in (obj.get("spec") or {}).get("rules", ()) if rule.get("host")]
+    return first_few(hosts, "*")
+
+
+def _ingress_address(obj: Json, now: float) -> str:
+    points = ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress", ())
+    return ",".join(point.get("ip") or point.get("hostname", "") for point in points)
+
+
+def resource() -> Resource:
+    """The resource ``ingresses`` of ``networking.k8s.io/v1``."""
+    return declare(
+        "networking.k8s.io/v1",
+        "Ingress",
+        "ingresses",
+        IngressStrategy,
+        columns(
+            "ingresses",
+            NAME,
+            ("Class", value_at("spec", "ingressClassName", absent=NONE), 0),
+            ("Hosts", _hosts, 0),
+            ("Address", _ingress_address, 0),
+            ("Ports", lambda obj, now: "80, 443" if (obj.get("spec") or {}).get("tls") else "80", 0),
+            AGE,
+        ),
+        short_names=("ing",),
+        subresources=("status",),
+    )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import bad_subdomain, check_immutable, check_text
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["IngressClassStrategy"]
+__all__ = ["IngressClassStrategy", "resource"]
 
 
 class IngressClassStrategy(BuiltinStrategy):
@@ -42,3 +45,29 @@ class IngressClassStrategy(BuiltinStrategy):
         """The controller stays."""
         now, was = (new.get("spec") or {}), (old.get("spec") or {})
         return check_immutable("spec.controller", now.get("controller"), was.get("controller"))
+
+
+def _parameters(obj: Json) -> str:
+    found = (obj.get("spec") or {}).get("parameters")
+    if not found:
+        return NONE
+    group = f".{found['apiGroup']}" if found.get("apiGroup") else ""
+    return f"{found.get('kind', '')}{group}/{found.get('name', '')}"
+
+
+def resource() -> Resource:
+    """The resource ``ingressclasses`` of ``networking.k8s.io/v1``."""
+    return declare(
+        "networking.k8s.io/v1",
+        "IngressClass",
+        "ingressclasses",
+        IngressClassStrategy,
+        columns(
+            "ingressclasses",
+            NAME,
+            ("Controller", value_at("spec", "controller"), 0),
+            ("Parameters", lambda obj, now: _parameters(obj), 0),
+            AGE,
+        ),
+        namespaced=False,
+    )

@@ -6,14 +6,17 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.builtin.address import check_cidr
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, selector_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import bad_port, bad_port_name, check_selector, check_text
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["NetworkPolicyStrategy"]
+__all__ = ["NetworkPolicyStrategy", "resource"]
 
 _PROTOCOLS = ["SCTP", "TCP", "UDP"]
 
@@ -106,3 +109,15 @@ def _check_block(field: str, block: Json) -> list[FieldError]:
                 problems = [invalid(where, exception, "must be a strict subset of `cidr`")]
         errors += problems
     return errors
+
+
+def resource() -> Resource:
+    """The resource ``networkpolicies`` of ``networking.k8s.io/v1``."""
+    return declare(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        "networkpolicies",
+        NetworkPolicyStrategy,
+        columns("networkpolicies", NAME, ("Pod-Selector", selector_at("spec", "podSelector"), 0), AGE),
+        short_names=("netpol",),
+    )

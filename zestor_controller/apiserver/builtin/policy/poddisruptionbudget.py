@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_percent_or_int, check_selector, shown_fields
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["DisruptionBudgetStrategy"]
+__all__ = ["DisruptionBudgetStrategy", "resource"]
 
 
 class DisruptionBudgetStrategy(BuiltinStrategy):
@@ -39,3 +42,24 @@ class DisruptionBudgetStrategy(BuiltinStrategy):
         if policy is not None and policy not in policies:
             errors.append(not_supported("spec.unhealthyPodEvictionPolicy", policy, policies))
         return errors
+
+
+def resource() -> Resource:
+    """The resource ``poddisruptionbudgets`` of ``policy/v1``."""
+    return declare(
+        "policy/v1",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        DisruptionBudgetStrategy,
+        columns(
+            "poddisruptionbudgets",
+            NAME,
+            ("Min Available", lambda obj, now: str(value_at("spec", "minAvailable", absent="N/A")(obj, now)), 0),
+            ("Max Unavailable", lambda obj, now: str(value_at("spec", "maxUnavailable", absent="N/A")(obj, now)), 0),
+            ("Allowed Disruptions", value_at("status", "disruptionsAllowed", absent=0), 0),
+            AGE,
+        ),
+        short_names=("pdb",),
+        subresources=("status",),
+        unconditional_update=False,
+    )

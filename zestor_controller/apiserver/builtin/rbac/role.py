@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import NAME, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_selector
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["ClusterRoleStrategy", "RoleStrategy"]
+__all__ = ["ClusterRoleStrategy", "RoleStrategy", "cluster_resource", "resource"]
 
 
 def _check_rules(rules: list[Json] | None, namespaced: bool) -> list[FieldError]:
@@ -65,3 +68,30 @@ class ClusterRoleStrategy(BuiltinStrategy):
             for index, selector in enumerate(selectors):
                 errors += check_selector(f"{field}[{index}]", selector)
         return errors
+
+
+def cluster_resource() -> Resource:
+    """The resource ``clusterroles`` of ``rbac.authorization.k8s.io/v1``."""
+    return declare(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRole",
+        "clusterroles",
+        ClusterRoleStrategy,
+        columns("roles", NAME, ("Created At", value_at("metadata", "creationTimestamp"), 0)),
+        namespaced=False,
+        create_on_update=True,
+        name_rule="path",
+    )
+
+
+def resource() -> Resource:
+    """The resource ``roles`` of ``rbac.authorization.k8s.io/v1``."""
+    return declare(
+        "rbac.authorization.k8s.io/v1",
+        "Role",
+        "roles",
+        RoleStrategy,
+        columns("roles", NAME, ("Created At", value_at("metadata", "creationTimestamp"), 0)),
+        create_on_update=True,
+        name_rule="path",
+    )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, Cell, CellColumn, columns
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["BindingStrategy", "ClusterBindingStrategy"]
+__all__ = ["BindingStrategy", "ClusterBindingStrategy", "cluster_resource", "resource"]
 
 _GROUP = "rbac.authorization.k8s.io"
 _SUBJECTS = ["ServiceAccount", "User", "Group"]
@@ -84,3 +87,55 @@ def _check_reference_name(field: str, name: str) -> list[FieldError]:
     if name in (".", ".."):
         return [invalid(field, name, f"may not be '{name}'")]
     return [invalid(field, name, f"may not contain '{part}'") for part in ("/", "%") if part in name]
+
+
+def _subjects(kind: str) -> Cell:
+    def cell(obj: Json, now: float) -> str:
+        found = [each for each in obj.get("subjects", ()) if each.get("kind") == kind]
+        if kind == "ServiceAccount":
+            return ", ".join(f"{each.get('namespace', '')}/{each.get('name', '')}" for each in found)
+        return ", ".join(each.get("name", "") for each in found)
+
+    return cell
+
+
+def _role(obj: Json, now: float) -> str:
+    reference = obj.get("roleRef") or {}
+    return f"{reference.get('kind', '')}/{reference.get('name', '')}"
+
+
+_COLUMNS: tuple[CellColumn, ...] = (
+    NAME,
+    ("Role", _role, 0),
+    AGE,
+    ("Users", _subjects("User"), 1),
+    ("Groups", _subjects("Group"), 1),
+    ("ServiceAccounts", _subjects("ServiceAccount"), 1),
+)
+
+
+def cluster_resource() -> Resource:
+    """The resource ``clusterrolebindings`` of ``rbac.authorization.k8s.io/v1``."""
+    return declare(
+        "rbac.authorization.k8s.io/v1",
+        "ClusterRoleBinding",
+        "clusterrolebindings",
+        ClusterBindingStrategy,
+        columns("rolebindings", *_COLUMNS),
+        namespaced=False,
+        create_on_update=True,
+        name_rule="path",
+    )
+
+
+def resource() -> Resource:
+    """The resource ``rolebindings`` of ``rbac.authorization.k8s.io/v1``."""
+    return declare(
+        "rbac.authorization.k8s.io/v1",
+        "RoleBinding",
+        "rolebindings",
+        BindingStrategy,
+        columns("rolebindings", *_COLUMNS),
+        create_on_update=True,
+        name_rule="path",
+    )

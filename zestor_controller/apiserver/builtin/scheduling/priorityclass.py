@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_immutable
 from zestor_controller.schema.fielderror import FieldError, forbidden, not_supported
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["PriorityClassStrategy"]
+__all__ = ["PriorityClassStrategy", "resource"]
 
 _MAX_USER_PRIORITY = 1_000_000_000
 
@@ -51,3 +54,23 @@ class PriorityClassStrategy(BuiltinStrategy):
         if new.get("value", 0) != old.get("value", 0):
             errors.append(forbidden("value", "may not be changed in an update."))
         return errors + check_immutable("preemptionPolicy", new.get("preemptionPolicy"), old.get("preemptionPolicy"))
+
+
+def resource() -> Resource:
+    """The resource ``priorityclasses`` of ``scheduling.k8s.io/v1``."""
+    return declare(
+        "scheduling.k8s.io/v1",
+        "PriorityClass",
+        "priorityclasses",
+        PriorityClassStrategy,
+        columns(
+            "priorityclasses",
+            NAME,
+            ("Value", value_at("value", absent=0), 0),
+            ("Global-Default", value_at("globalDefault", absent=False), 0),
+            AGE,
+            ("PreemptionPolicy", value_at("preemptionPolicy"), 0),
+        ),
+        namespaced=False,
+        short_names=("pc",),
+    )

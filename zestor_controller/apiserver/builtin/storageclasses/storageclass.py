@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import declare
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_immutable
 from zestor_controller.schema.fielderror import FieldError, forbidden, not_supported, required
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["StorageClassStrategy"]
+__all__ = ["StorageClassStrategy", "resource"]
 
 
 class StorageClassStrategy(BuiltinStrategy):
@@ -45,3 +48,24 @@ class StorageClassStrategy(BuiltinStrategy):
             if new.get(name) != old.get(name)
         ]
         return errors + check_immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
+
+
+def resource() -> Resource:
+    """The resource ``storageclasses`` of ``storage.k8s.io/v1``."""
+    return declare(
+        "storage.k8s.io/v1",
+        "StorageClass",
+        "storageclasses",
+        StorageClassStrategy,
+        columns(
+            "storageclasses",
+            NAME,
+            ("Provisioner", value_at("provisioner"), 0),
+            ("ReclaimPolicy", value_at("reclaimPolicy"), 0),
+            ("VolumeBindingMode", value_at("volumeBindingMode"), 0),
+            ("AllowVolumeExpansion", value_at("allowVolumeExpansion", absent=False), 0),
+            AGE,
+        ),
+        namespaced=False,
+        short_names=("sc",),
+    )
