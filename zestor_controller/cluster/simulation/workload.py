@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from zestor_controller.client import Client
-from zestor_controller.cluster.deployments import deployments
-from zestor_controller.cluster.disruptions import disruption_budgets
-from zestor_controller.cluster.jobs import jobs
-from zestor_controller.cluster.kubelet import kubelet, scheduler
-from zestor_controller.cluster.sets import NODE, daemon_sets, replica_sets
-from zestor_controller.cluster.statefulsets import stateful_sets
+from zestor_controller.cluster.simulation.deployment import deployments
+from zestor_controller.cluster.simulation.job import jobs
+from zestor_controller.cluster.simulation.kubelet import kubelet, scheduler
+from zestor_controller.cluster.simulation.poddisruptionbudget import disruption_budgets
+from zestor_controller.cluster.simulation.replicaset import NODE, daemon_sets, replica_sets
+from zestor_controller.cluster.simulation.statefulset import stateful_sets
 from zestor_controller.controller import Controller
 
 __all__ = ["NODE", "workload_controllers"]

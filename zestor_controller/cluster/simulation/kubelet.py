@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from zestor_controller.client import Client
-from zestor_controller.cluster.replicas import POD, is_terminating
-from zestor_controller.cluster.sets import NODE
-from zestor_controller.cluster.statuses import conditions, now, set_status
+from zestor_controller.cluster.simulation.ownedpod import POD, is_terminating
+from zestor_controller.cluster.simulation.replicaset import NODE
+from zestor_controller.cluster.simulation.statuswriter import conditions, now, set_status
 from zestor_controller.controller import Context, Controller, Request, Result
 from zestor_controller.errors import Conflict, NotFound
 from zestor_controller.http import HttpRequest

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zestor_controller.cluster.replicas import controller_reference, copied, digest, is_terminating, owned
-from zestor_controller.cluster.statuses import conditions, set_status
+from zestor_controller.cluster.simulation.ownedpod import controller_reference, copied, digest, is_terminating, owned
+from zestor_controller.cluster.simulation.statuswriter import conditions, set_status
 from zestor_controller.controller import Context, Controller, Result
 from zestor_controller.errors import AlreadyExists, NotFound
 from zestor_controller.objects import MergePatch, Unstructured

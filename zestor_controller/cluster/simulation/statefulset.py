@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zestor_controller.cluster.replicas import (
+from zestor_controller.cluster.simulation.ownedpod import (
     POD,
     available_pods,
     controller_reference,
@@ -23,8 +23,8 @@ from zestor_controller.cluster.replicas import (
     owned,
     pod_for,
 )
-from zestor_controller.cluster.sets import REVISION_LABEL
-from zestor_controller.cluster.statuses import set_status
+from zestor_controller.cluster.simulation.replicaset import REVISION_LABEL
+from zestor_controller.cluster.simulation.statuswriter import set_status
 from zestor_controller.controller import Context, Controller, Result
 from zestor_controller.errors import AlreadyExists
 from zestor_controller.objects import Unstructured

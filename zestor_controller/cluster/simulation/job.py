@@ -9,8 +9,16 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from zestor_controller.cluster.replicas import POD, copied, create_pod, is_terminating, letters, owned, pod_for
-from zestor_controller.cluster.statuses import conditions, now, seconds_since, set_status
+from zestor_controller.cluster.simulation.ownedpod import (
+    POD,
+    copied,
+    create_pod,
+    is_terminating,
+    letters,
+    owned,
+    pod_for,
+)
+from zestor_controller.cluster.simulation.statuswriter import conditions, now, seconds_since, set_status
 from zestor_controller.controller import Context, Controller, Result
 from zestor_controller.objects import Unstructured
 

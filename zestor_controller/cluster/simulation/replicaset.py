@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zestor_controller.cluster.deployments import REPLICA_SET
-from zestor_controller.cluster.replicas import (
+from zestor_controller.cluster.simulation.deployment import REPLICA_SET
+from zestor_controller.cluster.simulation.ownedpod import (
     POD,
     available_pods,
     copied,
@@ -19,7 +19,7 @@ from zestor_controller.cluster.replicas import (
     match_pods,
     owned,
 )
-from zestor_controller.cluster.statuses import set_status
+from zestor_controller.cluster.simulation.statuswriter import set_status
 from zestor_controller.controller import Context, Controller, Result
 from zestor_controller.objects import Unstructured
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from zestor_controller.cluster.statuses import seconds_since
+from zestor_controller.cluster.simulation.statuswriter import seconds_since
 from zestor_controller.controller import Context, Result
 from zestor_controller.errors import AlreadyExists
 from zestor_controller.objects import Unstructured
