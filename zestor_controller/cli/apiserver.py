@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from zestor_controller.apiserver import AuditLog
-from zestor_controller.apiserver.server.serving import Served, Settings
+from zestor_controller.apiserver.server.secureserver import Served, Settings
 from zestor_controller.cli.apply import apply_manifests
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.cli.options import check_overwritable

@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeVar
 
 from zestor_controller.apiserver import ApiServer, AuditLog, AuditRecord
 from zestor_controller.apiserver.discovery.groups import GIT_VERSION
-from zestor_controller.apiserver.server.serving import Served, Settings
+from zestor_controller.apiserver.server.secureserver import Served, Settings
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import AiohttpTransport, BlockingClient, Client, MemoryTransport, load_config
 from zestor_controller.cluster.collector import Collector

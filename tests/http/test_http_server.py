@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from zestor_controller.apiserver.server.certificates import make_certificates
-from zestor_controller.apiserver.server.framing import MAX_BODY
-from zestor_controller.apiserver.server.socket import SocketServer
+from zestor_controller.certificates import make_certificates
 from zestor_controller.client import AiohttpTransport, static_config
 from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.http.http1 import MAX_BODY
+from zestor_controller.http.server import SocketServer
 
 
 class Echo:
@@ -117,8 +117,23 @@ async def test_what_is_no_request_is_answered_with_a_status_and_the_connection_e
     served: tuple[Echo, SocketServer], data: bytes, status: bytes
 ) -> None:
     answer = await talk(served[1].port, data)
-    assert answer.startswith(b"HTTP/1.1 " + status)
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["kind"] == "Status"
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status)
+    assert b"Content-Type: text/plain" in head
+    assert head.count(b"Connection: close") == 1
+    assert body.endswith(b"\n")
+    assert body.strip()
+
+
+async def test_the_owner_of_the_server_decides_what_a_rejection_looks_like() -> None:
+    server = SocketServer(Echo(), reject=lambda error: HttpResponse(error.status, [("X-Why", str(error))], b"{}"))
+    await server.start("127.0.0.1", 0)
+    try:
+        answer = await talk(server.port, b"nonsense\r\n\r\n")
+    finally:
+        await server.stop()
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nX-Why: malformed HTTP request line\r\nConnection: close\r\n")
+    assert answer.endswith(b"\r\n\r\n{}")
 
 
 async def test_a_client_that_waits_for_continue_is_told_to_go_on(served: tuple[Echo, SocketServer]) -> None:
@@ -150,7 +165,7 @@ async def test_a_body_that_is_too_large_is_answered_although_the_client_sends_on
         served[1].port, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     )
     assert answer.startswith(b"HTTP/1.1 413 ")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"] == "Request entity too large: limit is 3145728"
+    assert answer.partition(b"\r\n\r\n")[2] == b"Request entity too large: limit is 3145728\n"
 
 
 async def test_stopping_the_server_brings_open_streams_to_their_regular_end(served: tuple[Echo, SocketServer]) -> None:

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from zestor_controller.apiserver.server.certificates import make_certificates
-from zestor_controller.apiserver.server.listener import connection_limit
-from zestor_controller.apiserver.server.socket import RECEIVING, HttpConnection, Shared, SocketServer
+from zestor_controller.certificates import make_certificates
 from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.http.listener import connection_limit
+from zestor_controller.http.server import RECEIVING, HttpConnection, Shared, SocketServer
 from zestor_controller.testing.clock import run_virtual
 
 HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n"
