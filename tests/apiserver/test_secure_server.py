@@ -6,11 +6,11 @@ import ssl
 
 import pytest
 
-from zestor_controller.apiserver.server.secureserver import Served, Settings
+from zestor_controller.apiserver.server.secureserver import SecureServer, SecureServerOptions
 from zestor_controller.http.http1 import MAX_BODY
 
 
-async def exchange(served: Served, data: bytes) -> tuple[bytes, bytes]:
+async def exchange(served: SecureServer, data: bytes) -> tuple[bytes, bytes]:
     """Send bytes over TLS; the head and the body of what comes until the server closes."""
     trust = ssl.create_default_context(cadata=served.ca)
     port = int(served.url.rpartition(":")[2])
@@ -35,7 +35,7 @@ async def exchange(served: Served, data: bytes) -> tuple[bytes, bytes]:
 async def test_bytes_that_are_no_request_get_a_status_object_and_the_connection_ends(
     sent: bytes, code: int, reason: str | None
 ) -> None:
-    async with Served(Settings()) as served:
+    async with SecureServer(SecureServerOptions()) as served:
         head, body = await exchange(served, sent)
     status = json.loads(body)
     assert head.startswith(b"HTTP/1.1 %d " % code)
@@ -50,7 +50,7 @@ async def test_bytes_that_are_no_request_get_a_status_object_and_the_connection_
 
 
 async def test_a_restart_keeps_the_port_the_token_and_the_objects() -> None:
-    async with Served(Settings()) as served:
+    async with SecureServer(SecureServerOptions()) as served:
         request = (
             b"%s HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " + served.token.encode() + b"\r\nConnection: close\r\n"
         )

@@ -25,7 +25,7 @@ from zestor_controller.http.http1 import MAX_BODY, MAX_HEAD, Incoming, Malformed
 from zestor_controller.http.listener import Connection, Listener, connection_limit
 from zestor_controller.http.message import Handler, HttpResponse
 
-__all__ = ["HttpConnection", "Shared", "SocketServer"]
+__all__ = ["HttpConnection", "HttpServer", "Shared"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def rejection(error: MalformedRequest) -> HttpResponse:
     return HttpResponse(error.status, [("Content-Type", "text/plain; charset=utf-8")], f"{error}\n".encode())
 
 
-class SocketServer:
+class HttpServer:
     """Listens on one address.
 
     Args:
