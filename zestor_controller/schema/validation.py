@@ -2,7 +2,7 @@
 
 What always holds: a schema is compiled once, into closures that go over a value a single time; a valid value costs no
 path and no message. On an update what was wrong before and is unchanged is not complained about (see
-:mod:`zestor_controller.schema.ratcheting`).
+:mod:`zestor_controller.schema.ratchet`).
 
 Source: ``k8s.io/kube-openapi/pkg/validation`` and ``k8s.io/apiextensions-apiserver/pkg/apiserver/validation``, whose
 oddities are kept: of several failed alternatives the one is told in which most checks passed, so every check counts.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from zestor_controller.schema import formats
+from zestor_controller.schema import stringformat
 from zestor_controller.schema.fielderror import (
     FieldError,
     invalid,
@@ -25,11 +25,11 @@ from zestor_controller.schema.fielderror import (
     too_many,
     type_invalid,
 )
+from zestor_controller.schema.fieldpruner import Path, dotted
 from zestor_controller.schema.gotext import encode, quote
-from zestor_controller.schema.numbers import is_whole, number_check
+from zestor_controller.schema.numbercheck import is_whole, number_check
 from zestor_controller.schema.pattern import PatternError, compile_pattern
-from zestor_controller.schema.pruning import Path, dotted
-from zestor_controller.schema.ratcheting import UNCORRELATED, equal, item_finder, unchanged
+from zestor_controller.schema.ratchet import UNCORRELATED, equal, item_finder, unchanged
 from zestor_controller.schema.structural import Schema, Structural
 
 __all__ = ["Validator"]
@@ -126,7 +126,7 @@ def _type_error(path: Path | None, wrong: tuple[str, str]) -> FieldError:
 def _compile(schema: Schema, node: Structural | None, of_default: bool) -> Check:
     types = _types(schema, of_default)
     form = schema.get("format") or ""
-    if form and not of_default and not formats.is_known(form, types):
+    if form and not of_default and not stringformat.is_known(form, types):
         form = ""
     typed = bool(types or form)
     table = _type_table(types, form)
@@ -213,7 +213,7 @@ def _string_check(schema: Schema, form: str) -> Check:
             matches = compile_pattern(pattern).search
         except PatternError as error:
             broken = f", but pattern is invalid: {error}"
-    has_format = formats.checker(form) if form else None
+    has_format = stringformat.checker(form) if form else None
     passed = 2 if has_format is not None else 1
 
     def check(value: str, path: Path | None, errors: Errors, old: Any) -> int:

@@ -22,8 +22,8 @@ from zestor_controller.apiserver.rest.resource import custom_storage
 from zestor_controller.apiserver.rest.resourceregistry import Registry
 from zestor_controller.apiserver.storage.revisionlog import DELETED, Change, Storage, WriteFailed
 from zestor_controller.apiserver.typed.typedef import Json
+from zestor_controller.schema.celrules import Rules
 from zestor_controller.schema.definition import definition_approval
-from zestor_controller.schema.expressions import Rules
 
 __all__ = ["DefinitionController", "definition_resource"]
 

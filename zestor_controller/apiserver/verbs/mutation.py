@@ -33,8 +33,8 @@ from zestor_controller.apiserver.rest.status import (
     status_body,
 )
 from zestor_controller.apiserver.storage.revisionlog import Storage, Version
+from zestor_controller.apiserver.syntax.depthlimit import TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gonumber import parse_uint
-from zestor_controller.apiserver.syntax.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.typed.fieldset import FieldSet
 from zestor_controller.apiserver.typed.fieldtable import empty_value
 from zestor_controller.apiserver.typed.typedef import Json
