@@ -28,52 +28,82 @@ def copy_json(value: Any) -> Any:
 
 def defaulter(node: Structural) -> Defaulter | None:
     """What sets the defaults of a schema's values; None when the schema has none."""
+    of_object, of_list = _object_defaulter(node), _list_defaulter(node)
+    if of_object is None and of_list is None:
+        return None
+
+    def fill(value: Any) -> None:
+        if type(value) is dict:
+            if of_object is not None:
+                of_object(value)
+        elif type(value) is list and of_list is not None:
+            of_list(value)
+
+    return fill
+
+
+def _replaces_null(node: Structural | None) -> bool:
+    """Whether a null that a schema does not allow gets its default."""
+    return node is not None and node.default is not None and not node.nullable
+
+
+def _object_defaulter(node: Structural) -> Defaulter | None:
     given = [
         (name, inner.default, inner.nullable) for name, inner in node.properties.items() if inner.default is not None
     ]
-    made = {name: defaulter(inner) for name, inner in node.properties.items()}
-    known = frozenset(node.properties)
-    children = [(name, step) for name, step in made.items() if step is not None]
-    others, additional = None, node.additional
-    if additional is not None:
-        others = defaulter(additional)
-    replaces_others = additional is not None and additional.default is not None and not additional.nullable
-    item_step, items = None, node.items
-    if items is not None:
-        item_step = defaulter(items)
-    replaces_items = items is not None and items.default is not None and not items.nullable
-    if not (given or children or others or item_step or replaces_others or replaces_items):
+    children = [(name, step) for name, inner in node.properties.items() if (step := defaulter(inner)) is not None]
+    of_map = _map_defaulter(node)
+    if not given and not children and of_map is None:
         return None
 
-    def fill_object(value: dict[str, Any]) -> None:
+    def fill(value: dict[str, Any]) -> None:
         for name, default, nullable in given:
             if name not in value or (value[name] is None and not nullable):
                 value[name] = copy_json(default)
         for name, step in children:
             if name in value:
                 step(value[name])
-        if additional is not None and (others is not None or replaces_others):
-            for name, inner in value.items():
-                if name in known:
-                    continue
-                if inner is None and replaces_others:
-                    value[name] = copy_json(additional.default)
-                if others is not None:
-                    others(value[name])
+        if of_map is not None:
+            of_map(value)
 
-    def fill_list(value: list[Any]) -> None:
-        if replaces_items and items is not None:
-            for index, inner in enumerate(value):
-                if inner is None:
-                    value[index] = copy_json(items.default)
-        if item_step is not None:
-            for inner in value:
-                item_step(inner)
+    return fill
 
-    def fill(value: Any) -> None:
-        if type(value) is dict:
-            fill_object(value)
-        elif type(value) is list:
-            fill_list(value)
+
+def _map_defaulter(node: Structural) -> Defaulter | None:
+    """What fills the values under names that the schema does not list."""
+    additional = node.additional
+    if additional is None:
+        return None
+    step, replaces, default = defaulter(additional), _replaces_null(additional), additional.default
+    known = frozenset(node.properties)
+    if step is None and not replaces:
+        return None
+
+    def fill(value: dict[str, Any]) -> None:
+        for name, inner in value.items():
+            if name in known:
+                continue
+            if inner is None and replaces:
+                value[name] = copy_json(default)
+            if step is not None:
+                step(value[name])
+
+    return fill
+
+
+def _list_defaulter(node: Structural) -> Defaulter | None:
+    items = node.items
+    if items is None:
+        return None
+    step, replaces, default = defaulter(items), _replaces_null(items), items.default
+    if step is None and not replaces:
+        return None
+
+    def fill(value: list[Any]) -> None:
+        for index, inner in enumerate(value):
+            if inner is None and replaces:
+                value[index] = copy_json(default)
+            if step is not None:
+                step(value[index])
 
     return fill
