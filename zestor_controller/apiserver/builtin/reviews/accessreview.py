@@ -9,6 +9,7 @@ from zestor_controller.apiserver.auth.authentication import AUDIENCE, TokenAuthe
 from zestor_controller.apiserver.auth.authorization import Attributes, RbacAuthorizer
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import decode_object
 from zestor_controller.apiserver.rest.context import Call, Reply
 from zestor_controller.apiserver.rest.resource import Resource, User
@@ -182,10 +183,7 @@ def _owned(call: Call, body: Json) -> Json:
         None,
         body,
         builtin(f"{_PACKAGES[resource.group]}.{resource.kind}"),
-        manager=call.query.get("fieldManager") or call.manager,
-        api_version=resource.api_version,
-        subresource="",
-        now=call.now,
+        FieldOwner(call.query.get("fieldManager") or call.manager, resource.api_version, "", call.now),
         empty={"spec": {}},
     )
 
