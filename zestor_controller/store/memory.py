@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from zestor_controller.errors import InvalidObject, KindRequired, StoreClosed, StoreError, ValidationFailed
 from zestor_controller.store.codec import Codec, ComparedCodec, CopyCodec
-from zestor_controller.store.encoded import EncodedKind
+from zestor_controller.store.encodedkind import EncodedKind
 from zestor_controller.store.event import Change, Event, EventType, Overflow
 
 if TYPE_CHECKING:
