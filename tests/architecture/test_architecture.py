@@ -1,4 +1,4 @@
-"""The house itself: layers, exports, documents, drift, what an import costs."""
+"""The architecture: layers, exports, documents, drift, what an import costs."""
 
 import ast
 import importlib
@@ -15,12 +15,12 @@ import zestor_controller
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "zestor_controller"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-ROOMS = ["store", "objects", "client", "cache", "controller", "manager", "crd", "cluster"]
+PACKAGES = ["store", "objects", "client", "cache", "controller", "manager", "crd", "cluster"]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_rooms_exports_are_sorted_and_there(room: str) -> None:
-    module = importlib.import_module(f"zestor_controller.{room}")
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_packages_exports_are_sorted_and_there(package: str) -> None:
+    module = importlib.import_module(f"zestor_controller.{package}")
     assert module.__all__ == sorted(module.__all__)
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
@@ -70,7 +70,7 @@ def test_the_crds_are_what_the_examples_classes_say() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_changed_crd_file_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_changed_crd_file_is_reported_with_its_line(tmp_path: Path) -> None:
     text = (ROOT / "crds" / "websites.demo.zestor.dev.yaml").read_text()
     (tmp_path / "websites.demo.zestor.dev.yaml").write_text(text.replace("maximum: 50", "maximum: 51"))
     command = [sys.executable, "-m", "zestor_controller.cli.main", "crd", "generate", "examples/01_website"]
