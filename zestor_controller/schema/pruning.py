@@ -71,18 +71,21 @@ def _step(node: Structural, *, embedded: bool, preserve: bool = False) -> _Step:
                     if closed:
                         if unknown is not None and (path is not None or name not in META_FIELDS):
                             unknown.append(dotted((path, name)))
-                        gone = [name] if gone is None else [*gone, name]
+                        gone = gone or []
+                        gone.append(name)
                         continue
                     known = others
                 elif name in kept:
                     if inner is None and known[1]:
-                        gone = [name] if gone is None else [*gone, name]
+                        gone = gone or []
+                        gone.append(name)
                     continue
                 kind = type(inner)
                 if kind is dict or kind is list:
                     known[0](inner, (path, name), unknown)
                 elif inner is None and known[1]:
-                    gone = [name] if gone is None else [*gone, name]
+                    gone = gone or []
+                    gone.append(name)
             if gone is not None:
                 for name in gone:
                     del value[name]
