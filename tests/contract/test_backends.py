@@ -1,4 +1,4 @@
-"""The conformance suite is exported (S14): it covers every promise of a store and runs on any backend, with pytest only."""
+"""The conformance suite is exported (S14): it covers every promise of a store and runs on any backend."""
 
 from __future__ import annotations
 
