@@ -19,9 +19,9 @@ from zestor_controller.apiserver.syntax.gobase64 import canonical_base64
 __all__ = [
     "READERS",
     "Decoded",
+    "GoPlace",
     "Mismatch",
     "Path",
-    "Place",
     "Reader",
     "dotted",
     "go_name",
@@ -55,11 +55,11 @@ class Decoded:
     complaints: list[str] = field(default_factory=list)
 
 
-Reader = Callable[[Any, "Path | None", Decoded, "Place"], Any]
+Reader = Callable[[Any, "Path | None", Decoded, "GoPlace"], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GoPlace:
     """A value's place in Go's types: the struct that holds the field, and the Go type of the field."""
 
     struct: str
@@ -97,7 +97,7 @@ def _json_type(value: Any) -> str:
     return _JSON_TYPES[type(value)]
 
 
-def mismatch(value: Any, path: Path | None, place: Place, what: str = "") -> Mismatch:
+def mismatch(value: Any, path: Path | None, place: GoPlace, what: str = "") -> Mismatch:
     """The error of a value of the wrong JSON type."""
     what = what or _json_type(value)
     if path is None:
@@ -117,7 +117,7 @@ def _go_path(path: Path) -> str:
     return ".".join(reversed(parts))
 
 
-def read_string(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def read_string(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     """A string."""
     if type(value) is str:
         return value
@@ -126,7 +126,7 @@ def read_string(value: Any, path: Path | None, decoded: Decoded, place: Place) -
     raise mismatch(value, path, place)
 
 
-def _read_bool(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_bool(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if type(value) is bool:
         return value
     if value is None:
@@ -134,7 +134,7 @@ def _read_bool(value: Any, path: Path | None, decoded: Decoded, place: Place) ->
     raise mismatch(value, path, place)
 
 
-def _read_int(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_int(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if type(value) is int:
         low, high = _INT_BOUNDS.get(place.go_type, _INT_BOUNDS["int64"])
         if low <= value <= high:
@@ -145,7 +145,7 @@ def _read_int(value: Any, path: Path | None, decoded: Decoded, place: Place) -> 
     raise mismatch(value, path, place, f"number {value}" if type(value) is float else "")
 
 
-def _read_float(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_float(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if type(value) in (int, float):
         return value
     if value is None:
@@ -153,7 +153,7 @@ def _read_float(value: Any, path: Path | None, decoded: Decoded, place: Place) -
     raise mismatch(value, path, place)
 
 
-def _read_bytes(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_bytes(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if value is None:
         return None
     if type(value) is not str:
@@ -164,13 +164,13 @@ def _read_bytes(value: Any, path: Path | None, decoded: Decoded, place: Place) -
         raise Mismatch(str(error)) from None
 
 
-def _text_of(value: Any, path: Path | None, place: Place) -> str:
+def _text_of(value: Any, path: Path | None, place: GoPlace) -> str:
     if type(value) is not str:
-        raise mismatch(value, path, Place(place.struct, "string"))
+        raise mismatch(value, path, GoPlace(place.struct, "string"))
     return value
 
 
-def _read_time(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_time(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if value is None:
         return None
     try:
@@ -179,7 +179,7 @@ def _read_time(value: Any, path: Path | None, decoded: Decoded, place: Place) ->
         raise Mismatch(str(error)) from None
 
 
-def _read_micro_time(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_micro_time(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if value is None:
         return None
     try:
@@ -188,7 +188,7 @@ def _read_micro_time(value: Any, path: Path | None, decoded: Decoded, place: Pla
         raise Mismatch(str(error)) from None
 
 
-def _read_quantity(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_quantity(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if value is None:
         return "0"
     try:
@@ -197,17 +197,17 @@ def _read_quantity(value: Any, path: Path | None, decoded: Decoded, place: Place
         raise Mismatch(str(error)) from None
 
 
-def _read_int_or_string(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_int_or_string(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if type(value) is str:
         return value
-    return _read_int(value, path, decoded, Place(place.struct, "int32"))
+    return _read_int(value, path, decoded, GoPlace(place.struct, "int32"))
 
 
-def _read_duration(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_duration(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     return None if value is None else _text_of(value, path, place)
 
 
-def read_raw(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def read_raw(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     """Any JSON value, as it is."""
     return value
 
@@ -233,12 +233,12 @@ READERS: dict[str, Reader] = {
 def list_of(read: Reader, go_element: str) -> Reader:
     """The reader of a list."""
 
-    def read_list(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+    def read_list(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
         if value is None:
             return None
         if type(value) is not list:
             raise mismatch(value, path, place)
-        inner = Place(place.struct, go_element)
+        inner = GoPlace(place.struct, go_element)
         return [read(item, (path, index), decoded, inner) for index, item in enumerate(value)]
 
     return read_list
@@ -248,7 +248,7 @@ def map_of(read: Reader, go_element: str) -> Reader:
     """The reader of a map."""
     strings = read is read_string
 
-    def read_map(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+    def read_map(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
         if value is None:
             return None
         if type(value) is not dict:
@@ -258,7 +258,7 @@ def map_of(read: Reader, go_element: str) -> Reader:
         if strings and all(type(item) is str for item in value.values()):
             return value
         # Go's complaint names the map's field, not the key: a struct's fields are stacked, keys are not.
-        inner = Place(place.struct, go_element)
+        inner = GoPlace(place.struct, go_element)
         return {key: read(item, path, decoded, inner) for key, item in value.items()}
 
     return read_map

@@ -17,9 +17,9 @@ from zestor_controller.apiserver.encoding.duplicates import Duplicates
 from zestor_controller.apiserver.encoding.fieldreader import (
     READERS,
     Decoded,
+    GoPlace,
     Mismatch,
     Path,
-    Place,
     Reader,
     dotted,
     go_name,
@@ -55,7 +55,7 @@ class DecodeFailure(Failure):
 class _Field:
     name: str
     read: Reader
-    place: Place
+    place: GoPlace
     keep_zero: bool
     is_pointer: bool
 
@@ -68,7 +68,7 @@ class _Shape:
     fields: dict[str, _Field]
     always: list[tuple[str, Callable[[], Any]]]
 
-    def read(self, value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+    def read(self, value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
         if value is None:
             return zero_of(self)
         if type(value) is not dict:
@@ -104,19 +104,19 @@ def zero_of(known: _Shape) -> Json:
 _SCHEMA = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 
 
-def _read_schema(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_schema(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     # Read by a decoder of its own in Go, which is never strict: unknown fields go unreported.
-    inner = Place(place.struct, go_name(_SCHEMA))
+    inner = GoPlace(place.struct, go_name(_SCHEMA))
     return shape(_SCHEMA).read(value, path, Decoded(Duplicates(())), inner)
 
 
-def _read_schema_or_list(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_schema_or_list(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if type(value) is list:
         return [_read_schema(item, path, decoded, place) for item in value]
     return _read_schema(value, path, decoded, place) if type(value) is dict else None
 
 
-def _read_schema_or_bool(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_schema_or_bool(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if type(value) is bool or value is None:
         return value
     if type(value) is not dict:
@@ -124,9 +124,9 @@ def _read_schema_or_bool(value: Any, path: Path | None, decoded: Decoded, place:
     return _read_schema(value, path, decoded, place)
 
 
-def _read_schema_or_strings(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+def _read_schema_or_strings(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
     if type(value) is list:
-        return [read_string(item, path, decoded, Place(place.struct, "string")) for item in value]
+        return [read_string(item, path, decoded, GoPlace(place.struct, "string")) for item in value]
     return _read_schema(value, path, decoded, place) if type(value) is dict else None
 
 
@@ -152,7 +152,7 @@ _ZEROS: dict[str, Any] = {
 
 def _lazy(message: str) -> Reader:
     # Messages are recursive (JSON schemas), so a shape is compiled on its first use.
-    def read(value: Any, path: Path | None, decoded: Decoded, place: Place) -> Any:
+    def read(value: Any, path: Path | None, decoded: Decoded, place: GoPlace) -> Any:
         return shape(message).read(value, path, decoded, place)
 
     return read
@@ -201,13 +201,13 @@ def shape(message: str) -> _Shape:
     if message in _kind_messages():
         # A kind inside another object (a claim template, the options of an eviction) may name its type too.
         for name in ("apiVersion", "kind"):
-            compiled.fields[name] = _Field(name, read_string, Place(struct, "string"), False, False)
+            compiled.fields[name] = _Field(name, read_string, GoPlace(struct, "string"), False, False)
     for name, type_name, label, zero_rule in tables()["messages"][message].values():
         if label == "inline":
             inner = shape(type_name)
             for inner_name, inner_field in inner.fields.items():
                 # Go reports a promoted field under the struct that embeds it.
-                place = Place(struct, inner_field.place.go_type)
+                place = GoPlace(struct, inner_field.place.go_type)
                 compiled.fields[inner_name] = _Field(
                     inner_name, inner_field.read, place, inner_field.keep_zero, inner_field.is_pointer
                 )
@@ -220,7 +220,7 @@ def shape(message: str) -> _Shape:
             read, go_type = map_of(read, go_type), f"map[string]{go_type}"
         # An empty list or map comes back from storage as nil, so it prints as null (or not at all), never as [] or {}.
         keep_zero = not label and (zero_rule in ("k", "n") or family == "message")
-        compiled.fields[name] = _Field(name, read, Place(struct, go_type), keep_zero, zero_rule == "p")
+        compiled.fields[name] = _Field(name, read, GoPlace(struct, go_type), keep_zero, zero_rule == "p")
         if zero_rule == "k":
             compiled.always.append((name, _zero_factory(type_name, family, label)))
         elif zero_rule == "n":
@@ -253,8 +253,8 @@ def decode(message: str, body: Json, duplicates: Sequence[str]) -> tuple[Json, l
     rest = {name: item for name, item in body.items() if name not in head}
     try:
         for name, item in head.items():
-            read_string(item, (None, name), decoded, Place(known.go_name, "string"))
-        out = known.read(rest, None, decoded, Place(known.go_name, go_name(message)))
+            read_string(item, (None, name), decoded, GoPlace(known.go_name, "string"))
+        out = known.read(rest, None, decoded, GoPlace(known.go_name, go_name(message)))
     except Mismatch as error:
         raise ValueError(str(error)) from None
     return {**head, **out}, decoded.complaints
