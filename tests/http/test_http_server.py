@@ -103,6 +103,8 @@ async def test_a_chunked_body_that_arrives_in_pieces_is_put_together(served: tup
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, b"431"),
         (b"GET / HTTP/1.1\r\nX: y\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: h\r\nX: a\nY: b\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", b"400"),
+        (b"GET /a\tb HTTP/1.1\r\nHost: h\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n", b"400"),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"400"),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
