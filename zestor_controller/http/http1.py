@@ -34,7 +34,7 @@ class MalformedRequest(Exception):
     """The bytes are no request that is served; the connection cannot be used any more.
 
     Attributes:
-        status: the HTTP status of the answer.
+        status: the HTTP status of the response.
         left: how many bytes of a refused body may still come; None when that is unknown.
     """
 
@@ -50,7 +50,7 @@ class Incoming:
 
     Attributes:
         request: the request.
-        keep: the connection lives on after the answer.
+        keep: whether the connection stays open after the response.
     """
 
     request: HttpRequest
@@ -96,7 +96,7 @@ class RequestParser:
         self._buffer += data
 
     def next(self) -> Incoming | None:
-        """The next whole request; None when more must arrive. :attr:`wants_continue` tells that the client waits.
+        """The next whole request; None when more must arrive. :attr:`wants_continue`: the client waits.
 
         Raises:
             MalformedRequest: what has arrived is no request that is served.

@@ -1,7 +1,7 @@
-"""Structural schemas: what a schema may say, pruning, defaulting and validation, and the rules of CRDs.
+"""Structural schemas: pruning, defaulting and validation of values, and the rules of CRDs.
 
-What always holds: everything here works on plain JSON values and knows no server; complaints are
-:class:`FieldError` values in the words of kube-apiserver.
+Invariant: everything here works on plain JSON values and knows no server; errors are :class:`FieldError` values with
+the messages of kube-apiserver.
 """
 
 import warnings
