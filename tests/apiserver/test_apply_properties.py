@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from zestor_controller.apiserver.patch import managedfields as managed
 from zestor_controller.apiserver.patch import serversideapply
 from zestor_controller.apiserver.patch.managedfields import FieldOwner
+from zestor_controller.apiserver.typed.comparison import compare
 from zestor_controller.apiserver.typed.fieldset import FieldSet, decode, difference, encode, intersection, union
 from zestor_controller.apiserver.typed.fieldtable import structural
-from zestor_controller.apiserver.typed.value import compare, field_set, merge, named_members, remove
+from zestor_controller.apiserver.typed.value import field_set, merge, named_members, remove
 
 KEYED = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 LEAF = {"type": "object", "properties": {"name": {"type": "string"}, "v": {"type": "integer"}}}
@@ -34,7 +35,7 @@ TYPES = structural({"type": "object", "properties": {"spec": SPEC}})
 NAMES = st.sampled_from("abc")
 NUMBERS = st.integers(1, 2)
 LEAVES = st.fixed_dictionaries({"name": NAMES}, optional={"v": NUMBERS})
-# Nobody owns an empty keyed list, so that one applied twice is not the same twice: left out here.
+# No manager owns an empty keyed list, so that one applied twice is not the same twice: left out here.
 SETS = st.lists(NAMES, unique=True, min_size=1, max_size=3)
 
 
@@ -93,7 +94,7 @@ def test_an_apply_repeated_changes_nothing(writes: Any, spec: Any, manager: str)
 
 @settings(deadline=None)
 @given(st.lists(WRITES, max_size=4), SPECS)
-def test_what_is_applied_stands_in_the_object_and_is_owned(writes: Any, spec: Any) -> None:
+def test_what_is_applied_is_in_the_object_and_is_owned(writes: Any, spec: Any) -> None:
     live = apply(history(writes), spec, "one")
     wanted = field_set(body(spec), TYPES)
     assert not difference(wanted, compare({}, live, TYPES).added)
@@ -103,7 +104,7 @@ def test_what_is_applied_stands_in_the_object_and_is_owned(writes: Any, spec: An
 
 @settings(deadline=None)
 @given(st.lists(WRITES, min_size=1, max_size=5))
-def test_nobody_owns_what_is_not_there(writes: Any) -> None:
+def test_no_manager_owns_what_is_not_there(writes: Any) -> None:
     live = history(writes)
     assert live is not None
     held = compare({}, live, TYPES).added
@@ -121,7 +122,7 @@ def test_applying_nothing_takes_out_what_was_applied_alone(spec: Any, other: Any
 
 
 @given(SPECS, SPECS)
-def test_a_comparison_tells_the_difference_of_two_sets(old: Any, new: Any) -> None:
+def test_a_comparison_is_the_difference_of_two_sets(old: Any, new: Any) -> None:
     found = compare(body(old), body(new), TYPES)
     before, after = compare({}, body(old), TYPES).added, compare({}, body(new), TYPES).added
     assert found.added == difference(after, before)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.storage.history import MAX_BYTES, History
+from zestor_controller.apiserver.storage.retention import MAX_BYTES, Retention
 from zestor_controller.apiserver.storage.revisionlog import (
     ADDED,
     DELETED,
@@ -36,7 +36,7 @@ def test_one_counter_numbers_the_writes_of_all_tables():
     assert storage.table(TABLE).get("n", "a").obj["metadata"]["resourceVersion"] == str(first + 2)
 
 
-def test_a_deletion_has_a_revision_of_its_own_and_tells_the_last_state():
+def test_a_deletion_has_a_revision_of_its_own_and_carries_the_last_state():
     storage = Storage()
     put(storage, "a", 5)
     last = storage.delete(TABLE, "n", "a")
@@ -137,7 +137,7 @@ def test_a7_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
 
 def test_a7_history_is_kept_for_one_to_two_intervals_of_time():
     now = [0.0]
-    history = History(1000, age=300.0, clock=lambda: now[0])
+    history = Retention(1000, age=300.0, clock=lambda: now[0])
     due = {}
     for revision in range(1, 21):
         now[0] = revision * 60.0
@@ -146,7 +146,7 @@ def test_a7_history_is_kept_for_one_to_two_intervals_of_time():
 
 
 def test_what_is_forgotten_no_longer_counts():
-    history = History(4, size=100)
+    history = Retention(4, size=100)
     assert [history.add(revision, 10) for revision in range(1, 5)] == [0, 0, 0, 0]
     history.forget(3)
     assert [history.add(revision, 10) for revision in range(5, 8)] == [0, 0, 0]
@@ -227,11 +227,11 @@ async def test_a_table_that_is_dropped_ends_its_channels():
     assert channel.signal.is_set()
 
 
-def test_hooks_are_told_of_each_change_in_order():
+def test_hooks_are_called_with_each_change_in_order():
     storage = Storage()
-    told: list[tuple[str, str]] = []
-    storage.hooks.append(lambda table, change: told.append((table[1], change.type)))
+    seen: list[tuple[str, str]] = []
+    storage.hooks.append(lambda table, change: seen.append((table[1], change.type)))
     put(storage, "a")
     put(storage, "a", 1)
     storage.delete(TABLE, "n", "a")
-    assert told == [("things", ADDED), ("things", MODIFIED), ("things", DELETED)]
+    assert seen == [("things", ADDED), ("things", MODIFIED), ("things", DELETED)]

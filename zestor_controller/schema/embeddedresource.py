@@ -15,7 +15,8 @@ from zestor_controller.schema.structural import Structural
 __all__ = ["Coercer", "CoercionError", "EmbeddedCheck", "MetadataReader", "coercer", "embedded_check"]
 
 MetadataReader = Callable[[Any], tuple[dict[str, Any], list[str]]]
-"""Reads ObjectMeta: the metadata as Go writes it, and the paths of unknown fields in it; ValueError in Go's words."""
+"""Reads ObjectMeta: the metadata as Go writes it, and the paths of unknown fields in it; ValueError
+with Go's message."""
 
 Coercer = Callable[[Any, str, "list[str] | None"], None]
 """Brings the metadata of embedded objects into shape, in place; unknown fields are added to the list, if any."""
@@ -74,11 +75,11 @@ def coercer(node: Structural, reader: MetadataReader, *, is_object: bool = False
                 raise CoercionError(invalid(prefix + name, value[name], "must be a string"))
         if "metadata" in value:
             try:
-                value["metadata"], strange = reader(value["metadata"])
+                value["metadata"], unknown_names = reader(value["metadata"])
             except ValueError as error:
                 raise CoercionError(invalid(f"{prefix}metadata", value["metadata"], str(error))) from None
             if unknown is not None:
-                unknown.extend(f"{prefix}metadata.{name}" for name in strange)
+                unknown.extend(f"{prefix}metadata.{name}" for name in unknown_names)
 
     return _walk(node, lambda _: coerce, is_object or node.embedded)
 

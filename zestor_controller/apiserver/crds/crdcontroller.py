@@ -23,7 +23,7 @@ from zestor_controller.apiserver.rest.resource import custom_storage
 from zestor_controller.apiserver.rest.resourceregistry import Registry
 from zestor_controller.apiserver.storage.revisionlog import DELETED, Change, Storage, WriteFailed
 from zestor_controller.apiserver.typed.typedef import Json
-from zestor_controller.schema.celrules import Rules
+from zestor_controller.schema.celrules import RuleEngine
 from zestor_controller.schema.definition import definition_approval
 
 __all__ = ["DefinitionController", "definition_resource"]
@@ -54,7 +54,7 @@ class DefinitionController:
     """
 
     def __init__(
-        self, storage: Storage, registry: Registry, now: Callable[[], str], rules: Rules | None = None
+        self, storage: Storage, registry: Registry, now: Callable[[], str], rules: RuleEngine | None = None
     ) -> None:
         self._storage = storage
         self._registry = registry

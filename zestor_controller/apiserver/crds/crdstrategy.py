@@ -17,7 +17,7 @@ from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource, Writing
 from zestor_controller.apiserver.typed.fieldtable import builtin
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
-from zestor_controller.schema.celrules import Rules
+from zestor_controller.schema.celrules import RuleEngine
 from zestor_controller.schema.definition import (
     definition_formats,
     definition_has_rules,
@@ -60,7 +60,7 @@ class DefinitionStrategy(BuiltinStrategy):
 
     generation = True
 
-    def __init__(self, rules: Rules | None = None) -> None:
+    def __init__(self, rules: RuleEngine | None = None) -> None:
         super().__init__(KIND, "v1", MESSAGE)
         self._rules = rules
 
@@ -134,7 +134,7 @@ def _fields(typedef: TypeDef) -> Mapping[str, TypeDef]:
     return typedef.fields() if typedef.fields is not None else {}
 
 
-def definition_resource(rules: Rules | None = None) -> Resource:
+def definition_resource(rules: RuleEngine | None = None) -> Resource:
     """The Resource of definitions.
 
     Args:

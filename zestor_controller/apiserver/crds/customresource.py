@@ -22,7 +22,7 @@ from zestor_controller.apiserver.typed.fieldtable import OBJECT_META, structural
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation import scalepaths as customscale
 from zestor_controller.schema import nameformat
-from zestor_controller.schema.celrules import Rules, RuleSet, has_rules
+from zestor_controller.schema.celrules import RuleEngine, RuleSet, has_rules
 from zestor_controller.schema.definition import version_schema
 from zestor_controller.schema.embeddedresource import Coercer, CoercionError, EmbeddedCheck, coercer, embedded_check
 from zestor_controller.schema.fielddefaulter import Defaulter, defaulter
@@ -101,7 +101,7 @@ class _Version:
             unknown += sorted(strange)
 
 
-def _compile(api_version: str, schema: Schema, rules: Rules | None) -> _Version:
+def _compile(api_version: str, schema: Schema, rules: RuleEngine | None) -> _Version:
     node = parse(schema)
     status = (schema.get("properties") or {}).get("status")
     return _Version(
@@ -357,7 +357,7 @@ def _finalizer_warnings(new: Json, old: Json | None) -> list[str]:
     return found
 
 
-def resources_of(crd: Json, rules: Rules | None = None) -> list[Resource]:
+def resources_of(crd: Json, rules: RuleEngine | None = None) -> list[Resource]:
     """The resources that a definition serves: one for each served version, under the accepted names.
 
     Args:

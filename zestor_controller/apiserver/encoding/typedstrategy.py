@@ -89,7 +89,7 @@ class BuiltinStrategy:
         return any(new.get(name) != old.get(name) for name in {*new, *old} - _OWN_FIELDS)
 
     def reset_fields(self, subresource: str) -> tuple[tuple[str, ...], ...]:
-        """The paths that a write through a subresource (empty: the main one) sets back: nobody comes to own them."""
+        """The paths that a write through a subresource (empty: the main one) sets back: they have no owner."""
         if subresource == "status":
             return (("spec",),)
         return (("status",),) if self.has_status else ()

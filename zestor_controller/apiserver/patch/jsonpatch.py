@@ -1,10 +1,10 @@
-"""JSON patches (RFC 6902) and JSON merge patches (RFC 7386), with kube-apiserver's answers to bad ones.
+"""JSON patches (RFC 6902) and JSON merge patches (RFC 7386), with kube-apiserver's messages for bad ones.
 
 Invariant: the document that is patched is never changed; a patch that fails changes nothing. What a patch has not gone
 through is the same object in the result, which is how :func:`text` knows what the server would have written anew.
 
 Where the library of the real server (evanphx/json-patch v4) is more lenient than the RFCs, so is this: ``replace`` adds
-a missing member, the copy of a missing member is null, what stands before a pointer's first slash is passed over.
+a missing member, the copy of a missing member is null, what precedes a pointer's first slash is ignored.
 """
 
 from __future__ import annotations

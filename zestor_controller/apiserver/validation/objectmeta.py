@@ -26,7 +26,7 @@ __all__ = ["bare_finalizers", "fold_owners", "generate_name", "new_uid", "valida
 
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
 _LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_LABEL_1035_WORDS: Final = (
+_LABEL_1035_MESSAGE: Final = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
     "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
     "'[a-z]([-a-z0-9]*[a-z0-9])?')"
@@ -36,8 +36,8 @@ _OWNER_ORDER: Final = ("apiVersion", "kind", "name", "uid", "controller", "block
 
 
 def _bad_label_1035(name: str) -> list[str]:
-    words = ["must be no more than 63 characters"] if len(name) > 63 else []
-    return words if _LABEL_1035.fullmatch(name) else [*words, _LABEL_1035_WORDS]
+    messages = ["must be no more than 63 characters"] if len(name) > 63 else []
+    return messages if _LABEL_1035.fullmatch(name) else [*messages, _LABEL_1035_MESSAGE]
 
 
 _NAME_RULES: Final[Mapping[str, Callable[[str], list[str]]]] = {"label": bad_name_label, "label1035": _bad_label_1035}
@@ -77,26 +77,26 @@ def _name(name: str, resource: Resource, field: str) -> list[FieldError]:
             if bad in name:
                 return [invalid(field, name, f"may not contain '{bad}'")]
         return [invalid(field, name, f"may not be '{name}'")] if name in (".", "..") else []
-    return [invalid(field, name, words) for words in _NAME_RULES.get(rule, bad_subdomain)(name)]
+    return [invalid(field, name, message) for message in _NAME_RULES.get(rule, bad_subdomain)(name)]
 
 
 def _common(meta: Json) -> list[FieldError]:
     errors: list[FieldError] = []
     for key, value in (meta.get("labels") or {}).items():
-        errors += [invalid("metadata.labels", key, words) for words in bad_qualified_name(key)]
-        errors += [invalid("metadata.labels", value, words) for words in bad_label_value(value)]
+        errors += [invalid("metadata.labels", key, message) for message in bad_qualified_name(key)]
+        errors += [invalid("metadata.labels", value, message) for message in bad_label_value(value)]
     size = 0
     for key, value in (meta.get("annotations") or {}).items():
         size += len(key) + len(value)
-        errors += [invalid("metadata.annotations", key, words) for words in bad_qualified_name(key.lower())]
+        errors += [invalid("metadata.annotations", key, message) for message in bad_qualified_name(key.lower())]
     if size > ANNOTATIONS_LIMIT:
         errors.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))
     finalizers = meta.get("finalizers") or []
     for finalizer in finalizers:
-        errors += [invalid("metadata.finalizers", finalizer, words) for words in bad_qualified_name(finalizer)]
+        errors += [invalid("metadata.finalizers", finalizer, message) for message in bad_qualified_name(finalizer)]
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        told = "finalizer orphan and foregroundDeletion cannot be both set"
-        errors.append(invalid("metadata.finalizers", finalizers, told))
+        message = "finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(invalid("metadata.finalizers", finalizers, message))
     return errors + _owners(meta.get("ownerReferences") or [])
 
 
@@ -104,9 +104,9 @@ def bare_finalizers(obj: Json, resource: Resource) -> list[FieldError]:
     """What built-in kinds ask of finalizers beyond the rest: a standard name, or one with a domain."""
     if resource.custom or resource.group == "apiextensions.k8s.io":
         return []  # the apiextensions server has no such rule
-    told = "name is neither a standard finalizer name nor is it fully qualified"
+    message = "name is neither a standard finalizer name nor is it fully qualified"
     return [
-        invalid(f"metadata.finalizers[{index}]", name, told)
+        invalid(f"metadata.finalizers[{index}]", name, message)
         for index, name in enumerate(obj["metadata"].get("finalizers") or ())
         if "/" not in name and name not in _STANDARD_FINALIZERS
     ]
@@ -125,8 +125,8 @@ def _owners(owners: list[Json]) -> list[FieldError]:
         version, kind = owner.get("apiVersion") or "", owner.get("kind") or ""
         if (version, kind) in (("v1", "Event"), ("events.k8s.io/v1", "Event")):
             group, _, number = version.rpartition("/")
-            told = f"{group}/{number}, Kind={kind} is disallowed from being an owner"
-            errors.append(FieldError(ErrorType.INVALID, path, owner, told, _owner_text(owner)))
+            message = f"{group}/{number}, Kind={kind} is disallowed from being an owner"
+            errors.append(FieldError(ErrorType.INVALID, path, owner, message, _owner_text(owner)))
         if not owner.get("apiVersion"):
             errors.append(invalid(f"{path}.apiVersion", "", "version must not be empty"))
         for field in ("kind", "name", "uid"):
@@ -134,9 +134,9 @@ def _owners(owners: list[Json]) -> list[FieldError]:
                 errors.append(invalid(f"{path}.{field}", "", "must not be empty"))
     if len(controllers) > 1:
         names = " and ".join(f"{owner.get('kind')}/{owner.get('name')}" for owner in controllers[:2])
-        told = f'Only one reference can have Controller set to true. Found "true" in references for {names}'
+        message = f'Only one reference can have Controller set to true. Found "true" in references for {names}'
         shown = "[" + ",".join(_owner_text(owner) for owner in owners) + "]"
-        errors.append(FieldError(ErrorType.INVALID, path, owners, told, shown))
+        errors.append(FieldError(ErrorType.INVALID, path, owners, message, shown))
     return errors
 
 
@@ -164,7 +164,7 @@ def validate_update(new: Json, old: Json) -> list[FieldError]:
         added = sorted(set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ()))
         if added:
             shown = ", ".join(f'"{name}"' for name in added)
-            told = "no new finalizers can be added if the object is being deleted, found new finalizers "
-            told += f"[]string{{{shown}}}"
-            errors.append(forbidden("metadata.finalizers", told))
+            message = "no new finalizers can be added if the object is being deleted, found new finalizers "
+            message += f"[]string{{{shown}}}"
+            errors.append(forbidden("metadata.finalizers", message))
     return errors + _common(meta)
