@@ -1,6 +1,6 @@
 """A client for code without an event loop: the same verbs, each of which blocks.
 
-Invariant: there is one implementation of each verb; this one runs it on a loop in another thread and waits.
+Invariant: there is one implementation of each verb; this client runs it on a loop in another thread and waits.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, TypeVar, overload
 
 from zestor_controller.client.client import Client
 from zestor_controller.client.decoder import ObjectList
+from zestor_controller.loopthread import LoopThread, wait_on
 from zestor_controller.objects import Kind, Patch, Unstructured
 
 __all__ = ["BlockingClient"]
@@ -25,10 +26,10 @@ class BlockingClient:
 
     Args:
         client: the client that does the work; it belongs to `loop`.
-        loop: a loop that runs in another thread.
+        loop: the loop, which runs in another thread.
     """
 
-    def __init__(self, client: Client, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, client: Client, loop: LoopThread | asyncio.AbstractEventLoop) -> None:
         self.client = client
         self._loop = loop
 
@@ -38,16 +39,7 @@ class BlockingClient:
         Raises:
             RuntimeError: called on the very loop that would have to do it.
         """
-        try:
-            here = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is self._loop:
-            coroutine.close()
-            raise RuntimeError(
-                "this client blocks, and this is the event loop it works on: use `await client.client...`"
-            )
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        return self._loop.run(coroutine) if isinstance(self._loop, LoopThread) else wait_on(self._loop, coroutine)
 
     @overload
     def get(self, kind: type[T] | Kind[T], name: str, *, namespace: str | None = None) -> T: ...
