@@ -20,9 +20,9 @@ import msgspec
 
 from zestor_controller.cache.informer import Informer, badness
 from zestor_controller.cache.lister import Lister
+from zestor_controller.cache.overlaytransport import OverlayTransport
 from zestor_controller.cache.reflector import Timing
 from zestor_controller.cache.status import InformerState
-from zestor_controller.cache.writing import ObservedClient
 from zestor_controller.client import Client
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.loopthread import LoopThread
@@ -81,7 +81,7 @@ class ClusterCache:
         self.metrics = metrics if metrics is not None else Metrics()
         self._timing = timing if timing is not None else Timing()
         self._rng = rng if rng is not None else random.Random()
-        self._observed: ObservedClient | None = None
+        self._observed: Client | None = None
         self._store = MemoryStore()
         self._informers: dict[tuple[Hashable, ...], Informer[Any]] = {}
         self._lost: dict[tuple[str, Overflow], int] = {}  # what has been counted
@@ -319,7 +319,7 @@ class ClusterCache:
         if self._client is None:
             raise ConfigError("the cache is not running: use it in `async with ClusterCache(...) as cache`")
         if self._observed is None:
-            self._observed = ObservedClient(self._client, self._wrote)
+            self._observed = self._client.through(lambda inner: OverlayTransport(inner, self._wrote))
         return self._observed
 
     def _wrote(self, kind: Kind[Any], method: str, name: str | None, answer: bytes) -> None:
