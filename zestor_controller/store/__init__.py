@@ -7,6 +7,7 @@ from zestor_controller.store.event import Change, Event, EventType, Overflow
 from zestor_controller.store.memory import MemoryStore
 from zestor_controller.store.stage import EncodedStage
 from zestor_controller.store.watch import Watch
+from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = [
     "Change",
@@ -22,4 +23,5 @@ __all__ = [
     "StoreKind",
     "Tombstone",
     "Watch",
+    "WatchOptions",
 ]

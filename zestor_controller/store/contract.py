@@ -24,16 +24,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from zestor_controller.store.event import Change, Event, EventType, Overflow
+from zestor_controller.store.event import Change
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from types import TracebackType
+    from typing import Unpack
 
     from zestor_controller.store.codec import Codec
     from zestor_controller.store.index import IndexFunction
     from zestor_controller.store.watch import Watch
+    from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = ["Stage", "Store", "StoreKind"]
 
@@ -189,28 +191,11 @@ class StoreKind(Protocol[T]):
         """Open a stage for a large new content: ``with kind.stage() as stage: stage.put(name, value)`` (S10)."""
         ...
 
-    def watch(
-        self,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[T]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[T]:
+    def watch(self, **options: Unpack[WatchOptions[T]]) -> Watch[T]:
         """Subscribe to the kind's changes (S4 to S9).
 
         Args:
-            event_types: tell only these types.
-            names: tell only these names.
-            predicate: tell only events for which this plain, quick, pure function returns true. It runs under the
-                store's lock; when it raises, this watch ends with that error.
-            initial_replay: first tell a CREATE for every object present now.
-            buffer_size: how many events are held for the consumer.
-            overflow: what happens when the buffer is full.
-            bookmarks: tell one event of type SYNCED when the initial state is through.
+            **options: see :class:`WatchOptions`.
         """
         ...
 
@@ -269,18 +254,7 @@ class Store(Protocol):
         """Return the names of the kinds, in the order in which they were created."""
         ...
 
-    def watch(
-        self,
-        kind: str,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[Any]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[Any]:
+    def watch(self, kind: str, **options: Unpack[WatchOptions[Any]]) -> Watch[Any]:
         """Subscribe to a kind by its name; the options are those of :meth:`StoreKind.watch`.
 
         Raises:

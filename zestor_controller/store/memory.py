@@ -11,17 +11,18 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from zestor_controller.errors import KindRequired, StoreClosed, StoreError
-from zestor_controller.store.event import Event, EventType, Overflow
 from zestor_controller.store.memorykind import MemoryKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from types import TracebackType
+    from typing import Unpack
 
     from zestor_controller.store.codec import Codec
     from zestor_controller.store.contract import StoreKind
     from zestor_controller.store.index import IndexFunction
     from zestor_controller.store.watch import Watch
+    from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = ["MemoryStore"]
 
@@ -136,18 +137,7 @@ class MemoryStore:
             self._refuse_closed()
             return list(self._kinds)
 
-    def watch(
-        self,
-        kind: str,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[Any]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[Any]:
+    def watch(self, kind: str, **options: Unpack[WatchOptions[Any]]) -> Watch[Any]:
         """Subscribe to a kind by its name; the options are those of :meth:`StoreKind.watch`.
 
         Raises:
@@ -158,15 +148,7 @@ class MemoryStore:
             found = self._kinds.get(kind)
         if found is None:
             raise KindRequired(f"there is no kind {kind!r} to watch; create it with store.kind({kind!r}, Model) first")
-        return found.watch(
-            event_types=event_types,
-            names=names,
-            predicate=predicate,
-            initial_replay=initial_replay,
-            buffer_size=buffer_size,
-            overflow=overflow,
-            bookmarks=bookmarks,
-        )
+        return found.watch(**options)
 
     def dump(self) -> dict[str, dict[str, Any]]:
         """Return every kind's names and values: for debugging and for tests."""

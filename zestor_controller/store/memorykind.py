@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from zestor_controller.errors import InvalidObject, ValidationFailed
 from zestor_controller.store.codec import Codec, ComparedCodec, CopyCodec
 from zestor_controller.store.encodedkind import EncodedKind
-from zestor_controller.store.event import Change, Event, EventType, Overflow
+from zestor_controller.store.event import Change
 
 if TYPE_CHECKING:
     import builtins
     import threading
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from types import TracebackType
+    from typing import Unpack
 
     from zestor_controller.store.stage import EncodedStage
     from zestor_controller.store.watch import Watch
+    from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = ["MemoryKind"]
 
@@ -162,27 +164,9 @@ class MemoryKind(Generic[T]):
         """Open a stage for a large new content; see :meth:`StoreKind.stage`."""
         return MemoryStage(self._table.stage(), self._checked)
 
-    def watch(
-        self,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[T]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[T]:
+    def watch(self, **options: Unpack[WatchOptions[T]]) -> Watch[T]:
         """Subscribe to the kind's changes; see :meth:`StoreKind.watch`."""
-        return self._table.watch(
-            event_types=event_types,
-            names=names,
-            predicate=predicate,
-            initial_replay=initial_replay,
-            buffer_size=buffer_size,
-            overflow=overflow,
-            bookmarks=bookmarks,
-        )
+        return self._table.watch(**options)
 
     def list(self, *filters: Callable[[T], object]) -> builtins.list[T]:
         """Return the values for which every filter returns true; see :meth:`StoreKind.list`."""
