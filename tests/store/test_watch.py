@@ -158,7 +158,7 @@ def test_s6_a_coalescing_buffer_is_bounded_by_the_names_that_exist(numbers):
             watch.drain()
             numbers.delete(f"n{i}")
             watch.drain()
-        buffer = watch._subscription._buffer
+        buffer = watch._subscription.buffer
         assert (len(buffer._pending), len(buffer._front), len(buffer._hidden)) == (0, 0, 0)
 
 

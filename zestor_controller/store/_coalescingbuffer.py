@@ -139,6 +139,13 @@ class CoalescingBuffer(Generic[T]):
 
     def take(self) -> Event[T] | Again | None:
         """Take from the replay first, then from what is pending."""
+        replay = self._replay
+        if replay and self._filter is None:
+            name = self._next
+            while name not in replay:
+                name = next(self._order)
+            self._next = name
+            return Event(self._kind, name, _CREATE, replay.pop(name), None, self._decode)
         event = self._first()
         if isinstance(event, Event):
             self._forget(event)

@@ -61,6 +61,10 @@ class Subscription(Generic[T]):
         overflow: what happens when the buffer is full.
         selective: not every event is for the consumer.
         more: the last :meth:`take_batch` left something to look at.
+        buffer: what has not been taken yet.
+        cursor: the number of the next event of the hub that is to be buffered.
+        clock: the clock of :attr:`yielded`; a loop's own, which is virtual in tests.
+        yielded: when the consumer's loop last had a turn.
     """
 
     def __init__(self, hub: Hub[T], objects: Mapping[str, Any], settings: WatchSettings) -> None:
@@ -81,16 +85,16 @@ class Subscription(Generic[T]):
         self._ref: weakref.ref[Subscriber] = weakref.ref(self)
         self._consumer: weakref.ref[Consumer] | None = None
         self._error: BaseException | None = None  # to be raised once, when the buffer is empty
-        self._clock: Callable[[], float] = time.monotonic
-        self._yielded = 0.0  # when the consumer's loop last had a turn
+        self.clock: Callable[[], float] = time.monotonic
+        self.yielded = 0.0
         with self.lock:
             present: Mapping[str, Any] = objects if settings.initial_replay and selected.selects_replay() else {}
             if present and selected.names is not None:
                 present = {name: present[name] for name in sorted(selected.names) if name in present}
-            self._buffer = self._make_buffer(present, None if selected.is_open() else selected, settings)
+            self.buffer = self._make_buffer(present, None if selected.is_open() else selected, settings)
             if hub.synced:
-                self._buffer.offer([Event(hub.kind, "", EventType.SYNCED)])
-            self._cursor = hub.subscribe(self, self._ref)
+                self.buffer.offer([Event(hub.kind, "", EventType.SYNCED)])
+            self.cursor = hub.subscribe(self, self._ref)
             self.ended = False
 
     def _make_buffer(
@@ -110,24 +114,24 @@ class Subscription(Generic[T]):
     def catch_up(self) -> None:
         """Buffer what the log has for this watch."""
         hub = self.hub
-        if self._cursor >= hub.end or self.ended:
+        if self.cursor >= hub.end or self.ended:
             return
-        cursor, self._cursor = self._cursor, hub.end
+        cursor, self.cursor = self.cursor, hub.end
         self._offer(hub.tail(cursor))
 
     def catch_up_to_end(self) -> None:
         """Buffer the log and what is scheduled after it: the store closes."""
         self.catch_up()
         if not self.ended:
-            self._offer(self.hub.scheduled(self._cursor))
+            self._offer(self.hub.scheduled(self.cursor))
 
     def _offer(self, events: Sequence[Event[T]]) -> None:
         try:
-            self._buffer.offer(events)
+            self.buffer.offer(events)
         except Exception as error:  # the predicate: only this watch ends, with its error (S8)
             self._fail(error)
             return
-        if self._buffer.overflowed:
+        if self.buffer.overflowed:
             self._fail(
                 WatchOverflow(
                     f"watch of kind {self.hub.kind!r} fell a buffer behind and was closed; "
@@ -142,7 +146,7 @@ class Subscription(Generic[T]):
 
     def _ready(self) -> bool:
         try:
-            return self._buffer.ready()
+            return self.buffer.ready()
         except Exception as error:
             self._fail(error)
             return True
@@ -166,9 +170,9 @@ class Subscription(Generic[T]):
 
     def take(self) -> Event[T] | Again | None:
         """Return the next event, None when there is none now; raise the watch's error once, when nothing is left."""
-        if self._cursor < self.hub.end:
+        if self.cursor < self.hub.end:
             self.catch_up()
-        buffer = self._buffer
+        buffer = self.buffer
         if buffer.plain and buffer.events:
             return buffer.events.popleft()
         try:
@@ -184,11 +188,11 @@ class Subscription(Generic[T]):
         """Return what is there, up to `limit` events; an error is raised once, when no event is before it."""
         if self.waiter is not None:
             self.reject_second()
-        if self._cursor < self.hub.end:
+        if self.cursor < self.hub.end:
             self.catch_up()
         batch: list[Event[T]] = []
         try:
-            self.more = self._buffer.take_into(batch, limit)
+            self.more = self.buffer.take_into(batch, limit)
         except Exception as error:  # what came before the error is in the batch
             self.more = False
             self._fail(error)
@@ -253,20 +257,19 @@ class Subscription(Generic[T]):
             await waiter.future
         finally:
             self.unpark(waiter)
-            self._yielded = self._clock()
+            self.yielded = self.clock()
 
     def start_interval(self) -> None:
-        """Begin to measure how long the consumer keeps its loop, by the loop's clock, which is virtual in tests."""
+        """Begin to measure how long the consumer keeps its loop."""
         loop = running_loop()
         if loop is not None:
-            self._clock = loop.time
-        self._yielded = self._clock()
+            self.clock = loop.time
+        self.yielded = self.clock()
 
     async def yield_to_loop(self) -> None:
-        """Give the loop a turn when events have been taken for a while without one."""
-        if self._clock() - self._yielded > YIELD_INTERVAL_S:
-            await asyncio.sleep(0)
-            self._yielded = self._clock()
+        """Give the loop a turn."""
+        await asyncio.sleep(0)
+        self.yielded = self.clock()
 
     def reject_loop(self, instead: str) -> None:
         """Raise when this thread runs an event loop, which must not block."""
@@ -305,7 +308,7 @@ class Subscription(Generic[T]):
         with self.lock:
             self.catch_up()
             try:
-                return self._buffer.in_sync()
+                return self.buffer.in_sync()
             except Exception as error:
                 self._fail(error)
                 return False
@@ -315,19 +318,19 @@ class Subscription(Generic[T]):
         """See :attr:`~zestor_controller.store.watch.Watch.dropped`."""
         with self.lock:
             self.catch_up()
-            return self._buffer.dropped
+            return self.buffer.dropped
 
     @property
     def lost(self) -> int:
         """How many events the policy has dropped or folded so far, or 1 for a watch that it has closed."""
-        return self._buffer.dropped + self._buffer.coalesced + self._buffer.overflowed
+        return self.buffer.dropped + self.buffer.coalesced + self.buffer.overflowed
 
     @property
     def coalesced(self) -> int:
         """See :attr:`~zestor_controller.store.watch.Watch.coalesced`."""
         with self.lock:
             self.catch_up()
-            return self._buffer.coalesced
+            return self.buffer.coalesced
 
     def __del__(self) -> None:
         # The hub holds a weak reference, which is dead by now; it is removed at the next subscription or end. Nothing

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from zestor_controller.store._buffer import AGAIN
-from zestor_controller.store._subscription import Subscription, caller
+from zestor_controller.store._subscription import YIELD_INTERVAL_S, Subscription, caller
 from zestor_controller.store._waiter import LoopWaiter
 from zestor_controller.store.event import Event
 
@@ -65,24 +65,27 @@ class LoopIterator(_Iterator[T]):
         super().__init__(watch)
         self._lock = watch.lock
         self._hub = watch.hub
-        self._buffer = watch._buffer
+        self._buffer = watch.buffer
 
     def __aiter__(self) -> AsyncIterator[Event[T]]:
         return self
 
     async def __anext__(self) -> Event[T]:
-        watch = self.watch
+        watch, buffer = self.watch, self._buffer
         with self._lock:
             # The common case in one step; now and then, and whenever there is more to it, the long way round.
-            buffer = self._buffer
-            if buffer.plain and len(buffer.events) & 31 and watch._cursor >= self._hub.end:
+            if buffer.plain and len(buffer.events) & 31 and watch.cursor >= self._hub.end:
                 return buffer.events.popleft()
-        if buffer.events or not buffer.plain:
+        if (buffer.events or not buffer.plain) and watch.clock() - watch.yielded > YIELD_INTERVAL_S:
             await watch.yield_to_loop()
-        event = await next_on_loop(watch)
-        if event is None:
-            self.done = True
-            raise StopAsyncIteration
+        with self._lock:
+            watch.reject_second()
+            event = watch.take()
+        if event is None or event is AGAIN:
+            event = await next_on_loop(watch)
+            if event is None:
+                self.done = True
+                raise StopAsyncIteration
         return event
 
 
