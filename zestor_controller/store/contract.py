@@ -22,7 +22,9 @@ conformance suite that a backend of yours can run too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
+
+from typing_extensions import TypeVar
 
 from zestor_controller.store.event import Change
 
@@ -33,13 +35,15 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from zestor_controller.store.codec import Codec
-    from zestor_controller.store.index import IndexFunction
+    from zestor_controller.store.encodedkind import EncodedKind
+    from zestor_controller.store.kindoptions import KindOptions
     from zestor_controller.store.watch import Watch
     from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = ["Stage", "Store", "StoreKind"]
 
 T = TypeVar("T")
+S = TypeVar("S", default=object)
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
@@ -85,8 +89,11 @@ class Stage(Protocol[T_contra]):
     ) -> None: ...
 
 
-class StoreKind(Protocol[T]):
-    """The handle of one kind: names to values of one type. All methods are safe from any thread (S9)."""
+class StoreKind(Protocol[T, S]):
+    """The handle of one kind: names to values of one type, kept in stored form `S`.
+
+    All methods are safe from any thread (S9).
+    """
 
     @property
     def name(self) -> str:
@@ -99,8 +106,8 @@ class StoreKind(Protocol[T]):
         ...
 
     @property
-    def encoded(self) -> Any:
-        """The writer's side with values in stored form; what it offers depends on the backend."""
+    def encoded(self) -> EncodedKind[S]:
+        """The writer's side, with values in stored form."""
         ...
 
     def set(self, name: str, value: T) -> Change:
@@ -209,41 +216,17 @@ class Store(Protocol):
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: type[T],
-        *,
-        codec: Codec[T, Any] | None = None,
-        compare: Callable[[T, T], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
-        synced: bool = True,
+        self, name: str, model: type[T], *, codec: None = None, **options: Unpack[KindOptions[T]]
     ) -> StoreKind[T]: ...
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: None = None,
-        *,
-        codec: Codec[T, Any],
-        compare: Callable[[T, T], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
-        synced: bool = True,
-    ) -> StoreKind[T]: ...
+        self, name: str, model: type[T] | None = None, *, codec: Codec[T, S], **options: Unpack[KindOptions[T]]
+    ) -> StoreKind[T, S]: ...
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: None = None,
-        *,
-        codec: None = None,
-        compare: Callable[[Any, Any], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, IndexFunction] | None = None,
-        synced: bool = True,
+        self, name: str, model: None = None, *, codec: None = None, **options: Unpack[KindOptions[Any]]
     ) -> StoreKind[Any]: ...
 
     def kind(self, name: str, model: Any = None, **options: Any) -> Any:

@@ -7,7 +7,9 @@ nothing (S10, S11); decoding for a reader happens outside the lock.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
 
 from zestor_controller.errors import InvalidObject, ValidationFailed
 from zestor_controller.store.codec import Codec, ComparedCodec, CopyCodec
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Unpack
 
+    from zestor_controller.store.kindoptions import KindSettings
     from zestor_controller.store.stage import EncodedStage
     from zestor_controller.store.watch import Watch
     from zestor_controller.store.watchoptions import WatchOptions
@@ -28,9 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["MemoryKind"]
 
 T = TypeVar("T")
+S = TypeVar("S", default=object)
 
 
-class MemoryKind(Generic[T]):
+class MemoryKind(Generic[T, S]):
     """One kind of a :class:`MemoryStore`; the promises are those of :class:`StoreKind`."""
 
     def __init__(
@@ -38,12 +42,10 @@ class MemoryKind(Generic[T]):
         name: str,
         model: type[T] | None,
         lock: threading.RLock,
-        codec: Codec[T, Any] | None,
-        compare: Callable[[T, T], bool] | None,
-        validate: Callable[..., object] | None,
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None,
-        synced: bool,
+        codec: Codec[T, S] | None,
+        settings: KindSettings,
     ) -> None:
+        compare, validate = settings.compare, settings.validate
         kept: Codec[T, Any]
         if codec is None:
             kept = CopyCodec(compare)
@@ -57,10 +59,10 @@ class MemoryKind(Generic[T]):
         self._codec = kept
         self._encode = kept.encode
         self._as_is = kept.as_is if isinstance(kept, CopyCodec) else frozenset()  # types stored without being encoded
-        self._table: EncodedKind[Any] = EncodedKind(name, lock, kept, synced)
+        self._table: EncodedKind[Any] = EncodedKind(name, lock, kept, settings.synced)
         self._write = self._table.write
         self._undecodable = 0
-        for index, function in (indexes or {}).items():
+        for index, function in (settings.indexes or {}).items():
             self._table.add_index(index, function)
 
     @property
@@ -74,8 +76,8 @@ class MemoryKind(Generic[T]):
         return self._model
 
     @property
-    def encoded(self) -> EncodedKind[Any]:
-        """The writer's side with values in stored form, without decoding and without copies."""
+    def encoded(self) -> EncodedKind[S]:
+        """The writer's side, with values in stored form, without decoding and without copies."""
         return self._table
 
     @property
