@@ -24,7 +24,7 @@ from zestor_controller.client import Client
 from zestor_controller.errors import StoreClosed
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
-from zestor_controller.store import EncodedKind, MemoryStore, Overflow, StoreKind
+from zestor_controller.store import MemoryStore, Overflow, StoreKind
 
 __all__ = ["Informer"]
 
@@ -76,9 +76,8 @@ class Informer(Generic[T]):
     ) -> None:
         self.kind = kind
         self._codec = RecordCodec(kind)
-        self._stored: StoreKind[T] = store.kind(name, codec=self._codec, indexes=indexes, synced=False)
-        target: EncodedKind[Record] = self._stored.encoded
-        self._target = target
+        self._stored: StoreKind[T, Record] = store.kind(name, codec=self._codec, indexes=indexes, synced=False)
+        target = self._target = self._stored.encoded
         self._rng = rng
         clock = asyncio.get_running_loop().time
         if kind.plural in NEVER and not kind.group:
