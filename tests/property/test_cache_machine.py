@@ -14,7 +14,7 @@ from zestor_controller.http import HttpResponse
 from zestor_controller.objects.registry import declare
 from zestor_controller.store import EventType, Overflow
 from zestor_controller.testing.clock import run_virtual
-from zestor_controller.testing.scripted import ScriptedServer, status_answer
+from zestor_controller.testing.scripted import ScriptedServer, status_response
 
 KIND = "property.test/v1/Thing"
 declare(KIND, "things")
@@ -23,11 +23,11 @@ NAMES = st.sampled_from(["a", "b", "c", "d"])
 ANSWERS = st.sampled_from(
     [
         TransportError("reset"),
-        status_answer(410, "Expired"),
-        status_answer(429, "TooManyRequests", retry_after=3),
-        status_answer(403, "Forbidden"),
-        status_answer(500, "InternalError"),
-        status_answer(504, "Timeout"),
+        status_response(410, "Expired"),
+        status_response(429, "TooManyRequests", retry_after=3),
+        status_response(403, "Forbidden"),
+        status_response(500, "InternalError"),
+        status_response(504, "Timeout"),
         HttpResponse(200, [], b""),
         HttpResponse(200, [], b'{"metadata":{"resourceVersion":"1"},"items":[{"meta'),
         HttpResponse(200, [], b'{"type":"ADDED","object":{"metadata":{"name":"a"'),

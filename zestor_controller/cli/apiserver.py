@@ -92,8 +92,8 @@ async def _serve(
             client = Client(MemoryTransport(served.api, headers))
             try:
                 await apply_manifests(client, [*crds, *objects])
-                told = {"ready": served.url, "kubeconfig": str(settings.kubeconfig)}
-                click.echo(json.dumps(told) if output == "json" else f"ready {served.url}")
+                ready = {"ready": served.url, "kubeconfig": str(settings.kubeconfig)}
+                click.echo(json.dumps(ready) if output == "json" else f"ready {served.url}")
                 await stop.wait()
             finally:
                 stop.set()

@@ -114,7 +114,7 @@ class Console:
 
 
 def summary_of(event: Event[Any]) -> str:
-    """A few words about an object: how far it is."""
+    """A short summary of an object: how far it is."""
     if event.type is EventType.DELETE:
         return ""
     obj = event.object

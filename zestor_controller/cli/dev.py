@@ -95,7 +95,7 @@ def dev(
     manifests = read_manifests(applied)
     console = Console(json_lines=output == "json")
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
-        # What the managers say of their start and stop is shown here in better words.
+        # What the managers say of their start and stop is shown here in another form.
         logging.getLogger("zestor_controller.manager").setLevel(logging.WARNING)
     with ExitStack() as stack:
         account = stack.enter_context(operator_account()) if rbac else None
@@ -132,7 +132,7 @@ class _Session:
     ending: tuple[str, list[dict[str, Any]], list[str]] | None = None
 
     async def run(self) -> int:
-        """Serve until a signal, or until what was asked for has come about; answers the exit code."""
+        """Serve until a signal, or until the requested condition is met; returns the exit code."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         signalled: list[int] = []
@@ -261,13 +261,13 @@ class _Session:
     async def _view(self, cache: ClusterCache, kind: Kind[Any]) -> None:
         informer = cache.informer(kind)
         watch = informer.lister.watch(initial_replay=True, overflow=Overflow.COALESCE)
-        words = {EventType.CREATE: "created", EventType.UPDATE: "changed", EventType.DELETE: "deleted"}
+        changes = {EventType.CREATE: "created", EventType.UPDATE: "changed", EventType.DELETE: "deleted"}
         with watch:
             async for batch in watch.batches():
                 for event in batch:
                     if f"{kind.kind} {event.name}".endswith(OF_EVERY_CLUSTER):
                         continue
-                    change, summary = words[event.type], summary_of(event)
+                    change, summary = changes[event.type], summary_of(event)
                     line = f"{kind.kind} {event.name} {change} {summary}"
                     if event.type is EventType.UPDATE and line in self.shown:
                         continue  # a change of something that is not shown
@@ -315,7 +315,7 @@ class _Session:
     # The end
 
     async def _wait(self, cache: ClusterCache, stop: asyncio.Event, operator: asyncio.Task[None]) -> int:
-        """Wait until every applied object of the operator's kinds has the condition; tells what came of it."""
+        """Wait until every applied object of the operator's kinds has the condition; returns the exit code."""
         assert self.exit_when is not None  # run() looked
         wanted = self._wanted(cache)
         if not wanted:
@@ -390,8 +390,8 @@ class _Session:
                 have = ", ".join(c["type"] for c in conditions) or "none"
                 lines = [f"{what}: has no condition {self.exit_when} after {self.timeout:g} s; its conditions: {have}"]
             else:
-                told = f"{found['reason']}: {found['message']}".strip(": ")
-                lines = [f"{what}: {self.exit_when} is {found['status']} after {self.timeout:g} s ({told})"]
+                message = f"{found['reason']}: {found['message']}".strip(": ")
+                lines = [f"{what}: {self.exit_when} is {found['status']} after {self.timeout:g} s ({message})"]
         error = described.get("error")
         lines.append(f"  last error: {error}" if error else "  no reconcile of it failed; see what it waits for above")
         return lines

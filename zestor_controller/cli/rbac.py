@@ -1,4 +1,4 @@
-"""``zestor rbac``: the rights that an operator needs, and whether somebody has them."""
+"""``zestor rbac``: the rights that an operator needs, and whether a user has them."""
 
 from __future__ import annotations
 

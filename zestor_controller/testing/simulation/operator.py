@@ -147,7 +147,7 @@ class Process:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the operator that nobody stopped."""
+        """What ended the operator, if it was not stopped."""
         task = self._task
         return task.exception() if task is not None and task.done() and not task.cancelled() else None
 

@@ -121,7 +121,7 @@ class World:
         number = self.rng.randrange(len(self.replicas))
         process = self.replicas[number]
         if self.ledger.restored and self.program.checkpoints is not None and not process.noticed_restore:
-            return  # no version can tell a checkpoint of before a restore once the server has passed it again
+            return  # no version identifies a checkpoint of before a restore once the server has passed it again
         self.note(f"operator {process.name} is {'killed' if kill else 'stopped'}")
         await (process.kill() if kill else process.stop())
         self.replicas[number] = self._started(number)
