@@ -58,7 +58,6 @@ LONG_MODULES: set[str] = {
     "zestor_controller/store/watch.py",
 }
 LONG_FUNCTIONS: set[str] = {
-    "benchmarks/synthetic/objects.py:pod",
     "zestor_controller/apiserver/builtin/catalog.py:_core",
     "zestor_controller/apiserver/builtin/reviews.py:add_reviews",
     "zestor_controller/apiserver/patch/managedfields.py:apply",
