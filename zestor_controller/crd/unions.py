@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 from zestor_controller.errors import SchemaError
@@ -11,7 +10,6 @@ from zestor_controller.errors import SchemaError
 __all__ = ["int_or_string", "is_int_or_string", "tagged_union"]
 
 Json = dict[str, Any]
-Convert = Callable[[Json, str], Json]
 
 # What a server checks of numbers only, and of texts only: such limits can be set beside each other.
 _OF_NUMBERS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
