@@ -1,4 +1,4 @@
-"""The whole exception tree of the package; nothing else of ours is imported here.
+"""The complete exception tree of the package; nothing else of ours is imported here.
 
 ::
 
@@ -285,7 +285,7 @@ class StoreClosed(StoreError):
 
 
 class WatchOverflow(StoreError):
-    """A watch with the CLOSE policy fell a whole buffer behind and has ended."""
+    """A watch with the CLOSE policy fell a full buffer behind and has ended."""
 
 
 class KindRequired(StoreError):

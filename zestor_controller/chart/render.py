@@ -129,10 +129,10 @@ def _rules(rules: Iterable[Rule]) -> str:
 
 
 def _crd_template(text: str) -> str:
-    """A CRD as a template: behind its switch, and kept when the release goes."""
+    """A CRD as a template: behind its switch, and kept when the release is deleted."""
     # What looks like a template in a description or a default is none.
     safe = re.sub(r"\{\{|\}\}", lambda match: '{{ "' + match[0] + '" }}', text)
-    _, _, body = safe.partition("\n")  # the mark says where it comes from
+    _, _, body = safe.partition("\n")  # the header says where it comes from
     head, name, rest = re.split(r"^(  name: .+\n)", body, maxsplit=1, flags=re.M)
     annotations = (
         "  {{- if or .Values.crds.keep .Values.crds.annotations }}\n"

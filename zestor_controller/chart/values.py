@@ -47,7 +47,7 @@ class ServiceAccount(_Part):
 
 class Helpers(_Part):
     enabled: bool = False
-    """Add ClusterRoles for people, aggregated to view, edit and admin."""
+    """Add ClusterRoles for users, aggregated to view, edit and admin."""
 
 
 class Rbac(_Part):
@@ -84,7 +84,7 @@ class Logging(_Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""
     format: Literal["json", "text"] = "json"
-    """One JSON document a line, or text for people."""
+    """One JSON document a line, or text for users."""
 
 
 class MetricsValues(_Part):
@@ -100,7 +100,7 @@ class Values(_Part):
     name_override: str = ""
     """Replaces the chart's name in names."""
     fullname_override: str = ""
-    """Replaces the whole name."""
+    """Replaces the complete name."""
     namespace_override: str = ""
     """Installs into another namespace than the release's."""
     common_labels: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """The command ``zestor``: its verbs, and the one place where errors become exit codes.
 
-Exit codes: 0 done, 1 the condition asked for was not met, 2 bad input or configuration, 3 cannot serve or connect, 130
+Exit codes: 0 done, 1 the requested condition was not met, 2 bad input or configuration, 3 cannot serve or connect, 130
 interrupted. Messages for users go to standard error, results to standard output; the traceback of an error that ends
 the command is shown with ``--debug`` only.
 """

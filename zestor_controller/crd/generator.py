@@ -2,7 +2,7 @@
 
 pydantic's own generator describes a type by a format that API servers do not know or read more widely, skips what it
 cannot describe with a warning, and says nothing about limits that JSON Schema does not have. Here each such place
-carries a mark, :data:`REFUSED`, with the reason and the way out; the compiler turns it into an error that names the
+carries a marker, :data:`REFUSED`, with the reason and the way out; the compiler turns it into an error that names the
 field. Where a pattern can say what pydantic reads, the schema has the pattern.
 """
 

@@ -1,4 +1,4 @@
-"""A scripted API server in memory: lists and watches of a few kinds, and every fault that a test asks for.
+"""A scripted API server in memory: lists and watches of a few kinds, and every fault that a test requests.
 
 Invariant: it knows no rules of Kubernetes but versions, pages and watches, so that a test decides every response. For
 real responses use the embedded API server.
@@ -98,7 +98,7 @@ class ScriptedServer:
         self._streams: list[_Stream] = []
         self._uids = 0
 
-    # The world
+    # Objects
 
     def put(self, plural: str, name: str, namespace: str | None = "default", **body: Any) -> dict[str, Any]:
         """Create or update an object; the watches learn of it. Returns it as stored."""

@@ -1,4 +1,4 @@
-"""What a watch does when its consumer is slow or gone: overflow, cancel, independence (S6 to S8)."""
+"""What a watch does when its consumer is slow or has stopped: overflow, cancel, independence (S6 to S8)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["Buffers"]
 
 
 class Buffers(StoreFixtures):
-    """What a watch does when its consumer is slow or gone: overflow, cancel, independence (S6 to S8)."""
+    """What a watch does when its consumer is slow or has stopped: overflow, cancel, independence (S6 to S8)."""
 
     # S6
 
