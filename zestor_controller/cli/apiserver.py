@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from zestor_controller.apiserver import AuditLog
-from zestor_controller.apiserver.server.serving import Served, Settings
+from zestor_controller.apiserver.server.secureserver import SecureServer, SecureServerOptions
 from zestor_controller.cli.apply import apply_manifests
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.cli.options import check_overwritable
@@ -55,7 +55,7 @@ def apiserver(**given: Any) -> None:
     """Run an embedded API server until SIGTERM; prints `ready URL` once it serves."""
     options = ApiServerOptions(**given)
     check_overwritable(options.kubeconfig)
-    settings = Settings(
+    settings = SecureServerOptions(
         bind=options.bind,
         port=options.port,
         kubeconfig=options.kubeconfig,
@@ -85,13 +85,13 @@ class ApiServerOptions:
     output: str
 
 
-async def _serve(settings: Settings, options: ApiServerOptions, manifests: list[Manifest]) -> None:
+async def _serve(settings: SecureServerOptions, options: ApiServerOptions, manifests: list[Manifest]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with Served(settings) as served, asyncio.TaskGroup() as tasks:
+        async with SecureServer(settings) as served, asyncio.TaskGroup() as tasks:
             if options.controllers == "all":
                 housekeeping = Housekeeping(served.api, served.internal_token, served.ca)
                 tasks.create_task(housekeeping.run(stop), name="housekeeping")
