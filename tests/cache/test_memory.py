@@ -1,6 +1,6 @@
 """What a list costs in memory (C8): pages, and not a second copy of what is cached already.
 
-A server of bytes that were made before the measurement answers; what is measured is the peak of what Python allocates.
+The server sends bytes that were made before the measurement; what is measured is the peak of what Python allocates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import tracemalloc
 from zestor_controller import Client, ClusterCache
 from zestor_controller.client import MemoryTransport
 from zestor_controller.http import HttpRequest, HttpResponse
-from zestor_controller.testing.scripted import status_answer
 
 OBJECTS = 6_000
 PAGE = 2 * 1024 * 1024  # a page is sized to about a mebibyte; it is there as text and as objects
@@ -52,8 +51,7 @@ class Pages:
     async def expiring(self):
         await self.expired.wait()
         self.expired.clear()
-        error = status_answer(410, "Expired").body
-        yield b'{"type":"ERROR","object":' + error + b"}\n"
+        yield b'{"type":"ERROR","object":{"kind":"Status","status":"Failure","reason":"Expired","code":410}}\n'
 
 
 async def test_c8_a_relist_of_unchanged_objects_takes_little_more_memory_than_the_cache():
