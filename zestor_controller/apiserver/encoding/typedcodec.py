@@ -17,6 +17,7 @@ from zestor_controller.apiserver.encoding.gotime import micro_time, plain_time
 from zestor_controller.apiserver.encoding.quantity import canonical
 from zestor_controller.apiserver.rest.status import Failure, bad_request
 from zestor_controller.apiserver.syntax.gobase64 import canonical_base64
+from zestor_controller.apiserver.syntax.gostring import quote
 from zestor_controller.apiserver.typed.fieldtable import tables
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class _Shape:
             known = fields.get(name)
             if known is None:
                 where = _dotted((path, name))
-                decoded.complaints.append(f'unknown field "{where}"')
+                decoded.complaints.append(f"unknown field {quote(where)}")
                 if decoded.duplicates:
                     decoded.duplicates.take(where)
                 continue
@@ -120,7 +121,7 @@ def zero_of(known: _Shape) -> Json:
 
 
 def _report_duplicates(path: Path | None, decoded: Decoded) -> None:
-    decoded.complaints += [f'duplicate field "{name}"' for name in decoded.duplicates.take(_dotted(path))]
+    decoded.complaints += [f"duplicate field {quote(name)}" for name in decoded.duplicates.take(_dotted(path))]
 
 
 def _dotted(path: Path | None) -> str:
@@ -429,7 +430,9 @@ def shape(message: str) -> _Shape:
         elif label == "map":
             read, go_type = _map_of(read, go_type), f"map[string]{go_type}"
         # An empty list or map comes back from storage as nil, so it prints as null (or not at all), never as [] or {}.
+        # The entries of managers are the exception: an empty list of them, not the lack of one, resets them.
         keep_zero = not label and (zero_rule in ("k", "n") or family == "message")
+        keep_zero = keep_zero or name == "managedFields"
         compiled.fields[name] = _Field(name, read, _Place(go_name, go_type), keep_zero, zero_rule == "p")
         if zero_rule == "k":
             compiled.always.append((name, _zero_factory(type_name, family, label)))
