@@ -325,7 +325,10 @@ async def test_an_apply_with_a_key_or_member_twice_is_refused(server, widgets, w
     for spec, told in (
         ({"ports": [{"name": "a"}, {"name": "a"}]}, '.spec.ports: duplicate entries for key [name="a"]'),
         ({"tags": ["a", "a"]}, '.spec.tags: duplicate entries for key [="a"]'),
-        ({"ports": [{"port": 1}]}, ".spec.ports: element 0: associative list with keys has an element that omits all key fields [\"name\"]"),
+        (
+            {"ports": [{"port": 1}]},
+            '.spec.ports: element 0: associative list with keys has an element that omits all key fields ["name"]',
+        ),
         ({"size": "big"}, ".spec.size: expected numeric"),
     ):
         refused = await server.patch("apply", path, widget(spec=spec))
