@@ -57,7 +57,8 @@ class EscalationGuard:
             old: the object before; None for a create.
 
         Raises:
-            Failure: 403 for what the user must not create or for permissions that they do not hold, 404 for a binding to a role that does not exist.
+            Failure: 403 for what the user must not create, and for permissions that they do not hold; 404 for a
+                binding to a role that does not exist.
         """
         user, resource = call.user, call.resource
         if self._enforced and old is None and call.info.verb != "create":

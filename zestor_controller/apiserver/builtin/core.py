@@ -117,7 +117,7 @@ class ConfigMapStrategy(BuiltinStrategy):
             errors += check_text(f"binaryData[{key}]", key, bad_config_key)
         size = sum(len(value.encode()) for value in data.values()) + _decoded_size(binary)
         if size > _MAX_DATA:
-            errors.append(too_long("", _MAX_DATA))
+            errors.append(too_long("[]", _MAX_DATA))  # what Go shows of an empty path
         return errors
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
