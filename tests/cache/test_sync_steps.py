@@ -31,10 +31,18 @@ LISTING = SyncState(LIST, "5")
         pytest.param(AT_5, Ended("9", 3, 200), 0, SyncState(WATCH, "9"), id="a clean end resumes at once"),
         pytest.param(AT_5, Ended("5", 0, 200), 0, SyncState(WATCH, "5"), id="a quiet watch resumes at once"),
         pytest.param(AT_5, Ended("5", 0, 0.1), 0, SyncState(WATCH, "5", delay=True), id="a short empty watch waits"),
-        pytest.param(AT_5, Ended("9", 1, 0.1), 0, SyncState(WATCH, "9", delay=True), id="a short watch with events, too"),
-        pytest.param(AT_5, Ended("9", 1, 0.1, own=True), 0, SyncState(WATCH, "9"), id="one that the client ended does not"),
         pytest.param(
-            AT_5, Ended("5", 0, 3, unconfirmed=True), 0, SyncState(LIST, "5", reason="unconfirmed"), id="no evidence: list"
+            AT_5, Ended("9", 1, 0.1), 0, SyncState(WATCH, "9", delay=True), id="a short watch with events, too"
+        ),
+        pytest.param(
+            AT_5, Ended("9", 1, 0.1, own=True), 0, SyncState(WATCH, "9"), id="one that the client ended does not"
+        ),
+        pytest.param(
+            AT_5,
+            Ended("5", 0, 3, unconfirmed=True),
+            0,
+            SyncState(LIST, "5", reason="unconfirmed"),
+            id="no evidence: list",
         ),
         pytest.param(
             AT_5, Failed(OlderList("older"), "5"), 0, SyncState(LIST, reason="regression"), id="an old checkpoint: anew"
@@ -51,7 +59,11 @@ LISTING = SyncState(LIST, "5")
             AT_5, Ended("6", 3, 9, skipped=True), 0, SyncState(LIST, "6", delay=True, reason="skipped"), id="unusable"
         ),
         pytest.param(
-            AT_5, Failed(Gone(), "6", 1, True), 0, SyncState(LIST, "6", delay=True, reason="skipped"), id="unusable, gone"
+            AT_5,
+            Failed(Gone(), "6", 1, True),
+            0,
+            SyncState(LIST, "6", delay=True, reason="skipped"),
+            id="unusable, gone",
         ),
         pytest.param(AT_5, Failed(Gone(), "6", 1), 0, SyncState(LIST, "6", reason="gone"), id="expired: list at once"),
         pytest.param(
@@ -68,12 +80,18 @@ LISTING = SyncState(LIST, "5")
             SyncState(LIST, "5", consistent=True, delay=True, reason="too_large_rv"),
             id="a lagging replica",
         ),
-        pytest.param(AT_5, Failed(NotFound(), "5"), 0, SyncState(LIST, "5", delay=True, reason="no_kind"), id="no kind"),
+        pytest.param(
+            AT_5, Failed(NotFound(), "5"), 0, SyncState(LIST, "5", delay=True, reason="no_kind"), id="no kind"
+        ),
         pytest.param(AT_5, Failed(Forbidden(), "5"), 0, SyncState(WATCH, "5", delay=True), id="forbidden: ask again"),
         pytest.param(AT_5, Failed(TooManyRequests(), "5"), 0, SyncState(WATCH, "5", delay=True), id="throttled"),
         pytest.param(AT_5, Failed(TransportError(), "6", 1), 0, SyncState(WATCH, "6", delay=True), id="reset: resume"),
         pytest.param(
-            AT_5, Failed(ServerError(), "5"), 10, SyncState(WATCH, "5", delay=True, troubled_since=10), id="500: in place"
+            AT_5,
+            Failed(ServerError(), "5"),
+            10,
+            SyncState(WATCH, "5", delay=True, troubled_since=10),
+            id="500: in place",
         ),
         pytest.param(
             SyncState(WATCH, "5", troubled_since=10),

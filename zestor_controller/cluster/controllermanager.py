@@ -12,9 +12,9 @@ from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.discovery.groups import GIT_VERSION
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import Client, MemoryTransport
+from zestor_controller.cluster.simulation.clusterrole import aggregated_roles_controller
 from zestor_controller.cluster.simulation.garbagecollector import Collector
 from zestor_controller.cluster.simulation.namespace import namespace_controllers
-from zestor_controller.cluster.simulation.clusterrole import aggregated_roles_controller
 from zestor_controller.cluster.simulation.workload import NODE, workload_controllers
 from zestor_controller.errors import AlreadyExists
 from zestor_controller.manager import Manager

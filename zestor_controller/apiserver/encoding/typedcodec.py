@@ -202,7 +202,8 @@ def shape(message: str) -> _Shape:
     if message in _kind_messages():
         # A kind inside another object (a claim template, the options of an eviction) may name its type too.
         for name in ("apiVersion", "kind"):
-            compiled.fields[name] = _Field(name, read_string, GoPlace(struct, "string"), False, False)
+            keep_zero = keep_zero or name == "managedFields"
+        compiled.fields[name] = _Field(name, read_string, GoPlace(struct, "string"), False, False)
     for name, type_name, label, zero_rule in tables()["messages"][message].values():
         if label == "inline":
             inner = shape(type_name)
