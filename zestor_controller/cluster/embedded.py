@@ -22,10 +22,10 @@ from zestor_controller.apiserver.discovery.groups import GIT_VERSION
 from zestor_controller.apiserver.server.secureserver import SecureServer, SecureServerOptions
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import AiohttpTransport, BlockingClient, Client, MemoryTransport, load_config
-from zestor_controller.cluster.collector import Collector
-from zestor_controller.cluster.namespaces import namespace_controllers
-from zestor_controller.cluster.roles import aggregated_roles_controller
-from zestor_controller.cluster.workloads import NODE, workload_controllers
+from zestor_controller.cluster.simulation.clusterrole import aggregated_roles_controller
+from zestor_controller.cluster.simulation.garbagecollector import Collector
+from zestor_controller.cluster.simulation.namespace import namespace_controllers
+from zestor_controller.cluster.simulation.workload import NODE, workload_controllers
 from zestor_controller.errors import AlreadyExists, ConfigError
 from zestor_controller.manager import Manager
 
