@@ -101,7 +101,7 @@ class Meter:
 
 
 def resident() -> int:
-    """The memory that this process occupies, in bytes; 0 where the system does not tell it so."""
+    """The memory that this process occupies, in bytes; 0 where the system does not report it so."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -153,8 +153,8 @@ async def orjson(url: str, kind: str, meter: Meter) -> None:
         meter.begin_list()
         query = {"limit": "500"}
         while True:
-            async with session.get(url + PATHS[kind], params=query) as answer:
-                page = loads(await answer.read())
+            async with session.get(url + PATHS[kind], params=query) as response:
+                page = loads(await response.read())
             for obj in page["items"]:
                 keep(obj)
             token = page["metadata"].get("continue")
@@ -164,9 +164,9 @@ async def orjson(url: str, kind: str, meter: Meter) -> None:
         del page
         meter.end_list()
         assert len(objects) == meter.objects
-        async with session.get(url + PATHS[kind], params={"watch": "true"}) as answer:
+        async with session.get(url + PATHS[kind], params={"watch": "true"}) as response:
             rest = b""
-            while chunk := await answer.content.readany():
+            while chunk := await response.content.readany():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     keep(loads(line)["object"])
@@ -250,7 +250,7 @@ def show(found: dict[str, list[dict[str, float]]]) -> None:
 
 
 def main() -> None:
-    """Measure and print; with ``--quick`` also judge."""
+    """Measure and print; with ``--quick`` also check the limits."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a short run for CI that fails when a limit is broken")
     parser.add_argument("--repeats", type=int, default=5)

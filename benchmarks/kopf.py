@@ -77,7 +77,7 @@ def resident() -> int:
 
 
 def run(objects: int, rounds: dict[str, int], limit: float) -> dict[str, list[dict[str, float]]]:
-    """Measure the candidates in turns; one that takes longer than `limit` seconds is told and not run again."""
+    """Measure the candidates in turns; one that takes longer than `limit` seconds is reported and not run again."""
     from zestor_controller.testing.processes import ApiServerProcess
 
     found: dict[str, list[dict[str, float]]] = {candidate: [] for candidate in rounds}
@@ -105,7 +105,7 @@ def run(objects: int, rounds: dict[str, int], limit: float) -> dict[str, list[di
 
 
 async def fill(kubeconfig: Path, objects: int) -> int:
-    """Create the objects; answers how many there are, the server's own included."""
+    """Create the objects; returns how many there are, the server's own included."""
     from zestor_controller import Client
 
     async with Client.connect(kubeconfig=kubeconfig) as client:
@@ -144,7 +144,7 @@ def show(found: dict[str, list[dict[str, float]]]) -> None:
 
 
 def main() -> None:
-    """Measure and print; with ``--quick`` also judge."""
+    """Measure and print; with ``--quick`` also check the limits."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a short run that fails when the mirror adds too much")
     parser.add_argument("--repeats", type=int, default=5)

@@ -2,8 +2,8 @@
 
 Run ``python benchmarks/server.py``, and ``--peer URL`` to measure another API server in the same run (plain HTTP, or
 with ``--peer-kubeconfig FILE``); it needs the namespace ``bench`` unless it knows no namespaces. Servers, clients and
-watches are processes of their own. Clients send prepared bytes on one kept connection each and wait for the answer, of
-which they read the status; watches count events. Figures are medians of the rounds with the least and the greatest.
+watches are processes of their own. Clients send prepared bytes on one kept connection each and wait for the response,
+of which they read the status; watches count events. Figures are medians of the rounds with the least and the greatest.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Server:
         return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
-def answer(connection: socket.socket) -> tuple[int, bytes]:
-    """The status and the body of the next answer."""
+def read_response(connection: socket.socket) -> tuple[int, bytes]:
+    """The status and the body of the next response."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(1 << 20) or _ended()
@@ -119,7 +119,7 @@ def ask(server: Server, method: str, path: str, body: Any = None) -> tuple[int, 
     """One request on a connection of its own."""
     with server.connect() as connection:
         connection.sendall(server.request(method, path, json.dumps(body).encode() if body is not None else b""))
-        return answer(connection)
+        return read_response(connection)
 
 
 def load(name: str, number: int) -> bytes:
@@ -144,7 +144,7 @@ def create(server: Server, tag: str, seconds: float, begin: Any, results: Any) -
             if time.perf_counter() >= end:
                 break
             connection.sendall(request)
-            status, _ = answer(connection)
+            status, _ = read_response(connection)
             done, bad = done + 1, bad + (status != 201)
     results.put((done, bad))
 
@@ -209,19 +209,19 @@ def listing(server: Server, objects: int, rounds: int) -> list[float]:
     with server.connect() as connection:
         for number in range(objects):
             connection.sendall(server.request("POST", LOADS, load(f"list-{number:06}", number)))
-            answer(connection)
+            read_response(connection)
         found = []
         for _ in range(rounds):
             began = time.perf_counter()
             connection.sendall(server.request("GET", LOADS))
-            status, body = answer(connection)
+            status, body = read_response(connection)
             found.append(time.perf_counter() - began)
             assert status == 200
             assert body.count(b'"kind":"Load"') == objects
     return found
 
 
-def told(values: list[float], form: str = "{:.0f}") -> str:
+def summary(values: list[float], form: str = "{:.0f}") -> str:
     """A median with the least and the greatest."""
     median, least, most = (form.format(value) for value in (statistics.median(values), min(values), max(values)))
     return f"{median} ({least} .. {most})"
@@ -234,11 +234,11 @@ def measure(name: str, server: Server, rounds: int, seconds: float, objects: int
     while ask(server, "GET", LOADS)[0] != 200:
         time.sleep(0.1)
     time.sleep(2.5)  # a real server delays creates in a definition's first seconds
-    print(f"  list of {objects}: {told([s * 1000 for s in listing(server, objects, rounds)])} ms")
+    print(f"  list of {objects}: {summary([s * 1000 for s in listing(server, objects, rounds)])} ms")
     for clients, watches in ((1, 0), (4, 0), (1, 100), (4, 100)):
         found = [creates(server, clients, watches, seconds, f"c{clients}w{watches}r{n}") for n in range(rounds)]
-        line = f"  {clients} clients, {watches:3} watches: {told([rate for rate, _ in found])} creates/s"
-        print(line + (f", {told([events for _, events in found])} events/s" if watches else ""))
+        line = f"  {clients} clients, {watches:3} watches: {summary([rate for rate, _ in found])} creates/s"
+        print(line + (f", {summary([events for _, events in found])} events/s" if watches else ""))
 
 
 def account(kubeconfig: Path) -> Server:
@@ -265,7 +265,7 @@ def main() -> None:
             with ApiServerProcess(folder=Path(folder)) as process:
                 assert ask(account(process.kubeconfig), "GET", "/readyz")[0] == 200
                 starts.append(time.perf_counter() - began)
-        print(f"start to the first answer: {told(starts, '{:.2f}')} s")
+        print(f"start to the first response: {summary(starts, '{:.2f}')} s")
         namespace = Path(folder) / "namespace.yaml"
         namespace.write_text("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: bench\n")
         with ApiServerProcess("--apply", str(namespace), folder=Path(folder)) as process:

@@ -125,14 +125,14 @@ async def stage(objects: int, changed: int) -> tuple[float, float]:
         kind: StoreKind[str] = store.kind("texts", str)
         kind.replace({f"default/object-{i}": f"value {i}" for i in range(objects)})
         gc.collect()
-        told = 0
+        delivered = 0
         async with kind.watch(overflow=Overflow.COALESCE) as watch:
 
             async def consume() -> None:
-                nonlocal told
+                nonlocal delivered
                 async for batch in watch.batches():
-                    told += len(batch)
-                    if told == changed:
+                    delivered += len(batch)
+                    if delivered == changed:
                         return
 
             task = asyncio.create_task(consume())

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what it needs into .venv, then runs lint, types, layers and tests, cheapest first; fails if any of them fails.
+# Installs what it needs into .venv, then runs lint, types, layers, the search for dead code and tests, cheapest first; fails if any of them fails.
 set -eu
 cd "$(dirname "$0")/.."
 [ -x .venv/bin/python ] || python3 -m venv .venv
@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff format --check .
 .venv/bin/mypy
 .venv/bin/lint-imports
+.venv/bin/vulture
 .venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
 # What holds an event loop once more on uvloop, as with the extra `fast`; tests in virtual time have a loop of their own.
 .venv/bin/python -m pytest -q --loop uvloop tests/controller tests/manager tests/cache tests/flows/test_embedded_cluster.py

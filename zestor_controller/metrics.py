@@ -1,6 +1,6 @@
 """The metrics of a process: controller-runtime's names unchanged, and ours under ``zestor_``.
 
-A :class:`Metrics` owns one prometheus registry; rooms receive it and set its series. Labels never hold an object's
+A :class:`Metrics` owns one prometheus registry; packages receive it and set its series. Labels never hold an object's
 name, so cardinality is bounded by the number of kinds and controllers. Values that are cheap to read and dear to keep
 up to date (queue depth, cache size) are collected at scrape time by collectors that ``manager`` registers.
 """

@@ -90,19 +90,33 @@ def widget(number: int, version: int) -> dict[str, Any]:
     }
 
 
+CONDITIONS = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
+
+
 def pod(number: int, version: int) -> dict[str, Any]:
     """A running pod with one container."""
-    source = random.Random(number)
     app = f"app-{number % 200}"
     meta = _meta(number, version, f"{app}-6f7d9c-{number:05x}", "ReplicaSet")
     when = f"2026-11-02T08:12:{number % 60:02d}Z"
-    address = f"10.{(number >> 16) & 255}.{(number >> 8) & 255}.{number & 255}"
-    token = f"kube-api-access-{number % 100000:05x}"
-    conditions = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
+    meta["managedFields"] = _pod_fields(when)
+    return {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": meta,
+        "spec": _pod_spec(number, app),
+        "status": _pod_status(number, app, when),
+    }
+
+
+def _image(number: int, app: str) -> str:
+    return f"registry.example.com/team/{app}:1.{number % 40}.{number % 9}"
+
+
+def _container(number: int, app: str, token: str) -> dict[str, Any]:
     probe = {"httpGet": {"path": "/healthz", "port": 8080, "scheme": "HTTP"}, "timeoutSeconds": 1, "periodSeconds": 10}
-    container = {
+    return {
         "name": "app",
-        "image": f"registry.example.com/team/{app}:1.{number % 40}.{number % 9}",
+        "image": _image(number, app),
         "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
         "env": [{"name": f"APP_SETTING_{k}", "value": f"value-{k}-{number % 200}"} for k in range(6)],
         "resources": {
@@ -120,6 +134,9 @@ def pod(number: int, version: int) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "securityContext": {"runAsNonRoot": True, "allowPrivilegeEscalation": False},
     }
+
+
+def _pod_fields(when: str) -> list[dict[str, Any]]:
     probed = {"f:httpGet": _fields("path", "port", "scheme"), **_fields("failureThreshold", "periodSeconds")}
     owned = {
         **_fields("image", "imagePullPolicy", "name", "terminationMessagePath", "terminationMessagePolicy"),
@@ -128,9 +145,9 @@ def pod(number: int, version: int) -> dict[str, Any]:
         "f:resources": {"f:limits": _fields("cpu", "memory"), "f:requests": _fields("cpu", "memory")},
         "f:env": {f'k:{{"name":"APP_SETTING_{k}"}}': _fields("name", "value") for k in range(6)},
     }
-    statuses = {f'k:{{"type":"{one}"}}': _fields("lastTransitionTime", "status", "type") for one in conditions}
+    statuses = {f'k:{{"type":"{one}"}}': _fields("lastTransitionTime", "status", "type") for one in CONDITIONS}
     managed = {"operation": "Update", "apiVersion": "v1", "time": when, "fieldsType": "FieldsV1"}
-    meta["managedFields"] = [
+    return [
         {
             "manager": "kube-controller-manager",
             **managed,
@@ -151,64 +168,68 @@ def pod(number: int, version: int) -> dict[str, Any]:
             },
         },
     ]
+
+
+def _pod_spec(number: int, app: str) -> dict[str, Any]:
+    token = f"kube-api-access-{number % 100000:05x}"
     return {
-        "kind": "Pod",
-        "apiVersion": "v1",
-        "metadata": meta,
-        "spec": {
-            "volumes": [
-                {"name": "config", "configMap": {"name": f"{app}-config", "defaultMode": 420}},
-                {
-                    "name": token,
-                    "projected": {
-                        "sources": [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}],
-                        "defaultMode": 420,
-                    },
+        "volumes": [
+            {"name": "config", "configMap": {"name": f"{app}-config", "defaultMode": 420}},
+            {
+                "name": token,
+                "projected": {
+                    "sources": [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}],
+                    "defaultMode": 420,
                 },
-            ],
-            "containers": [container],
-            "restartPolicy": "Always",
-            "terminationGracePeriodSeconds": 30,
-            "dnsPolicy": "ClusterFirst",
-            "serviceAccountName": app,
-            "nodeName": f"node-{number % 300:04d}.example.internal",
-            "securityContext": {},
-            "schedulerName": "default-scheduler",
-            "tolerations": [
-                {
-                    "key": f"node.kubernetes.io/{key}",
-                    "operator": "Exists",
-                    "effect": "NoExecute",
-                    "tolerationSeconds": 300,
-                }
-                for key in ("not-ready", "unreachable")
-            ],
-            "enableServiceLinks": True,
-        },
-        "status": {
-            "phase": "Running",
-            "conditions": [
-                {"type": one, "status": "True", "lastProbeTime": None, "lastTransitionTime": when} for one in conditions
-            ],
-            "hostIP": "172.16.0.1",
-            "podIP": address,
-            "podIPs": [{"ip": address}],
-            "startTime": when,
-            "qosClass": "Burstable",
-            "containerStatuses": [
-                {
-                    "name": "app",
-                    "state": {"running": {"startedAt": when}},
-                    "lastState": {},
-                    "ready": True,
-                    "restartCount": 0,
-                    "image": container["image"],
-                    "imageID": f"registry.example.com/team/{app}@sha256:{source.getrandbits(256):064x}",
-                    "containerID": f"containerd://{source.getrandbits(256):064x}",
-                    "started": True,
-                }
-            ],
-        },
+            },
+        ],
+        "containers": [_container(number, app, token)],
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "serviceAccountName": app,
+        "nodeName": f"node-{number % 300:04d}.example.internal",
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+        "tolerations": [
+            {
+                "key": f"node.kubernetes.io/{key}",
+                "operator": "Exists",
+                "effect": "NoExecute",
+                "tolerationSeconds": 300,
+            }
+            for key in ("not-ready", "unreachable")
+        ],
+        "enableServiceLinks": True,
+    }
+
+
+def _pod_status(number: int, app: str, when: str) -> dict[str, Any]:
+    source = random.Random(number)
+    address = f"10.{(number >> 16) & 255}.{(number >> 8) & 255}.{number & 255}"
+    return {
+        "phase": "Running",
+        "conditions": [
+            {"type": one, "status": "True", "lastProbeTime": None, "lastTransitionTime": when} for one in CONDITIONS
+        ],
+        "hostIP": "172.16.0.1",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": when,
+        "qosClass": "Burstable",
+        "containerStatuses": [
+            {
+                "name": "app",
+                "state": {"running": {"startedAt": when}},
+                "lastState": {},
+                "ready": True,
+                "restartCount": 0,
+                "image": _image(number, app),
+                "imageID": f"registry.example.com/team/{app}@sha256:{source.getrandbits(256):064x}",
+                "containerID": f"containerd://{source.getrandbits(256):064x}",
+                "started": True,
+            }
+        ],
     }
 
 

@@ -51,7 +51,7 @@ class Content:
 
 
 def serve(connection: socket.socket, content: Content) -> None:
-    """Answer the requests of one connection."""
+    """Serve the requests of one connection."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     waiting = b""
     with connection:
@@ -72,8 +72,8 @@ def serve(connection: socket.socket, content: Content) -> None:
                     return
                 else:
                     body = content.page(int(query.get("continue", 0)), int(query.get("limit", 0)))
-                    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-                    connection.sendall(answer % len(body))
+                    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+                    connection.sendall(head % len(body))
                     connection.sendall(body)
         except OSError:
             return  # the client went away

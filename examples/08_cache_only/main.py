@@ -1,4 +1,4 @@
-"""A local cache of Pods and ConfigMaps that answers questions; no controller, no event loop of your own."""
+"""A local cache of Pods and ConfigMaps to query; no controller, no event loop of your own."""
 
 import argparse
 

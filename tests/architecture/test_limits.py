@@ -148,6 +148,13 @@ def test_no_file_is_exempt_from_the_complexity_limits() -> None:
     assert exempt_files() == pending.COMPLEX
 
 
+def test_every_name_that_the_search_for_dead_code_ignores_is_written() -> None:
+    ignored = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["vulture"]["ignore_names"]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in LIMITED)
+
+    assert [name for name in ignored if not re.search(rf"\b{name}\b", text)] == []
+
+
 def test_no_comment_exempts_from_the_complexity_limits() -> None:
     comment = re.compile(r"noqa(?!:)|noqa:[^#]*(C90|PLR)")
     sources = [path for folder in SOURCES for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)]

@@ -8,7 +8,7 @@ import pytest
 from zestor_controller.cache import Timing
 from zestor_controller.errors import TransportError
 from zestor_controller.http import HttpResponse
-from zestor_controller.testing.scripted import status_answer
+from zestor_controller.testing.scripted import status_response
 
 
 def error_line(code: int, reason: str = "") -> bytes:
@@ -50,7 +50,7 @@ def test_c4_an_expired_second_page_leaves_the_old_content_until_a_whole_list(vir
 
         def expire(request):
             seen.append(len(lister))
-            return status_answer(410, "Expired", "the continue token is too old")
+            return status_response(410, "Expired", "the continue token is too old")
 
         for n in range(600):
             world.server.put("websites", f"x{n}")
@@ -82,7 +82,7 @@ def test_c4_an_expired_second_page_leaves_the_old_content_until_a_whole_list(vir
 @pytest.mark.parametrize(
     "broken",
     [
-        status_answer(500, "InternalError"),
+        status_response(500, "InternalError"),
         HttpResponse(200, [], b'{"kind":"List","metadata":{"resourceVersion":"9999"},"items":[{"metadata":{"name":"w'),
         HttpResponse(200, [], b"<html>a proxy says hello</html>"),
         HttpResponse(502, [], b"<html>bad gateway</html>"),
@@ -95,7 +95,7 @@ def test_c4_a_list_that_fails_changes_nothing(virtually, broken):
         world.server.put("websites", "w")
         lister = await world.synced()
         world.server.refuse("list", "websites", broken)
-        world.server.refuse("watch", "websites", status_answer(410, "Expired"))
+        world.server.refuse("watch", "websites", status_response(410, "Expired"))
         world.server.end_watches()
         await world.settle(100)
         assert lister.get("w") is not None
@@ -133,7 +133,7 @@ def test_c6_forbidden_is_said_and_outlived(virtually):
     async def test(world):
         world.server.put("websites", "w")
         message = 'websites.cache.test is forbidden: User "u" cannot list resource "websites"'
-        world.server.refuse("list", "websites", status_answer(403, "Forbidden", message))
+        world.server.refuse("list", "websites", status_response(403, "Forbidden", message))
         informer = world.informer()
         other = await world.cache.add("cache.test/v1/Other")
         await world.settle(5)
@@ -176,7 +176,7 @@ def test_c6_an_unknown_kind_waits_for_its_definition_and_is_emptied_with_it(virt
 
 def test_c7_retry_after_is_honoured_by_lists_and_watches(virtually):
     async def test(world):
-        busy = status_answer(429, "TooManyRequests", "slow down", retry_after=7)
+        busy = status_response(429, "TooManyRequests", "slow down", retry_after=7)
         world.server.script("list", busy)
         informer = world.informer()
         await world.settle(6.9)
@@ -267,7 +267,7 @@ def test_c2_a_list_older_than_the_cache_is_refused(virtually):
         lister = await world.synced()
         stale = {"metadata": {"resourceVersion": "101"}, "items": []}
         world.server.script("list", HttpResponse(200, [], json.dumps(stale).encode()))
-        world.server.script("watch", status_answer(410, "Expired"))
+        world.server.script("watch", status_response(410, "Expired"))
         world.server.end_watches()
         await world.settle(0.1)
         assert lister.get("w")["spec"]["n"] == 2
@@ -293,7 +293,7 @@ def test_c2_older_lists_of_lagging_replicas_begin_no_epoch(virtually):
 
         world.server.refuse("list", "websites", lagging)
         for _ in range(5):
-            world.server.script("watch", status_answer(410, "Expired"))
+            world.server.script("watch", status_response(410, "Expired"))
             world.server.end_watches()
             await world.settle(60)
             assert lister.get("w")["spec"]["n"] == 2
@@ -307,11 +307,11 @@ def test_c2_a_replica_that_lags_is_asked_for_the_newest_state(virtually):
     async def test(world):
         world.server.put("websites", "w")
         lister = await world.synced()
-        lagging = status_answer(504, "Timeout", "Too large resource version: 102, current: 90")
+        lagging = status_response(504, "Timeout", "Too large resource version: 102, current: 90")
         body = json.loads(lagging.body)
         body["details"] = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}
         lagging = HttpResponse(504, [], json.dumps(body).encode())
-        world.server.script("watch", status_answer(410, "Expired"))
+        world.server.script("watch", status_response(410, "Expired"))
         world.server.script("list", lagging)
         world.server.end_watches()
         await world.settle(60)
@@ -329,7 +329,7 @@ def test_c2_a_restored_server_begins_a_new_epoch_after_half_a_minute(virtually, 
         world.server.put("websites", "kept", spec={"n": 2})
         world.server.put("websites", "lost")
         lister = await world.synced()
-        world.server.script("watch", status_answer(410, "Expired"))
+        world.server.script("watch", status_response(410, "Expired"))
         world.server.restore("websites", backup, version)
         await world.settle(30)
         assert len(lister) == 2  # not believed yet
@@ -378,7 +378,7 @@ def test_c1_a_list_whose_pages_always_expire_is_read_in_one_piece(virtually):
         def expire(request):
             query = dict(request.query)
             if "continue" in query:
-                return status_answer(410, "Expired", "the continue token is too old")
+                return status_response(410, "Expired", "the continue token is too old")
             return world.server._list("websites", None, query)
 
         world.server.refuse("list", "websites", expire)
@@ -392,7 +392,7 @@ def test_c1_a_list_whose_pages_always_expire_is_read_in_one_piece(virtually):
 def test_c7_history_that_expires_faster_than_it_is_listed_makes_no_hot_loop(virtually):
     async def test(world):
         await world.synced()
-        world.server.refuse("watch", "websites", status_answer(410, "Expired"))
+        world.server.refuse("watch", "websites", status_response(410, "Expired"))
         world.server.end_watches()
         await world.settle(600)
         assert world.server.count("list") < 35

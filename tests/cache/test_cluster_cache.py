@@ -12,7 +12,7 @@ from zestor_controller.cache import ClusterCache
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.http import HttpResponse
-from zestor_controller.testing.scripted import ScriptedServer, status_answer
+from zestor_controller.testing.scripted import ScriptedServer, status_response
 
 WEBSITE = "cache.test/v1/Website"
 
@@ -47,7 +47,7 @@ def test_c6_the_status_is_that_of_the_namespace_that_is_worst_off(virtually, ref
     async def test(world):
         def answer(request):
             if f"/namespaces/{refused}/" in request.path:
-                return status_answer(403, "Forbidden", "no")
+                return status_response(403, "Forbidden", "no")
             return world.server._list("websites", "other", dict(request.query))
 
         world.server.refuse("list", "websites", answer)
@@ -105,7 +105,7 @@ def test_a_kind_that_the_server_does_not_know_either_is_named(virtually):
 
 def test_a_kind_that_does_not_come_in_sync_says_why_and_goes_on_trying(virtually):
     async def test(world):
-        world.server.refuse("list", "websites", status_answer(403, "Forbidden", "you may not"))
+        world.server.refuse("list", "websites", status_response(403, "Forbidden", "you may not"))
         with pytest.raises(TransportError, match=r"not allowed to list websites.*you may not.*waited 5 s"):
             await world.cache.add(WEBSITE, timeout=timedelta(seconds=5))
         world.server.refuse("list", "websites", None)

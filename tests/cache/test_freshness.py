@@ -11,12 +11,12 @@ import pytest
 from writable import Writable, site
 
 from zestor_controller.cache import ClusterCache
-from zestor_controller.cache.writing import noting_lost_writes
+from zestor_controller.cache.lostwrites import noting_lost_writes
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.errors import Conflict, TransportError
 from zestor_controller.http import HttpResponse
 from zestor_controller.testing.clock import run_virtual
-from zestor_controller.testing.scripted import ScriptedServer, status_answer
+from zestor_controller.testing.scripted import ScriptedServer, status_response
 
 WEBSITE = "cache.test/v1/Website"
 
@@ -152,8 +152,8 @@ def test_c11_after_an_unusable_event_only_a_list_makes_it_current(virtually):
 def test_c11_what_never_becomes_current_says_why(virtually):
     async def test(world):
         lister = await world.synced()
-        world.server.refuse("list", "websites", status_answer(403, "Forbidden", "not you"))
-        world.server.refuse("watch", "websites", status_answer(403, "Forbidden", "not you"))
+        world.server.refuse("list", "websites", status_response(403, "Forbidden", "not you"))
+        world.server.refuse("watch", "websites", status_response(403, "Forbidden", "not you"))
         world.server.end_watches()
         await world.settle(10)
         with pytest.raises(TimeoutError, match=r"not known to be current within 7 s: .*forbidden: not allowed"):

@@ -4,7 +4,7 @@ from zestor_controller import CustomResource, Spec, Status
 from zestor_controller.objects import kind_of
 from zestor_controller.objects.registry import declare
 from zestor_controller.store import Overflow
-from zestor_controller.testing.scripted import status_answer
+from zestor_controller.testing.scripted import status_response
 
 WEBSITE = "cache.test/v1/Website"
 
@@ -52,7 +52,7 @@ def test_the_namespaces_of_a_kind_split_by_their_whole_name(virtually):
         for where in ("a", "ab", "abc"):
             world.server.put("websites", "w", where)
         lister = await world.synced(namespaces=["a", "ab", "abc"])
-        world.server.script("watch", status_answer(410, "Expired"))
+        world.server.script("watch", status_response(410, "Expired"))
         world.server.end_watches()
         await world.settle(10)
         assert sorted(f"{m.namespace}/{m.name}" for m in lister.metadata()) == ["a/w", "ab/w", "abc/w"]
@@ -146,7 +146,7 @@ def test_a_namespace_that_the_server_does_not_know_is_named(virtually, caplog):
         async def handle(request):
             name = request.path.removeprefix("/api/v1/namespaces/")
             if name != request.path and "/" not in name and name not in there:
-                return status_answer(404, "NotFound", f'namespaces "{name}" not found')
+                return status_response(404, "NotFound", f'namespaces "{name}" not found')
             return await usual(request)
 
         world.server.handle = handle

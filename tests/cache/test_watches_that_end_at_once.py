@@ -5,7 +5,7 @@ import json
 import pytest
 
 from zestor_controller.http import HttpResponse
-from zestor_controller.testing.scripted import status_answer
+from zestor_controller.testing.scripted import status_response
 
 
 def line(kind, version, **obj):
@@ -73,7 +73,7 @@ def test_c6_a_kind_that_lives_from_lists_alone_is_not_live(virtually, code):
     async def test(world):
         world.server.put("websites", "w")
         lister = await world.synced()
-        world.server.refuse("watch", "websites", status_answer(code, "No"))
+        world.server.refuse("watch", "websites", status_response(code, "No"))
         world.server.end_watches()
         await world.settle(120)
         for _ in range(60):

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from zestor_controller.http import HttpRequest, HttpResponse
-from zestor_controller.testing.scripted import ScriptedServer, status_answer
+from zestor_controller.testing.scripted import ScriptedServer, status_response
 
 
 class Writable:
@@ -65,7 +65,7 @@ class Writable:
         if name == "websites":
             return self._delete_all()
         if held is None:
-            return status_answer(404, "NotFound", "there is none")
+            return status_response(404, "NotFound", "there is none")
         if held["metadata"].get("finalizers"):
             meta = {"finalizers": held["metadata"]["finalizers"], "deletionTimestamp": "2026-11-28T00:00:00Z"}
             return _json(self.server.put("websites", name, kind="Website", spec=held["spec"], metadata=meta))

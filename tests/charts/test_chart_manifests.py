@@ -71,10 +71,10 @@ def test_every_manifest_is_valid_and_is_accepted(
         for minor in MINORS:
             kubernetes_validate.validate(document, minor, strict=True)
     for document in found:
-        answer = server.client.create(
+        response = server.client.create(
             document, namespace=document["metadata"].get("namespace", "default"), dry_run=True
         )
-        assert answer["kind"] == document["kind"]
+        assert response["kind"] == document["kind"]
 
 
 def test_the_crd_is_the_file_of_the_repository(run_helm: Run) -> None:
@@ -154,14 +154,14 @@ def test_rights_in_namespaces_only_make_no_cluster_role(run_helm: Run) -> None:
 
 def test_a_value_that_no_template_reads_is_refused(major: Any, run_helm: Run) -> None:
     for wrong in ("image.tagg=x", "replicas=2", "leaderElection.leaseDuration=15", "logging.level=loud"):
-        told = run_helm(major, "template", "r", str(CHART), "--set", wrong, fails=True).stderr
-        assert wrong.split("=")[0].split(".")[0].removesuffix("s") in told
+        message = run_helm(major, "template", "r", str(CHART), "--set", wrong, fails=True).stderr
+        assert wrong.split("=")[0].split(".")[0].removesuffix("s") in message
     run_helm(major, "template", "r", str(CHART), "--set", "global.team=web")
 
 
 def test_no_account_is_ever_the_namespaces_default_one(major: Any, run_helm: Run) -> None:
-    told = run_helm(major, "template", "r", str(CHART), "--set", "serviceAccount.create=false", fails=True).stderr
-    assert "set serviceAccount.name to an account that exists" in told
+    message = run_helm(major, "template", "r", str(CHART), "--set", "serviceAccount.create=false", fails=True).stderr
+    assert "set serviceAccount.name to an account that exists" in message
     text = run_helm(
         major, "template", "r", str(CHART), "--set", "serviceAccount.create=false,serviceAccount.name=mine"
     ).stdout

@@ -26,8 +26,8 @@ def test_the_chart_is_installed_upgraded_listed_and_uninstalled(
     config, client = zestor_cluster.kubeconfig, zestor_cluster.client
     assert "0 chart(s) failed" in run_helm(major, "lint", "--strict", str(CHART)).stdout
 
-    told = run_helm(major, "install", "web", str(CHART), *WAIT, kubeconfig=config).stdout
-    assert "rollout status deployment/web-website-operator" in told
+    output = run_helm(major, "install", "web", str(CHART), *WAIT, kubeconfig=config).stdout
+    assert "rollout status deployment/web-website-operator" in output
     deployment = client.get("apps/v1/Deployment", "web-website-operator", namespace="default")
     assert deployment["status"]["readyReplicas"] == 1
     client.wait_for(CRD, WEBSITES, "Established")

@@ -69,17 +69,17 @@ async def serving(manager: Manager, kubeconfig: Path) -> Any:
             await task
 
 
-async def page_that_says(manager: Manager, words: str) -> str:
+async def page_that_says(manager: Manager, expected: str) -> str:
     """/readyz?verbose, once it says this."""
     async with asyncio.timeout(30), aiohttp.ClientSession() as session:
         while True:
             if "health" in manager.ports:
                 url = f"http://127.0.0.1:{manager.ports['health']}/readyz?verbose"
-                async with session.get(url) as answer:
-                    text = await answer.text()
-                    if words in text:
+                async with session.get(url) as response:
+                    text = await response.text()
+                    if expected in text:
                         return text
-            await asyncio.sleep(0.05)  # a page tells nobody that it has changed
+            await asyncio.sleep(0.05)  # a page notifies no client that it has changed
 
 
 def right_of(rule: dict[str, Any]) -> str:
@@ -115,7 +115,7 @@ async def test_a_missing_rule_is_named_in_the_page_and_in_the_log(
     await asyncio.to_thread(cluster.client.apply, {**_plain(role), "rules": role["rules"]})
 
 
-async def test_a_write_that_is_refused_is_told_by_its_controller_until_the_right_is_there(
+async def test_a_write_that_is_refused_is_reported_by_its_controller_until_the_right_is_there(
     cluster: EmbeddedCluster, tmp_path: Path
 ) -> None:
     name = f"{ACCOUNT}-manager"

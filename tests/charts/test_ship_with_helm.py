@@ -51,7 +51,7 @@ def environment(desk: Path) -> Iterator[dict[str, str]]:
 
 
 def test_every_command_of_the_page_does_what_it_says(desk: Path, environment: dict[str, str]) -> None:
-    answers: list[str] = []
+    responses: list[str] = []
     allowed = 0
     for step in STEPS:
         for command in step.strip().splitlines():
@@ -65,11 +65,11 @@ def test_every_command_of_the_page_does_what_it_says(desk: Path, environment: di
                 check=False,
             )
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-            answers.append(done.stdout + done.stderr)
+            responses.append(done.stdout + done.stderr)
             allowed += "has every right" in done.stderr
-    assert "successfully rolled out" in "".join(answers)
+    assert "successfully rolled out" in "".join(responses)
     assert allowed == 1
-    assert "websites.demo.zestor.dev" in answers[-1]
+    assert "websites.demo.zestor.dev" in responses[-1]
     assert (desk / "charts" / "website-operator" / "Chart.yaml").exists()
 
 

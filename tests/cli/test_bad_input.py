@@ -14,19 +14,19 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = str(ROOT / "examples" / "01_website")
 
 
-def refused(done: object, code: int, *words: str) -> None:
+def refused(done: object, code: int, *texts: str) -> None:
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
-    for word in words:
+    for word in texts:
         assert word in done.stderr
 
 
-def test_an_operator_that_does_not_import_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+def test_an_operator_that_does_not_import_is_reported_with_its_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("x = 1\n\nraise RuntimeError('no luck')\n")
     refused(zestor("run", str(tmp_path)), 2, "main.py:3", "RuntimeError: no luck")
 
 
-def test_a_syntax_error_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_syntax_error_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("x = 1\ndef f(:\n")
     refused(zestor("dev", str(tmp_path / "broken.py")), 2, "broken.py:2")
 
@@ -73,7 +73,7 @@ def test_a_port_in_use_is_exit_3(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "texts"),
     [
         ("a: 1\nb: [\n", ("objects.yaml:", "YAML")),
         ("apiVersion: v1\nkind: ConfigMap\n", ("objects.yaml:1", "metadata.name")),
@@ -87,11 +87,11 @@ def test_a_port_in_use_is_exit_3(tmp_path: Path) -> None:
     ],
 )
 def test_manifests_that_cannot_be_applied_name_the_file_and_the_line(
-    tmp_path: Path, text: str, words: tuple[str, ...]
+    tmp_path: Path, text: str, texts: tuple[str, ...]
 ) -> None:
     (tmp_path / "objects.yaml").write_text(text)
     done = zestor("apiserver", "--kubeconfig", str(tmp_path / "k"), "--apply", str(tmp_path / "objects.yaml"))
-    refused(done, 2, *words)
+    refused(done, 2, *texts)
     assert "ready" not in done.stdout
 
 
@@ -125,7 +125,7 @@ def test_the_server_starts_serves_and_ends_with_0(tmp_path: Path) -> None:
     assert server.code == 0
 
 
-def test_dev_ends_with_0_when_the_condition_holds_and_tells_it_as_json(tmp_path: Path) -> None:
+def test_dev_ends_with_0_when_the_condition_holds_and_prints_it_as_json(tmp_path: Path) -> None:
     done = zestor("dev", EXAMPLE, "--exit-when", "Ready", "--output", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -158,8 +158,8 @@ def test_the_server_says_in_json_where_it_serves(tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "zestor_controller.cli.main", "apiserver", "--output", "json"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
+        printed = json.loads(process.stdout.readline())
         process.terminate()
         assert process.wait(20) == 0
-    assert told["ready"].startswith("https://127.0.0.1:")
-    assert (tmp_path / told["kubeconfig"]).is_file()
+    assert printed["ready"].startswith("https://127.0.0.1:")
+    assert (tmp_path / printed["kubeconfig"]).is_file()

@@ -86,7 +86,7 @@ def test_the_fixture_names_its_cluster_during_the_test(zestor_cluster: EmbeddedC
 
 RELOADED = """
 from zestor_controller import Controller
-from words import WORD
+from sibling import WORD
 
 maps = Controller("v1/Namespace", name="maps")
 
@@ -101,7 +101,7 @@ async def reconcile(obj, ctx):
 @pytest.mark.parametrize("hidden", [".venv/lib/site-packages"])
 def test_reload_starts_anew_with_what_changed_beside_the_operators_file(tmp_path: Path, hidden: str) -> None:
     (tmp_path / "main.py").write_text(RELOADED)
-    (tmp_path / "words.py").write_text("WORD = 'one'\n")
+    (tmp_path / "sibling.py").write_text("WORD = 'one'\n")
     (tmp_path / hidden).mkdir(parents=True)
     (tmp_path / hidden / "installed.py").write_text("")
     command = [sys.executable, "-P", "-m", "zestor_controller.cli.main", "dev", ".", "--reload"]
@@ -117,7 +117,7 @@ def test_reload_starts_anew_with_what_changed_beside_the_operators_file(tmp_path
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "says one\n"
-        (tmp_path / "words.py").write_text("WORD = 'another'\n")
+        (tmp_path / "sibling.py").write_text("WORD = 'another'\n")
         assert process.stdout.readline() == "says another\n"
     finally:
         process.send_signal(signal.SIGINT)

@@ -48,8 +48,8 @@ async def reconcile(web: Web, ctx: Context) -> None:
     try:
         {}["from-the-reconcile"]
     except KeyError:
-        ctx.log.exception("own words", extra={"size": 7})
-        logging.getLogger("a.library").exception("words of a library")
+        ctx.log.exception("own message", extra={"size": 7})
+        logging.getLogger("a.library").exception("message of a library")
     thread = threading.Thread(target=lambda: [].pop(), name="helper")
     thread.start()
     thread.join()
@@ -79,9 +79,9 @@ def failing(tmp_path: Path, *options: str) -> str:
     return done.stderr
 
 
-def at(words: str) -> str:
+def at(text: str) -> str:
     """The place of a line of the operator, as a traceback writes it."""
-    return f'app.py", line {next(n for n, line in enumerate(OPERATOR.splitlines(), 1) if words in line)}, in '
+    return f'app.py", line {next(n for n, line in enumerate(OPERATOR.splitlines(), 1) if text in line)}, in '
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +91,10 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_text_logs_show_where_the_users_code_failed(text: str) -> None:
     shown = text
-    for words in ("LookupError: from-the-map", "KeyError: 'from-the-reconcile'", "IndexError: pop from empty list"):
-        assert words in shown
+    for error in ("LookupError: from-the-map", "KeyError: 'from-the-reconcile'", "IndexError: pop from empty list"):
+        assert error in shown
     assert shown.count("KeyError: 'from-the-reconcile'") == 2
-    assert "webs.logs.example.org default/a: own words" in shown
+    assert "webs.logs.example.org default/a: own message" in shown
     assert at("from-the-map") + "which" in shown
     assert at("[].pop()") + "<lambda>" in shown
     assert at("the last word") + "reconcile" in shown
@@ -110,7 +110,7 @@ def test_a_failed_attempt_is_reported_once(text: str) -> None:
 
 def test_json_logs_show_the_same_in_keys(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in failing(tmp_path, "--log-format", "json").splitlines() if line[0] == "{"]
-    own = next(line for line in lines if line["message"] == "own words")
+    own = next(line for line in lines if line["message"] == "own message")
     assert {
         "controller": "webs.logs.example.org",
         "namespace": "default",
@@ -153,8 +153,8 @@ def raised_inside() -> ConfigError:
 def test_causes_and_groups_keep_the_frames_of_the_users_files() -> None:
     inner = raised(KeyError("inner"))
     text = traceback_text(raised(ExceptionGroup("both", [raised(ValueError("outer"), inner)])))
-    for words in ("KeyError: 'inner'", "ValueError: outer", "direct cause", "both (1 sub-exception)"):
-        assert words in text
+    for expected in ("KeyError: 'inner'", "ValueError: outer", "direct cause", "both (1 sub-exception)"):
+        assert expected in text
     assert text.count("test_logs.py") == 3
 
 

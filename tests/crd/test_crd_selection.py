@@ -60,7 +60,7 @@ def test_m4_two_versions_of_a_kind_are_refused_with_both_classes(tmp_path: Path)
         ({"plural": "sites", "kind": "WebList"}, "WebList"),
     ],
 )
-def test_two_kinds_that_a_server_cannot_tell_apart_are_refused(arguments: dict[str, Any], name: str) -> None:
+def test_two_kinds_that_a_server_cannot_distinguish_are_refused(arguments: dict[str, Any], name: str) -> None:
     with pytest.raises(SchemaError, match=r"Web .*Site ") as caught:
         own_models([model("Web", short_names=("wb",)), model("Site", **arguments)])
     assert repr(name) in str(caught.value) or "are both the CRD" in str(caught.value)

@@ -49,7 +49,7 @@ def test_a5_a_request_without_a_token_is_refused(zestor_cluster: EmbeddedCluster
     caught.value.close()
 
 
-def test_example_08_answers_questions_from_its_cache(zestor_cluster: EmbeddedCluster) -> None:
+def test_example_08_reads_from_its_cache(zestor_cluster: EmbeddedCluster) -> None:
     folder = ROOT / "examples" / "08_cache_only"
     for manifest in read_manifests([str(folder / "manifests")]):
         zestor_cluster.client.apply(manifest.body)

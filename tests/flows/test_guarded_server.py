@@ -1,4 +1,4 @@
-"""An embedded server with access control, over its socket: who is let in (A5) and what is shown to whom (A6).
+"""An embedded server with access control, over its socket: who is let in (A5) and what each user is shown (A6).
 
 The requests are written byte by byte, so that no client library corrects their spelling.
 """

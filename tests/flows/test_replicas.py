@@ -42,14 +42,14 @@ def replica(folder: Path, cluster: EmbeddedCluster) -> Iterator[subprocess.Popen
             process.kill()
 
 
-def told(process: subprocess.Popen[str], words: str) -> None:
-    """Read what a replica tells until it says these words."""
+def wait_for_log(process: subprocess.Popen[str], text: str) -> None:
+    """Read what a replica logs until the text is in it."""
     assert process.stderr is not None
-    assert any(words in line for line in process.stderr), "the replica ended without saying so"
+    assert any(text in line for line in process.stderr), "the replica ended without saying so"
 
 
 def next_holder(cluster: EmbeddedCluster, before: str = "") -> str:
-    """Who has the lease, once somebody other than `before` has it."""
+    """The holder of the lease, once it is not `before`."""
 
     def another(lease: Unstructured | None) -> bool:
         return lease is not None and lease["spec"].get("holderIdentity", before) != before
@@ -62,10 +62,10 @@ def next_holder(cluster: EmbeddedCluster, before: str = "") -> str:
 def test_l2_another_replica_goes_on(tmp_path: Path, end: signal.Signals) -> None:
     (tmp_path / "main.py").write_text(OPERATOR)
     with EmbeddedCluster() as cluster, replica(tmp_path, cluster) as first:
-        told(first, "this replica leads")
+        wait_for_log(first, "this replica leads")
         leader = next_holder(cluster)
         with replica(tmp_path, cluster) as second:
-            told(second, "stands by")
+            wait_for_log(second, "leads, by the lease")
             began = time.monotonic()
             first.send_signal(end)
             assert next_holder(cluster, leader) != leader

@@ -62,7 +62,7 @@ PARTS = {
         ],
     ),
 }
-FLOOR = 0.7  # of a sample that no test was written for; the aim is 0.9
+LEAST = 0.7  # of a sample that no test was written for; the aim is 0.9
 
 
 def configure(folder, modules, tests):
@@ -121,4 +121,4 @@ def test_the_tests_kill_mutants(part, tmp_path, capsys):
         for name in survived:
             print(f"  survived: {name}")
     assert killed, done.stdout[-3000:] + done.stderr[-3000:]
-    assert len(killed) / (len(killed) + len(survived)) >= FLOOR
+    assert len(killed) / (len(killed) + len(survived)) >= LEAST

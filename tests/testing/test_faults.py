@@ -11,7 +11,7 @@ from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.errors import Gone, NotFound, TransportError
 from zestor_controller.http import HttpRequest
 from zestor_controller.testing.clock import run_virtual
-from zestor_controller.testing.faults import FaultyNetwork, status_answer, verb_of
+from zestor_controller.testing.faults import FaultyNetwork, status_response, verb_of
 
 KIND = "v1/ConfigMap"
 PATH = "/api/v1/namespaces/default/configmaps"
@@ -89,7 +89,7 @@ def test_a_lost_response_is_of_a_request_that_was_carried_out():
 
 def test_a_failure_is_for_as_many_requests_as_were_named():
     async def test(network, client, beside):
-        network.fail("get", status_answer(410, "Expired"), times=2)
+        network.fail("get", status_response(410, "Expired"), times=2)
         for _ in range(2):
             with pytest.raises(Gone):
                 await client.get(KIND, "a", namespace="default")

@@ -26,7 +26,7 @@ def test_hours_pass_at_once_and_timers_fire_in_their_order():
     assert [at for _, at in fired] == pytest.approx([60, 3600, 7200])
 
 
-def test_the_clock_stands_while_something_can_run():
+def test_the_clock_stops_while_something_can_run():
     async def main():
         loop = asyncio.get_running_loop()
         before = loop.time()

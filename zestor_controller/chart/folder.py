@@ -1,8 +1,8 @@
 """A chart as a folder: written at first, brought up to date, checked.
 
-Invariants: nothing that somebody else wrote is overwritten or removed: a generated file that was edited, or a file of
+Invariants: nothing that another author wrote is overwritten or removed: a generated file that was edited, or a file of
 that name that was never generated, makes :func:`sync_chart` refuse before it has written anything. Every trouble is
-told with its file and line.
+reported with its file and line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from zestor_controller.chart.marks import State, is_mark, judge
+from zestor_controller.chart.checksum import FileState, file_state, is_header
 from zestor_controller.chart.render import is_written_once
 from zestor_controller.chart.values import Values
 from zestor_controller.crd import drift_of
@@ -69,7 +69,7 @@ def init_chart(folder: Path, texts: Texts) -> list[Path]:
     """Write a new chart.
 
     Raises:
-        ConfigError: the folder is a chart already, or holds files of somebody else.
+        ConfigError: the folder is a chart already, or holds files of another author.
     """
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is a file; give a folder with --out")
@@ -92,10 +92,10 @@ def sync_chart(folder: Path, texts: Texts) -> Synced:
     refused = [
         _edited(folder / path, state, text)
         for path, text in texts.items()
-        if not is_written_once(path) and (state := _state(folder, path)) in (State.EDITED, State.FOREIGN)
+        if not is_written_once(path) and (state := _state(folder, path)) in (FileState.EDITED, FileState.FOREIGN)
     ]
     stale = _stale(folder, texts)
-    refused += [_edited(folder / path, State.EDITED, "") for path, state in stale if state is State.EDITED]
+    refused += [_edited(folder / path, FileState.EDITED, "") for path, state in stale if state is FileState.EDITED]
     if refused:
         return Synced((), (), refused)
     written = [
@@ -120,10 +120,10 @@ def check_chart(folder: Path, texts: Texts) -> list[Trouble]:
         if is_written_once(path):
             continue
         state = _state(folder, path)
-        if state in (State.EDITED, State.FOREIGN):
+        if state in (FileState.EDITED, FileState.FOREIGN):
             troubles.append(_edited(folder / path, state, text))
         elif (drift := drift_of(folder / path, text)) is not None:
-            what = "is missing" if state is State.MISSING else "is not what the operator says"
+            what = "is missing" if state is FileState.MISSING else "is not what the operator says"
             line = _first_change(drift.path, text)
             troubles.append(Trouble(drift.path, line, f"{what}; run `zestor chart sync`", drift.diff))
     for path, _ in _stale(folder, texts):
@@ -144,14 +144,14 @@ def lint_chart(folder: Path, texts: Texts) -> list[Trouble]:
     for values in (None, *examples):
         given = ["--values", str(values)] if values is not None else []
         for command in (["lint", "--strict", str(folder)], ["template", "lint", str(folder)]):
-            with tempfile.TemporaryDirectory() as home:  # nobody's plugins or repositories
+            with tempfile.TemporaryDirectory() as home:  # no user's plugins or repositories
                 environment = {"PATH": "/usr/bin:/bin", "HOME": home}
                 done = subprocess.run(
                     [helm, *command, *given], capture_output=True, text=True, env=environment, check=False
                 )
             if done.returncode:
-                told = " ".join((done.stderr or done.stdout).split())
-                troubles.append(Trouble(values or folder / "values.yaml", 1, f"helm {command[0]}: {told}"))
+                message = " ".join((done.stderr or done.stdout).split())
+                troubles.append(Trouble(values or folder / "values.yaml", 1, f"helm {command[0]}: {message}"))
     return troubles
 
 
@@ -166,35 +166,35 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
-def _state(folder: Path, path: str) -> State:
+def _state(folder: Path, path: str) -> FileState:
     file = folder / path
-    return judge(file.read_text(encoding="utf-8") if file.exists() else None)
+    return file_state(file.read_text(encoding="utf-8") if file.exists() else None)
 
 
-def _edited(path: Path, state: State, text: str) -> Trouble:
+def _edited(path: Path, state: FileState, text: str) -> Trouble:
     drift = drift_of(path, text)
     line = _first_change(path, text) if text else 1
-    what = "was edited by hand" if state is State.EDITED else "was not written by `zestor chart`"
+    what = "was edited by hand" if state is FileState.EDITED else "was not written by `zestor chart`"
     way_out = "move the change to values.yaml or to a file of your own, then delete this one and sync"
     return Trouble(path, line, f"{what}; {way_out}", drift.diff if drift is not None else "")
 
 
 def _first_change(path: Path, text: str) -> int:
-    """The first line, from 1, that differs and is not the mark: a checksum always does."""
+    """The first line, from 1, that differs and is not the checksum header: a checksum always does."""
     present = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     lines = zip_longest(present, text.splitlines())
-    changed = (number for number, (old, new) in enumerate(lines, 1) if old != new and not is_mark(old or new or ""))
+    changed = (number for number, (old, new) in enumerate(lines, 1) if old != new and not is_header(old or new or ""))
     return next(changed, 1)
 
 
-def _stale(folder: Path, texts: Texts) -> list[tuple[str, State]]:
+def _stale(folder: Path, texts: Texts) -> list[tuple[str, FileState]]:
     """Generated files that the chart has not any more."""
-    found: list[tuple[str, State]] = []
+    found: list[tuple[str, FileState]] = []
     for file in sorted(folder.rglob("*")):
         path = file.relative_to(folder).as_posix()
         if path not in texts and file.suffix in (".yaml", ".tpl", ".txt") and not is_written_once(path):
-            state = judge(file.read_text(encoding="utf-8"))
-            if state in (State.GENERATED, State.EDITED):
+            state = file_state(file.read_text(encoding="utf-8"))
+            if state in (FileState.GENERATED, FileState.EDITED):
                 found.append((path, state))
     return found
 

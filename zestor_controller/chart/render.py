@@ -1,7 +1,7 @@
 """A chart's files as text, from a manager.
 
 Invariant: the same manager gives the same text. Files of :data:`WRITTEN_ONCE` are the author's after the first time;
-every other file carries a mark (:mod:`~zestor_controller.chart.marks`) and is written anew by each sync.
+every other file carries a checksum header (:mod:`~zestor_controller.chart.checksum`) and is written anew by each sync.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
-from zestor_controller.chart.marks import sign
+from zestor_controller.chart.checksum import sign
 from zestor_controller.chart.values import Image, Values, rows, values_schema, values_yaml
 from zestor_controller.controller import Rule
 from zestor_controller.crd import own_models, render_crd, yaml_text
@@ -129,10 +129,10 @@ def _rules(rules: Iterable[Rule]) -> str:
 
 
 def _crd_template(text: str) -> str:
-    """A CRD as a template: behind its switch, and kept when the release goes."""
+    """A CRD as a template: behind its switch, and kept when the release is deleted."""
     # What looks like a template in a description or a default is none.
     safe = re.sub(r"\{\{|\}\}", lambda match: '{{ "' + match[0] + '" }}', text)
-    _, _, body = safe.partition("\n")  # the mark says where it comes from
+    _, _, body = safe.partition("\n")  # the header says where it comes from
     head, name, rest = re.split(r"^(  name: .+\n)", body, maxsplit=1, flags=re.M)
     annotations = (
         "  {{- if or .Values.crds.keep .Values.crds.annotations }}\n"
@@ -150,7 +150,7 @@ def _crd_template(text: str) -> str:
 
 def _readme(name: str, models: list[type[CustomResource[Any, Any]]], values: Values) -> str:
     kinds = ", ".join(f"`{kind_of(model).store_name}`" for model in models)
-    table = "\n".join(f"| `{path}` | `{default}` | {told} |" for path, default, told in rows(values))
+    table = "\n".join(f"| `{path}` | `{default}` | {text} |" for path, default, text in rows(values))
     crds = (
         f"The CRDs of {kinds} are installed and upgraded with the release (`crds.enabled`) and stay, with every object "
         "of theirs, when it is uninstalled (`crds.keep`).\n\n"

@@ -1,7 +1,7 @@
 """The values of a chart: one model, from which ``values.yaml``, its schema and the README's table are written.
 
 Invariant: names are those that operator charts have in common (cert-manager, external-secrets, kubebuilder's), so that
-nobody learns new ones; every value is used by a template; an unknown one is refused at every level.
+no user has to learn new ones; every value is used by a template; an unknown one is refused at every level.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ServiceAccount(_Part):
 
 class Helpers(_Part):
     enabled: bool = False
-    """Add ClusterRoles for people, aggregated to view, edit and admin."""
+    """Add ClusterRoles for users, aggregated to view, edit and admin."""
 
 
 class Rbac(_Part):
@@ -84,10 +84,10 @@ class Logging(_Part):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is logged."""
     format: Literal["json", "text"] = "json"
-    """One JSON document a line, or text for people."""
+    """One JSON document a line, or text for users."""
 
 
-class Metrics(_Part):
+class MetricsValues(_Part):
     enabled: bool = True
     """Serve /metrics, with a Service in front."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
@@ -100,7 +100,7 @@ class Values(_Part):
     name_override: str = ""
     """Replaces the chart's name in names."""
     fullname_override: str = ""
-    """Replaces the whole name."""
+    """Replaces the complete name."""
     namespace_override: str = ""
     """Installs into another namespace than the release's."""
     common_labels: dict[str, str] = {}
@@ -109,7 +109,7 @@ class Values(_Part):
     image_pull_secrets: list[Free] = []
     """Secrets to pull the image with: [{name: ...}]."""
     replica_count: Annotated[int, Field(ge=0)] = 1
-    """One works; more stand by, if leaderElection is enabled."""
+    """One replica works; more are on standby, if leaderElection is enabled."""
     service_account: ServiceAccount = ServiceAccount()
     rbac: Rbac = Rbac()
     crds: Crds = Crds()
@@ -117,7 +117,7 @@ class Values(_Part):
     watch_namespaces: list[str] = []
     """The namespaces to watch; all unless given, or the release's own with rbac.namespaced."""
     logging: Logging = Logging()
-    metrics: Metrics = Metrics()
+    metrics: MetricsValues = MetricsValues()
     resources: Free = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
     """Requests and limits. A CPU limit would throttle the renewal of the lease."""
     pod_annotations: dict[str, str] = {}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,10 +17,10 @@ from zestor_controller.cli.apply import apply_manifests
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.cli.options import check_overwritable
 from zestor_controller.client import Client, MemoryTransport
-from zestor_controller.cluster import Housekeeping
+from zestor_controller.cluster import ControllerManager
 from zestor_controller.errors import TransportError
 
-__all__ = ["apiserver"]
+__all__ = ["ApiServerOptions", "apiserver"]
 
 
 @click.command()
@@ -49,51 +51,56 @@ __all__ = ["apiserver"]
 @click.option("--crds", multiple=True, metavar="PATH", help="Apply CRDs of a file or folder before it is ready.")
 @click.option("--apply", "applied", multiple=True, metavar="FILE", help="Apply objects of a file, a folder or -.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def apiserver(
-    port: int,
-    bind: str,
-    kubeconfig: Path,
-    token_file: Path | None,
-    rbac: bool,
-    audit_log: Path | None,
-    data: Path | None,
-    controllers: str,
-    crds: tuple[str, ...],
-    applied: tuple[str, ...],
-    output: str,
-) -> None:
+def apiserver(**given: Any) -> None:
     """Run an embedded API server until SIGTERM; prints `ready URL` once it serves."""
-    check_overwritable(kubeconfig)
+    options = ApiServerOptions(**given)
+    check_overwritable(options.kubeconfig)
     settings = SecureServerOptions(
-        bind=bind,
-        port=port,
-        kubeconfig=kubeconfig,
-        rbac=rbac,
-        token_file=token_file,
-        audit=AuditLog(audit_log),
-        data=data,
+        bind=options.bind,
+        port=options.port,
+        kubeconfig=options.kubeconfig,
+        rbac=options.rbac,
+        token_file=options.token_file,
+        audit=AuditLog(options.audit_log),
+        data=options.data,
     )
-    asyncio.run(_serve(settings, controllers, read_manifests(crds), read_manifests(applied), output))
+    manifests = [*read_manifests(options.crds), *read_manifests(options.applied)]
+    asyncio.run(_serve(settings, options, manifests))
 
 
-async def _serve(
-    settings: SecureServerOptions, controllers: str, crds: list[Manifest], objects: list[Manifest], output: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class ApiServerOptions:
+    """The options of ``zestor apiserver``."""
+
+    port: int
+    bind: str
+    kubeconfig: Path
+    token_file: Path | None
+    rbac: bool
+    audit_log: Path | None
+    data: Path | None
+    controllers: str
+    crds: tuple[str, ...]
+    applied: tuple[str, ...]
+    output: str
+
+
+async def _serve(settings: SecureServerOptions, options: ApiServerOptions, manifests: list[Manifest]) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
         async with SecureServer(settings) as served, asyncio.TaskGroup() as tasks:
-            if controllers == "all":
-                housekeeping = Housekeeping(served.api, served.internal_token, served.ca)
-                tasks.create_task(housekeeping.run(stop), name="housekeeping")
+            if options.controllers == "all":
+                manager = ControllerManager(served.api, served.internal_token, served.ca)
+                tasks.create_task(manager.run(stop), name="controller manager")
             headers = {"Authorization": f"Bearer {served.internal_token}", "User-Agent": "zestor-apiserver"}
             client = Client(MemoryTransport(served.api, headers))
             try:
-                await apply_manifests(client, [*crds, *objects])
-                told = {"ready": served.url, "kubeconfig": str(settings.kubeconfig)}
-                click.echo(json.dumps(told) if output == "json" else f"ready {served.url}")
+                await apply_manifests(client, manifests)
+                ready = {"ready": served.url, "kubeconfig": str(settings.kubeconfig)}
+                click.echo(json.dumps(ready) if options.output == "json" else f"ready {served.url}")
                 await stop.wait()
             finally:
                 stop.set()

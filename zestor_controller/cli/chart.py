@@ -50,7 +50,7 @@ def sync(target: str, out: Path | None, output: str) -> None:
     folder, texts = _chart(target, out)
     done = sync_chart(folder, texts)
     if done.refused:
-        _tell(done.refused, output)
+        _report(done.refused, output)
     if output == "json":
         written, removed = ([str(path) for path in paths] for paths in (done.written, done.removed))
         click.echo(json.dumps({"chart": str(folder), "written": written, "removed": removed}))
@@ -68,7 +68,7 @@ def sync(target: str, out: Path | None, output: str) -> None:
 @OUTPUT
 def check(target: str, out: Path | None, output: str) -> None:
     """Write nothing; exits 1 when the chart is not what the operator's code says."""
-    _tell(check_chart(*_chart(target, out)), output)
+    _report(check_chart(*_chart(target, out)), output)
 
 
 @chart.command()
@@ -77,7 +77,7 @@ def check(target: str, out: Path | None, output: str) -> None:
 @OUTPUT
 def lint(target: str, out: Path | None, output: str) -> None:
     """Check the chart, its ci/*-values.yaml, and with Helm on the PATH what Helm says."""
-    _tell(lint_chart(*_chart(target, out)), output)
+    _report(lint_chart(*_chart(target, out)), output)
 
 
 def _chart(target: str, out: Path | None) -> tuple[Path, dict[str, str]]:
@@ -91,7 +91,7 @@ def _chart(target: str, out: Path | None) -> tuple[Path, dict[str, str]]:
     return out if out is not None else Path("charts") / chart_name(loaded.manager), texts
 
 
-def _tell(troubles: Sequence[Trouble], output: str) -> None:
+def _report(troubles: Sequence[Trouble], output: str) -> None:
     """Print troubles and exit 1, if there are any."""
     if output == "json":
         rows = [{"file": str(t.path), "line": t.line, "message": t.message, "diff": t.diff} for t in troubles]

@@ -1,7 +1,7 @@
-"""What `zestor dev` shows: one line a happening, pleasant on a terminal, plain elsewhere, JSON on request.
+"""What `zestor dev` shows: one line an event, pleasant on a terminal, plain elsewhere, JSON on request.
 
-Invariant: with ``--output json`` standard output holds one JSON document a line and nothing else; what is for people
-goes to standard error.
+Invariant: with ``--output json`` standard output holds one JSON document a line and nothing else; messages for
+users go to standard error.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _COLOURS = {
 
 
 class Console:
-    """Prints happenings.
+    """Prints what happens.
 
     Args:
         json_lines: print JSON lines on standard output instead of text on standard error.
@@ -114,7 +114,7 @@ class Console:
 
 
 def summary_of(event: Event[Any]) -> str:
-    """A few words about an object: how far it is."""
+    """A short summary of an object: how far it is."""
     if event.type is EventType.DELETE:
         return ""
     obj = event.object

@@ -19,29 +19,26 @@ from typing import Any
 
 import click
 
-from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.cache import ClusterCache
 from zestor_controller.cli.account import OperatorAccount, operator_account
-from zestor_controller.cli.apply import apply_crd, apply_manifests, condition_of
-from zestor_controller.cli.console import Console, summary_of
+from zestor_controller.cli.apply import apply_crd, apply_manifests
+from zestor_controller.cli.console import Console
+from zestor_controller.cli.devview import DevView
+from zestor_controller.cli.exitcondition import ExitCondition, WaitResult
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.cli.options import DURATION, check_overwritable
 from zestor_controller.cli.target import Target, find_target, forget_modules, load_target, source_files
 from zestor_controller.client import Client
 from zestor_controller.client.environment import cluster_environment
-from zestor_controller.cluster import EmbeddedCluster
-from zestor_controller.controller import Outcome
+from zestor_controller.cluster import BlockingCluster, EmbeddedCluster
 from zestor_controller.crd import crd_for, own_models
 from zestor_controller.errors import ConfigError, ZestorError
 from zestor_controller.manager import Manager
 from zestor_controller.objects import Kind, kind_of
-from zestor_controller.store import EventType, Overflow
 
-__all__ = ["dev"]
+__all__ = ["DevOptions", "dev"]
 
 RELOAD_PERIOD_S = 0.5
-_NEVER = timedelta(days=365)  # this session's own --timeout bounds it
-EVENT = "events.k8s.io/v1/Event"
-OF_EVERY_CLUSTER = ("/kube-root-ca.crt", "Service default/kubernetes")  # not of the operator's making
 
 
 @click.command()
@@ -74,65 +71,71 @@ OF_EVERY_CLUSTER = ("/kube-root-ca.crt", "Service default/kubernetes")  # not of
 @click.option("--rbac", is_flag=True, help="Run the operator with the rights that its code declares, and no others.")
 @click.option("--reload", is_flag=True, help="Start the operator again when a file beside it changes.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def dev(
-    target: str,
-    applied: tuple[str, ...],
-    exit_when: str | None,
-    timeout: timedelta,
-    kubeconfig: Path,
-    port: int,
-    rbac: bool,
-    reload: bool,
-    output: str,
-) -> None:
+def dev(target: str, **given: Any) -> None:
     """Run the operator TARGET on an embedded cluster and show what happens.
 
     TARGET is a file, a folder, or module:attr. KUBECONFIG names the embedded cluster before TARGET is imported, and
     nothing in the process, or started by it, finds another one.
     """
-    check_overwritable(kubeconfig)
+    options = DevOptions(**given)
+    check_overwritable(options.kubeconfig)
     place = find_target(target)
-    manifests = read_manifests(applied)
-    console = Console(json_lines=output == "json")
+    manifests = read_manifests(options.applied)
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
-        # What the managers say of their start and stop is shown here in better words.
+        # What the managers log of their start and stop is shown here in another form.
         logging.getLogger("zestor_controller.manager").setLevel(logging.WARNING)
     with ExitStack() as stack:
-        account = stack.enter_context(operator_account()) if rbac else None
+        account = stack.enter_context(operator_account()) if options.rbac else None
         tokens = account.token_file if account is not None else None
-        cluster = stack.enter_context(EmbeddedCluster(rbac, port=port, kubeconfig=kubeconfig, token_file=tokens))
+        embedded = EmbeddedCluster(options.rbac, port=options.port, kubeconfig=options.kubeconfig, token_file=tokens)
+        cluster = stack.enter_context(embedded)
         if account is not None:
             account.write_kubeconfig(cluster.kubeconfig)
         stack.enter_context(cluster_environment(account.kubeconfig if account is not None else cluster.kubeconfig))
         loaded = load_target(place)
         if loaded.manager is None:
             raise ConfigError(f"{target}: there is no Manager and no Controller in it")
-        if not applied and loaded.folder is not None and (loaded.folder / "manifests").is_dir():
+        if not options.applied and loaded.folder is not None and (loaded.folder / "manifests").is_dir():
             manifests = read_manifests([str(loaded.folder / "manifests")])
-        if exit_when and not manifests:
+        if options.exit_when and not manifests:
             raise ConfigError("--exit-when needs objects to wait for: give --apply FILE")
-        session = _Session(loaded, cluster, account, console, manifests, exit_when, timeout.total_seconds(), reload)
-        code = asyncio.run(session.run())
+        code = asyncio.run(_Session(options, loaded, cluster, account, manifests).run())
     sys.exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class DevOptions:
+    """The options of ``zestor dev``."""
+
+    applied: tuple[str, ...]
+    exit_when: str | None
+    timeout: timedelta
+    kubeconfig: Path
+    port: int
+    rbac: bool
+    reload: bool
+    output: str
 
 
 @dataclass(slots=True)
 class _Session:
+    """An operator that runs on a cluster until it is stopped."""
+
+    options: DevOptions
     target: Target
-    cluster: EmbeddedCluster
+    cluster: BlockingCluster
     account: OperatorAccount | None
-    console: Console
     manifests: list[Manifest]
-    exit_when: str | None
-    timeout: float
-    reload: bool
     client: Client = field(init=False)
-    shown: set[str] = field(default_factory=set)
-    errors: dict[str, str] = field(default_factory=dict)
-    ending: tuple[str, list[dict[str, Any]], list[str]] | None = None
+    console: Console = field(init=False)
+    view: DevView = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.console = Console(json_lines=self.options.output == "json")
+        self.view = DevView(self.console)
 
     async def run(self) -> int:
-        """Serve until a signal, or until what was asked for has come about; answers the exit code."""
+        """Serve until a signal, or until the requested condition is met; returns the exit code."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         signalled: list[int] = []
@@ -152,25 +155,32 @@ class _Session:
             )
             await self._install(self.target)
             await apply_manifests(self.client, self.manifests)
+            ended = None
             async with asyncio.TaskGroup() as tasks:
-                views = [tasks.create_task(self._view(cache, kind)) for kind in self._kinds(self.target)]
-                views.append(tasks.create_task(self._view_events(cache)))
+                views = [tasks.create_task(self.view.show_objects(cache, kind)) for kind in self._kinds()]
+                views.append(tasks.create_task(self.view.show_events(cache)))
                 operator = tasks.create_task(self._operate(stop))
-                code = 0
-                if self.exit_when:
-                    code = await self._wait(cache, stop, operator)
+                if self.options.exit_when:
+                    ended = await self._wait(self.options.exit_when, cache, stop, operator)
                     stop.set()
                 await stop.wait()
                 await operator
                 for view in views:
                     view.cancel()
-        if self.ending is not None:
-            self.console.result(*self.ending)  # the last word, after all that still happened
-        if signalled and signalled[0] == signal.SIGINT and self.exit_when:
-            return 130
-        return code
+        if ended is None:
+            return 0
+        self.console.result(ended.result, ended.objects, ended.lines)  # last, after all that still happened
+        return 130 if signalled and signalled[0] == signal.SIGINT else ended.code
 
-    # The operator
+    async def _wait(
+        self, condition: str, cache: ClusterCache, stop: asyncio.Event, operator: asyncio.Task[None]
+    ) -> WaitResult:
+        assert self.target.manager is not None  # dev() looked
+        wait = ExitCondition(condition, self.options.timeout.total_seconds(), self.view.errors)
+        waited = wait.waited(cache, self.target.manager, self.manifests, self.client.namespace)
+        return await wait.wait(waited, stop, operator, self.console)
+
+    # Running the operator
 
     async def _operate(self, stop: asyncio.Event) -> None:
         target: Target | None = self.target
@@ -182,7 +192,7 @@ class _Session:
                 watching = tasks.create_task(self._until(stop, reloaded, ending, stamp))
                 if target is not None and target.manager is not None:
                     manager = target.manager
-                    outcomes = tasks.create_task(self._view_outcomes(manager.outcomes))
+                    outcomes = tasks.create_task(self.view.show_outcomes(manager.outcomes))
                     await self._serve(manager, ending)
                     outcomes.cancel()
                 else:
@@ -204,7 +214,7 @@ class _Session:
     async def _until(self, stop: asyncio.Event, reloaded: asyncio.Event, ending: asyncio.Event, stamp: Any) -> None:
         """Set `ending` when the session stops, or when a file changed."""
         while not stop.is_set():
-            if not self.reload:
+            if not self.options.reload:
                 await stop.wait()
                 break
             with suppress(TimeoutError):
@@ -233,7 +243,7 @@ class _Session:
             return {}
         return {str(path): path.stat().st_mtime for path in source_files(folder) if path.is_file()}
 
-    # The cluster
+    # Preparing the cluster
 
     async def _install(self, target: Target) -> None:
         """Apply the CRDs of the operator's own models and wait until they are served."""
@@ -247,151 +257,11 @@ class _Session:
             await apply_crd(self.client, definition, field_manager="zestor-dev")
             self.console.note(f"installed {definition['metadata']['name']}")
 
-    def _kinds(self, target: Target) -> list[Kind[Any]]:
-        assert target.manager is not None  # dev() looked
+    def _kinds(self) -> list[Kind[Any]]:
+        assert self.target.manager is not None  # dev() looked
         kinds: dict[str, Kind[Any]] = {}
-        for controller in target.manager.controllers:
+        for controller in self.target.manager.controllers:
             for kind in (controller.kind, *(source.kind for source in controller.sources)):
                 kinds.setdefault(str(kind), kind_of(str(kind)))
         kinds.setdefault("v1/Pod", kind_of("v1/Pod"))
         return list(kinds.values())
-
-    # The view
-
-    async def _view(self, cache: ClusterCache, kind: Kind[Any]) -> None:
-        informer = cache.informer(kind)
-        watch = informer.lister.watch(initial_replay=True, overflow=Overflow.COALESCE)
-        words = {EventType.CREATE: "created", EventType.UPDATE: "changed", EventType.DELETE: "deleted"}
-        with watch:
-            async for batch in watch.batches():
-                for event in batch:
-                    if f"{kind.kind} {event.name}".endswith(OF_EVERY_CLUSTER):
-                        continue
-                    change, summary = words[event.type], summary_of(event)
-                    line = f"{kind.kind} {event.name} {change} {summary}"
-                    if event.type is EventType.UPDATE and line in self.shown:
-                        continue  # a change of something that is not shown
-                    self.shown = {known for known in self.shown if not known.startswith(f"{kind.kind} {event.name} ")}
-                    self.shown.add(line)
-                    self.console.object(change, kind.kind, event.name, summary)
-
-    async def _view_events(self, cache: ClusterCache) -> None:
-        informer = cache.informer(kind_of(EVENT))
-        with informer.lister.watch(initial_replay=True, overflow=Overflow.COALESCE) as watch:
-            async for batch in watch.batches():
-                for event in batch:
-                    if event.type is EventType.DELETE:
-                        continue
-                    obj = event.object
-                    about = obj.get("regarding") or {}
-                    name = (
-                        f"{about.get('namespace')}/{about.get('name')}"
-                        if about.get("namespace")
-                        else about.get("name", "")
-                    )
-                    self.console.event(
-                        str(obj.get("type", "")), str(name), str(obj.get("reason", "")), str(obj.get("note", ""))
-                    )
-
-    async def _view_outcomes(self, outcomes: Any) -> None:
-        with outcomes.watch(event_types={EventType.CREATE, EventType.UPDATE}, overflow=Overflow.COALESCE) as watch:
-            async for batch in watch.batches():
-                for event in batch:
-                    outcome: Outcome = event.object
-                    if outcome.error:
-                        self.errors[outcome.request] = outcome.error
-                    else:
-                        self.errors.pop(outcome.request, None)
-                    self.console.reconcile(
-                        outcome.controller,
-                        outcome.request,
-                        outcome.result,
-                        outcome.seconds,
-                        outcome.causes,
-                        outcome.error,
-                        outcome.retry_after if outcome.error else None,
-                    )
-
-    # The end
-
-    async def _wait(self, cache: ClusterCache, stop: asyncio.Event, operator: asyncio.Task[None]) -> int:
-        """Wait until every applied object of the operator's kinds has the condition; tells what came of it."""
-        assert self.exit_when is not None  # run() looked
-        wanted = self._wanted(cache)
-        if not wanted:
-            raise ConfigError("--exit-when: none of the applied objects is of a kind that the operator reconciles")
-        waits = [
-            asyncio.ensure_future(informer.lister.wait_for(name, self._holds, namespace=namespace, timeout=_NEVER))
-            for informer, name, namespace in wanted
-        ]
-        stopping = asyncio.ensure_future(stop.wait())
-        all_done = asyncio.ensure_future(asyncio.gather(*waits))
-        await asyncio.wait({all_done, stopping, operator}, timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED)
-        held = all_done.done() and not all_done.cancelled() and all_done.exception() is None
-        for task in (*waits, all_done, stopping):
-            task.cancel()
-        await asyncio.gather(*waits, all_done, stopping, return_exceptions=True)
-        objects = [self._described(informer, name, namespace) for informer, name, namespace in wanted]
-        if held:
-            names = ", ".join(f"{o['kind']} {o['object']}" for o in objects)
-            self.console.note(f"{self.exit_when}: {names}")
-            self.ending = (str(self.exit_when), objects, [])
-            return 0
-        if stop.is_set():
-            self.ending = ("interrupted", objects, [])
-            return 130
-        self.ending = ("timeout", objects, [line for o in objects for line in self._diagnosis(o)])
-        return 1
-
-    def _wanted(self, cache: ClusterCache) -> list[tuple[Informer[Any], str, str | None]]:
-        assert self.target.manager is not None  # dev() looked
-        kinds = {str(controller.kind) for controller in self.target.manager.controllers}
-        return [
-            (
-                cache.informer(kind_of(f"{m.body['apiVersion']}/{m.body['kind']}")),
-                m.body["metadata"]["name"],
-                m.body["metadata"].get("namespace") or self.client.namespace,
-            )
-            for m in self.manifests
-            if f"{m.body['apiVersion']}/{m.body['kind']}" in kinds and m.body["metadata"].get("name")
-        ]
-
-    def _holds(self, obj: Any) -> bool:
-        if obj is None:
-            return False
-        condition = condition_of(obj, str(self.exit_when))
-        generation = obj.metadata.generation
-        seen = condition.get("observedGeneration") if condition else None
-        return bool(condition) and condition.get("status") == "True" and (seen is None or seen == generation)
-
-    def _described(self, informer: Informer[Any], name: str, namespace: str | None) -> dict[str, Any]:
-        obj = informer.lister.get(name, namespace)
-        shown = f"{namespace}/{name}" if informer.kind.namespaced else name
-        described: dict[str, Any] = {"kind": informer.kind.kind, "object": shown, "ready": self._holds(obj)}
-        if obj is not None:
-            described["conditions"] = [
-                {key: c.get(key, "") for key in ("type", "status", "reason", "message")}
-                for c in (obj.get("status") or {}).get("conditions") or []
-            ]
-        if shown in self.errors:
-            described["error"] = self.errors[shown]
-        return described
-
-    def _diagnosis(self, described: dict[str, Any]) -> list[str]:
-        if described["ready"]:
-            return []
-        what = f"{described['kind']} {described['object']}"
-        conditions = described.get("conditions")
-        if conditions is None:
-            lines = [f"{what}: does not exist"]
-        else:
-            found = next((c for c in conditions if c["type"] == self.exit_when), None)
-            if found is None:
-                have = ", ".join(c["type"] for c in conditions) or "none"
-                lines = [f"{what}: has no condition {self.exit_when} after {self.timeout:g} s; its conditions: {have}"]
-            else:
-                told = f"{found['reason']}: {found['message']}".strip(": ")
-                lines = [f"{what}: {self.exit_when} is {found['status']} after {self.timeout:g} s ({told})"]
-        error = described.get("error")
-        lines.append(f"  last error: {error}" if error else "  no reconcile of it failed; see what it waits for above")
-        return lines

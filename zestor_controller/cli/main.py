@@ -1,6 +1,6 @@
 """The command ``zestor``: its verbs, and the one place where errors become exit codes.
 
-Exit codes: 0 done, 1 the condition asked for was not met, 2 bad input or configuration, 3 cannot serve or connect, 130
+Exit codes: 0 done, 1 the requested condition was not met, 2 bad input or configuration, 3 cannot serve or connect, 130
 interrupted. Messages for users go to standard error, results to standard output; the traceback of an error that ends
 the command is shown with ``--debug`` only.
 """
@@ -20,7 +20,7 @@ from zestor_controller.errors import ApiError, ConfigError, SchemaError, Transpo
 
 __all__ = ["cli", "main"]
 
-# Verbs are imported when they are used, so that `zestor --help` answers at once.
+# Verbs are imported when they are used, so that `zestor --help` returns at once.
 _VERBS: Final = {
     "apiserver": ("zestor_controller.cli.apiserver", "apiserver", "Run an embedded API server, without controllers."),
     "chart": ("zestor_controller.cli.chart", "chart", "A Helm chart from an operator's code, kept in step with it."),
@@ -89,9 +89,9 @@ def _run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except BaseExceptionGroup as group:
-        return _told(_innermost(group), debug)
+        return _report(_innermost(group), debug)
     except Exception as error:  # whatever it is, the user gets one line and a code
-        return _told(error, debug)
+        return _report(error, debug)
     return 0
 
 
@@ -102,7 +102,7 @@ def _innermost(group: BaseException) -> BaseException:
     return group
 
 
-def _told(error: BaseException, debug: bool) -> int:
+def _report(error: BaseException, debug: bool) -> int:
     if debug:
         raise error
     if isinstance(error, KeyboardInterrupt):

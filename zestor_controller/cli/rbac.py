@@ -1,4 +1,4 @@
-"""``zestor rbac``: the rights that an operator needs, and whether somebody has them."""
+"""``zestor rbac``: the rights that an operator needs, and whether a user has them."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def verify(
     namespaces = watched_namespaces(namespace, None)
     rules = rules_for(_manager(target).controllers)
 
-    async def ask() -> list[str]:
+    async def review() -> list[str]:
         async with Client.connect(kubeconfig=kubeconfig, context=context) as client:
             return await missing_rights(client, rules, namespaces=namespaces, user=user)
 
-    missing = asyncio.run(ask())
+    missing = asyncio.run(review())
     if output == "json":
         click.echo(json.dumps({"missing": missing}))
     who = user or "the present user"

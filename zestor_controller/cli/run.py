@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +18,7 @@ from zestor_controller.errors import ConfigError
 from zestor_controller.manager import LeaderElection, Manager
 from zestor_controller.manager.health import default_host
 
-__all__ = ["run"]
+__all__ = ["LeaseOptions", "RunOptions", "run"]
 
 
 @click.command()
@@ -39,52 +41,74 @@ __all__ = ["run"]
 @click.option("--lease-duration", type=DURATION, default="15s", show_default=True, help="How long others respect it.")
 @click.option("--renew-deadline", type=DURATION, default="10s", show_default=True, help="When a leader gives up.")
 @click.option("--retry-period", type=DURATION, default="2s", show_default=True, help="The time between two renewals.")
-def run(
-    target: str,
-    kubeconfig: Path | None,
-    context: str | None,
-    namespace: str | None,
-    namespaces: str | None,
-    workers: int | None,
-    metrics_port: int | None,
-    health_port: int | None,
-    checkpoint: Path | None,
-    leader_elect: bool,
-    lease_name: str | None,
-    lease_namespace: str | None,
-    lease_duration: timedelta,
-    renew_deadline: timedelta,
-    retry_period: timedelta,
-) -> None:
+def run(target: str, **given: Any) -> None:
     """Run the operator TARGET against a cluster until SIGTERM."""
-    watched = watched_namespaces(namespace, namespaces)
-    if lease_name and not leader_elect:
+    lease = LeaseOptions(**{field.name: given.pop(field.name) for field in fields(LeaseOptions)})
+    options = RunOptions(lease=lease, **given)
+    watched = watched_namespaces(options.namespace, options.namespaces)
+    if lease.lease_name and not lease.leader_elect:
         raise ConfigError("--lease-name has a meaning with --leader-elect only; give both")
     host = default_host()  # before the environment of a pod is hidden from the operator
     with ExitStack() as stack:
-        manager = _loaded(stack, target, kubeconfig, context)
+        manager = _loaded(stack, target, options.kubeconfig, options.context)
         manager.host = manager.host or host
         if watched:
             manager.namespaces = watched
-        if metrics_port is not None:
-            manager.metrics_port = metrics_port
-        if health_port is not None:
-            manager.health_port = health_port
-        if workers is not None:
-            for controller in manager.controllers:
-                controller.concurrency = workers
-        if checkpoint is not None:
-            manager.checkpoints = checkpoint
-        if leader_elect:
-            manager.leader_election = LeaderElection(
-                lease_name or f"{manager.controllers[0].name}-leader",
-                namespace=lease_namespace,
-                lease_duration=lease_duration,
-                renew_deadline=renew_deadline,
-                retry_period=retry_period,
-            )
+        _configure(manager, options)
         code = manager.run()
     sys.exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseOptions:
+    """The options of ``zestor run`` for the leader election."""
+
+    leader_elect: bool
+    lease_name: str | None
+    lease_namespace: str | None
+    lease_duration: timedelta
+    renew_deadline: timedelta
+    retry_period: timedelta
+
+    def election(self, manager: Manager) -> LeaderElection:
+        """The election that they describe, of a manager's replicas."""
+        return LeaderElection(
+            self.lease_name or f"{manager.controllers[0].name}-leader",
+            namespace=self.lease_namespace,
+            lease_duration=self.lease_duration,
+            renew_deadline=self.renew_deadline,
+            retry_period=self.retry_period,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of ``zestor run``; None leaves what the operator's code says."""
+
+    kubeconfig: Path | None
+    context: str | None
+    namespace: str | None
+    namespaces: str | None
+    workers: int | None
+    metrics_port: int | None
+    health_port: int | None
+    checkpoint: Path | None
+    lease: LeaseOptions
+
+
+def _configure(manager: Manager, options: RunOptions) -> None:
+    """Set what the command line says over what the operator's code says."""
+    if options.metrics_port is not None:
+        manager.metrics_port = options.metrics_port
+    if options.health_port is not None:
+        manager.health_port = options.health_port
+    if options.workers is not None:
+        for controller in manager.controllers:
+            controller.concurrency = options.workers
+    if options.checkpoint is not None:
+        manager.checkpoints = options.checkpoint
+    if options.lease.leader_elect:
+        manager.leader_election = options.lease.election(manager)
 
 
 def _loaded(stack: ExitStack, target: str, kubeconfig: Path | None, context: str | None) -> Manager:

@@ -25,6 +25,7 @@ from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects import (
     Kind,
+    ObjectT,
     Unstructured,
     changed_fields,
     controller_reference,
@@ -192,7 +193,7 @@ class Context:
         note_applied(child, result)
         return result
 
-    async def apply_status(self, obj: T) -> T:
+    async def apply_status(self, obj: ObjectT) -> ObjectT:
         """Server-side apply the status of an object, and nothing else of it; an unchanged status writes nothing.
 
         What this controller owns of it and what was changed since the object was read is sent, and nothing that was
@@ -362,7 +363,7 @@ class BlockingContext:
         """See :meth:`Context.apply`."""
         return self.wait(self._context.apply(child))
 
-    def apply_status(self, obj: T) -> T:
+    def apply_status(self, obj: ObjectT) -> ObjectT:
         """See :meth:`Context.apply_status`."""
         return self.wait(self._context.apply_status(obj))
 

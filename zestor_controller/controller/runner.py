@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from zestor_controller.cache import Informer
-from zestor_controller.cache.writing import noting_lost_writes
+from zestor_controller.cache.lostwrites import noting_lost_writes
 from zestor_controller.controller.controller import Controller, Source
 from zestor_controller.controller.denial import denial_of, describe_denial
 from zestor_controller.controller.dispatch import Dispatcher

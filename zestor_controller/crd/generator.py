@@ -2,7 +2,7 @@
 
 pydantic's own generator describes a type by a format that API servers do not know or read more widely, skips what it
 cannot describe with a warning, and says nothing about limits that JSON Schema does not have. Here each such place
-carries a mark, :data:`REFUSED`, with the reason and the way out; the compiler turns it into an error that names the
+carries a marker, :data:`REFUSED`, with the reason and the way out; the compiler turns it into an error that names the
 field. Where a pattern can say what pydantic reads, the schema has the pattern.
 """
 
@@ -94,7 +94,7 @@ class Generator(GenerateJsonSchema):
         return _limited(schema, {**made, "pattern": _DATE} if made.get("format") == "date" else made)
 
     def time_schema(self, schema: Any) -> Json:
-        """A time of the day; servers know no such format, so the pattern stands for it."""
+        """A time of the day; servers know no such format, so the pattern replaces it."""
         return _limited(schema, {"type": "string", "pattern": _TIME})
 
     # Texts and numbers
@@ -175,7 +175,7 @@ class Generator(GenerateJsonSchema):
         return super().function_plain_schema(schema)
 
     def ser_schema(self, schema: Any) -> Json | None:
-        """What a serializer writes, which only its return annotation tells."""
+        """What a serializer writes, which only its return annotation says."""
         function = schema.get("function")
         ours = str(getattr(function, "__module__", "")).partition(".")[0] in ("pydantic", "pydantic_core")
         if function is not None and not ours and schema.get("return_schema") is None:

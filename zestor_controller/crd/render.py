@@ -42,7 +42,7 @@ def render_crd(model: type[CustomResource[Any, Any]]) -> tuple[str, str]:
 
 
 def yaml_text(document: Any) -> str:
-    """A document as YAML, as people write it: lists indented below their key, texts of several lines as blocks."""
+    """A document as YAML, as users write it: lists indented below their key, texts of several lines as blocks."""
     text: str = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
     return text
 

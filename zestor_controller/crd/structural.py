@@ -6,7 +6,7 @@ what the model writes, the schema has. What is left out says nothing to an API s
 ``additionalProperties`` of models (pruning and ``fieldValidation=Strict`` do that job). Validators cannot be expressed
 and are not in the schema.
 
-Source: kube-apiserver's answers to each kind of field, and
+Source: kube-apiserver's responses to each kind of field, and
 kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions (structural schemas).
 """
 
@@ -52,7 +52,7 @@ _IPV4: Final = rf"{_OCTET}(\.{_OCTET}){{3}}"
 _IPV6: Final = rf"[0-9a-fA-F:]*:([0-9a-fA-F]*|{_IPV4})"
 # A server lets a list pass for a text with a format (go-openapi's type validator); no list has these lengths.
 _NO_LIST: Final[Json] = {"minItems": 1, "maxItems": 0}
-# pydantic's formats in the server's words: a format that the server knows, and a pattern for what pydantic reads.
+# pydantic's formats as the server names them: a format that the server knows, and a pattern for what pydantic reads.
 _READ_AS: Final[dict[str, Json]] = {
     "ipv4": {"format": "ipv4", "pattern": f"^{_IPV4}$"},
     "ipv6": {"format": "ipv6", "pattern": f"^{_IPV6}$"},

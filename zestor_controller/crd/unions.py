@@ -1,9 +1,8 @@
-"""Unions as structural schemas know them: a number or a text, and objects that a tag tells apart."""
+"""Unions as structural schemas know them: a number or a text, and objects that a tag distinguishes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 from zestor_controller.errors import SchemaError
@@ -11,7 +10,6 @@ from zestor_controller.errors import SchemaError
 __all__ = ["int_or_string", "is_int_or_string", "tagged_union"]
 
 Json = dict[str, Any]
-Convert = Callable[[Json, str], Json]
 
 # What a server checks of numbers only, and of texts only: such limits can be set beside each other.
 _OF_NUMBERS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
@@ -54,7 +52,7 @@ def tagged_union(tag: str, branches: list[Json], path: str) -> Json:
     """A union of objects with a discriminator: one object with the fields of all, and a ``oneOf`` branch for each tag.
 
     Args:
-        tag: the field that tells the branches apart.
+        tag: the field that distinguishes the branches.
         branches: the converted branches; a branch of a model with ``extra="forbid"`` has ``additionalProperties``
             False, which is no part of a converted schema otherwise.
         path: where the union is.
@@ -90,9 +88,9 @@ def tagged_union(tag: str, branches: list[Json], path: str) -> Json:
             if properties.setdefault(name, value) != value:
                 raise SchemaError(f"the branches of the union disagree about {name!r}", path=f"{path}.{name}")
     for branch, alternative in zip(branches, alternatives, strict=True):
-        strangers = sorted(properties.keys() - branch.get("properties", {}).keys())
-        if branch.get("additionalProperties") is False and strangers:
-            alternative["not"] = {"anyOf": [{"required": [name]} for name in strangers]}
+        unknown = sorted(properties.keys() - branch.get("properties", {}).keys())
+        if branch.get("additionalProperties") is False and unknown:
+            alternative["not"] = {"anyOf": [{"required": [name]} for name in unknown]}
     made: Json = {
         "type": "object",
         "properties": {tag: {"type": "string", "enum": tags}, **properties},

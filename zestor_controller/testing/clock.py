@@ -19,7 +19,7 @@ PATIENCE_S: Final = 10.0
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Never waits for a timer; tells how far the clock is to jump instead."""
+    """Never waits for a timer; returns how far the clock is to jump instead."""
 
     def __init__(self, patience: float) -> None:
         super().__init__()

@@ -19,9 +19,9 @@ from typing import Final
 
 from zestor_controller.errors import TransportError
 from zestor_controller.http import Handler, HttpRequest, HttpResponse
-from zestor_controller.testing.scripted import status_answer
+from zestor_controller.testing.scripted import status_response
 
-__all__ = ["FaultyNetwork", "status_answer", "verb_of"]
+__all__ = ["FaultyNetwork", "status_response", "verb_of"]
 
 SHORT_S: Final = 0.05
 READS: Final = ("get", "list", "watch")
@@ -138,7 +138,7 @@ class FaultyNetwork:
         Args:
             verb: ``get``, ``list``, ``watch``, ``create``, ``update``, ``patch``, ``delete``, ``write`` (any of the
                 last four) or ``*``.
-            response: what the client gets (see :func:`status_answer`), or an exception to raise.
+            response: what the client gets (see :func:`status_response`), or an exception to raise.
             plural: only requests for this resource; any unless given.
             times: how many requests.
         """

@@ -66,7 +66,7 @@ class ApiServerProcess:
         command += ["--kubeconfig", str(self.kubeconfig), *self._arguments]
         self._log = self._log_path.open("w")
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._log, text=True)
-        assert self._process.stdout is not None  # PIPE was asked for
+        assert self._process.stdout is not None  # by PIPE
         line = self._process.stdout.readline()
         if not line.startswith("ready "):
             self._end()

@@ -1,7 +1,7 @@
-"""A scripted API server in memory: lists and watches of a few kinds, and every fault that a test asks for.
+"""A scripted API server in memory: lists and watches of a few kinds, and every fault that a test requests.
 
-Invariant: it knows no rules of Kubernetes but versions, pages and watches, so that a test decides what is answered. For
-real answers use the embedded API server.
+Invariant: it knows no rules of Kubernetes but versions, pages and watches, so that a test decides every response. For
+real responses use the embedded API server.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 from zestor_controller.http import HttpRequest, HttpResponse
 
-__all__ = ["ScriptedServer", "status_answer"]
+__all__ = ["ScriptedServer", "status_response"]
 
-Answer = Callable[[HttpRequest], HttpResponse] | HttpResponse | Exception
+ScriptedResponse = Callable[[HttpRequest], HttpResponse] | HttpResponse | Exception
 Cut = Callable[[bytes], Iterable[bytes]]
 
 
-def status_answer(code: int, reason: str = "", message: str = "", *, retry_after: int | None = None) -> HttpResponse:
-    """A failure as an API server answers it.
+def status_response(code: int, reason: str = "", message: str = "", *, retry_after: int | None = None) -> HttpResponse:
+    """The failure response of an API server.
 
     Args:
         code: the HTTP status code.
@@ -90,13 +90,15 @@ class ScriptedServer:
         self.cut: Cut = lambda data: (data,)
         self._objects: dict[str, dict[str, dict[str, Any]]] = {}
         self._history: list[tuple[int, str, str, dict[str, Any]]] = []
-        self._script: dict[str, deque[Answer]] = {verb: deque() for verb in ("list", "watch", "version", "get")}
-        self._standing: dict[tuple[str, str], Answer] = {}
+        self._script: dict[str, deque[ScriptedResponse]] = {
+            verb: deque() for verb in ("list", "watch", "version", "get")
+        }
+        self._fixed: dict[tuple[str, str], ScriptedResponse] = {}
         self._pages: dict[str, tuple[int, list[dict[str, Any]]]] = {}
         self._streams: list[_Stream] = []
         self._uids = 0
 
-    # The world
+    # Objects
 
     def put(self, plural: str, name: str, namespace: str | None = "default", **body: Any) -> dict[str, Any]:
         """Create or update an object; the watches learn of it. Returns it as stored."""
@@ -132,7 +134,7 @@ class ScriptedServer:
         self.send(plural, json.dumps({"type": "BOOKMARK", "object": body}).encode() + b"\n")
 
     def compact(self) -> None:
-        """Forget the history: watches from an older version, and further pages of lists, are answered 410."""
+        """Forget the history: watches from an older version, and further pages of lists, get 410."""
         self.compacted = self.version
         self._history.clear()
         self._pages.clear()
@@ -147,19 +149,20 @@ class ScriptedServer:
 
     # Faults
 
-    def script(self, verb: str, *answers: Answer) -> None:
-        """Answer the next requests of a verb (``list``, ``watch``) so; an exception is raised, a function is called.
+    def script(self, verb: str, *responses: ScriptedResponse) -> None:
+        """Give these responses to the next requests of a verb (``list``, ``watch``), one to each.
 
-        A ``version`` request is no ``list``: it takes none of its answers.
+        An exception is raised, a function is called with the request. A ``version`` request is no ``list``: it takes
+        none of its responses.
         """
-        self._script[verb].extend(answers)
+        self._script[verb].extend(responses)
 
-    def refuse(self, verb: str, plural: str, answer: Answer | None) -> None:
-        """Answer every request of a verb for a plural so, until told otherwise with None; ``list``: versions, too."""
-        if answer is None:
-            self._standing.pop((verb, plural), None)
+    def refuse(self, verb: str, plural: str, response: ScriptedResponse | None) -> None:
+        """Give every request of a verb for a plural this response, until reset with None; ``list``: versions, too."""
+        if response is None:
+            self._fixed.pop((verb, plural), None)
         else:
-            self._standing[verb, plural] = answer
+            self._fixed[verb, plural] = response
 
     def send(self, plural: str, piece: bytes) -> None:
         """Put bytes on the open watches of a plural as they are."""
@@ -189,18 +192,18 @@ class ScriptedServer:
     # The Handler
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
-        """Answer a list or a watch."""
+        """The response to a list or a watch."""
         query = dict(request.query)
         plural, namespace = _target(request.path)
         verb = _verb(request.path, query)
         self.requests.append((verb, request.path, query))
-        answer = self._standing.get(("list" if verb == "version" else verb, plural))
-        if answer is None and self._script[verb]:
-            answer = self._script[verb].popleft()
-        if isinstance(answer, Exception):
-            raise answer
-        if answer is not None:
-            return answer(request) if callable(answer) else answer
+        response = self._fixed.get(("list" if verb == "version" else verb, plural))
+        if response is None and self._script[verb]:
+            response = self._script[verb].popleft()
+        if isinstance(response, Exception):
+            raise response
+        if response is not None:
+            return response(request) if callable(response) else response
         if verb == "get":  # of the kinds that are never put here, there is one of each name
             return HttpResponse(200, [], json.dumps({"kind": "Namespace", "metadata": {"name": namespace}}).encode())
         if verb in ("list", "version"):
@@ -216,14 +219,14 @@ class ScriptedServer:
         elif token in self._pages:
             version, items = self._pages[token]
         else:
-            return status_answer(410, "Expired", "the provided continue parameter is too old")
+            return status_response(410, "Expired", "the provided continue parameter is too old")
         wanted = query.get("resourceVersion", "0")
         if wanted.isdecimal() and int(wanted) > self.version:
-            answer = _status(504, "Timeout", f"Too large resource version: {wanted}, current: {self.version}")
-            answer["details"] = {
+            status = _status(504, "Timeout", f"Too large resource version: {wanted}, current: {self.version}")
+            status["details"] = {
                 "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
             }
-            return HttpResponse(504, [], json.dumps(answer).encode())
+            return HttpResponse(504, [], json.dumps(status).encode())
         meta = {"resourceVersion": str(version)}
         if len(items) > limit:
             meta["continue"] = f"page-{len(self._pages)}-{version}"

@@ -49,17 +49,24 @@ class EscalationGuard:
         self._enforced = enforced
 
     def admit(self, call: Call, new: Json, old: Json | None) -> None:
-        """Let a write pass, or not.
+        """Let a write pass, or not: a create by another verb, and permissions that a role or binding grants.
 
         Args:
-            call: the write, of any resource; all but roles and bindings pass.
+            call: the write, of any resource.
             new: the object to be written.
             old: the object before; None for a create.
 
         Raises:
-            Failure: 403 for permissions that the user does not hold, 404 for a binding to a role that does not exist.
+            Failure: 403 for what the user must not create, and for permissions that they do not hold; 404 for a
+                binding to a role that does not exist.
         """
         user, resource = call.user, call.resource
+        if self._enforced and old is None and call.info.verb != "create":
+            # An update or an apply of what does not exist creates it: that is a permission of its own.
+            info = call.info
+            create = Attributes("create", info.group, info.resource, info.subresource, info.namespace, info.name)
+            if not self._authorizer.allowed(user, create):
+                raise forbidden(info.group, info.resource, info.name, "")
         guarded = resource.group == GROUP and not resource.custom and resource.plural in (*ROLES, *BINDINGS)
         if not self._enforced or not guarded or MASTERS in user.groups:
             return

@@ -18,6 +18,7 @@ from zestor_controller.apiserver.encoding import typedcodec as codec
 from zestor_controller.apiserver.rest.resource import Resource, Subresource, Writing
 from zestor_controller.apiserver.rest.status import forbidden
 from zestor_controller.apiserver.rest.status import invalid as invalid_status
+from zestor_controller.apiserver.syntax.gostring import quote
 from zestor_controller.apiserver.typed.fieldtable import OBJECT_META, structural
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation import scalepaths as customscale
@@ -61,6 +62,8 @@ def _read_metadata(value: Any) -> tuple[Json, list[str]]:
         found = {str: "string", bool: "bool", list: "array"}.get(type(value), "number")
         raise ValueError(f"json: cannot unmarshal {found} into Go value of type v1.ObjectMeta")
     metadata, complaints = codec.decode(OBJECT_META, value or {}, ())
+    if metadata.get("managedFields") == []:
+        del metadata["managedFields"]  # resets the entries of built-in kinds only
     return metadata, [text.split('"')[1] for text in complaints]
 
 
@@ -182,7 +185,7 @@ class CustomStrategy:
             raise self._unreadable(error.error.message()) from None
         except ValueError as error:
             raise self._unreadable(str(error)) from None
-        complaints = [f'duplicate field "{path}"' for path in duplicates]
+        complaints = [f"duplicate field {quote(path)}" for path in duplicates]
         complaints += [f'unknown field "{path}"' for path in unknown]
         if complaints and validation == "Strict":
             raise self._unreadable("strict decoding error: " + ", ".join(complaints))

@@ -65,8 +65,8 @@ def json_patch(document: Any, operations: list[Any]) -> Any:
     """
     _check_shape(operations)
     if len(operations) > MAX_OPERATIONS:
-        message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
-        raise Failure(status_body(413, message, "RequestEntityTooLarge", {}))
+        most = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+        raise Failure(status_body(413, f"Request entity too large: {most}", "RequestEntityTooLarge", {}))
     patched = _Document(document)
     try:
         for operation in operations:

@@ -320,8 +320,8 @@ class Writer:
             meta.setdefault("name", call.info.name)
             meta.pop("resourceVersion", None)
             if meta.get("uid"):
-                twice = [wrong("metadata.uid", meta["uid"], "field is immutable")] * 2
-                raise self._invalid(resource, new, call.info.name, twice)
+                why = f"uid mismatch: the provided object specified uid {meta['uid']}, and no existing object was found"
+                raise conflict(resource.group, resource.plural, call.info.name, why)
             made = self._created(call, new, quiet, owned=True)
             return Reply(201, self._read(resource, made))
         self.place(call, self._meta(new))

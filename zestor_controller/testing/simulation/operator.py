@@ -82,7 +82,7 @@ class Ledger:
     restored: bool = False
 
     def check_current(self, whose: str, lister: Lister[Any], before: Mapping[str, int], kind: str) -> None:
-        """A cache that says it is in sync has what the server had when it was asked for (C11)."""
+        """A cache that says it is in sync has what the server had when it was read (C11)."""
         now = self.present(kind)
         for name, version in before.items():
             namespace, _, rest = name.rpartition("/")
@@ -147,7 +147,7 @@ class Process:
 
     @property
     def failure(self) -> BaseException | None:
-        """What ended the operator that nobody stopped."""
+        """What ended the operator, if it was not stopped."""
         task = self._task
         return task.exception() if task is not None and task.done() and not task.cancelled() else None
 

@@ -19,7 +19,7 @@ from zestor_controller.cache import Lister
 from zestor_controller.errors import TransportError
 from zestor_controller.objects import Unstructured
 from zestor_controller.testing.clock import run_virtual
-from zestor_controller.testing.faults import FaultyNetwork, status_answer
+from zestor_controller.testing.faults import FaultyNetwork, status_response
 from zestor_controller.testing.simulation.observer import Observer
 from zestor_controller.testing.simulation.operator import CHILDREN, owned_by
 from zestor_controller.testing.simulation.world import NAMESPACE, World
@@ -130,7 +130,7 @@ class _Simulation:
         return SimulationResult(self._seed, tuple(self._violations), tuple(world.trace))
 
     async def _peace(self) -> None:
-        """Wait until everything is delivered; in the second half nobody may be busy any more (C7)."""
+        """Wait until everything is delivered; in the second half no client may be busy any more (C7)."""
         await asyncio.sleep(PEACE_S / 2)
         before = self._requests()
         await asyncio.sleep(PEACE_S / 2)
@@ -139,7 +139,7 @@ class _Simulation:
             self._violations.append(f"C7: {busy} requests in {PEACE_S / 2:g} s of peace")
 
     async def _wait(self, seconds: float) -> None:
-        """Let time pass; whatever fails, nobody may be busy with trying again (C7)."""
+        """Let time pass; whatever fails, no client may be busy with trying again (C7)."""
         before = self._requests()
         await asyncio.sleep(seconds)
         busy = self._requests() - before
@@ -196,7 +196,7 @@ class _Simulation:
         verb, times = rng.choice(("list", "watch", "write", "write", "*")), rng.choice((1, 1, 3, 20))
         self._world.note(f"fault: the next {times} {verb} requests fail with {code}")
         wait = rng.choice((1, 7)) if code == 429 else None
-        self._network().fail(verb, status_answer(code, reason, retry_after=wait), times=times)
+        self._network().fail(verb, status_response(code, reason, retry_after=wait), times=times)
 
     def _away(self) -> None:
         """The streams of a resource end and cannot be opened again for a while; or nothing can be reached at all."""

@@ -46,8 +46,8 @@ class World:
         trace: one line for each thing that happened, with the virtual time in seconds.
         ledger: what the processes did, and whether a backup was restored: then what was acknowledged before may be lost
             or come back.
-        most: the largest number of children that each owner (by uid) has ever asked for.
-        overfull: owners that had more children than they ever asked for.
+        most: the largest number of children that each owner (by uid) has ever requested.
+        overfull: owners that had more children than they ever requested.
         networks: the way of each replica to the server, the first one also of the observer.
         processes: every life of every replica.
         replicas: the present life of each replica.
@@ -121,7 +121,7 @@ class World:
         number = self.rng.randrange(len(self.replicas))
         process = self.replicas[number]
         if self.ledger.restored and self.program.checkpoints is not None and not process.noticed_restore:
-            return  # no version can tell a checkpoint of before a restore once the server has passed it again
+            return  # no version identifies a checkpoint of before a restore once the server has passed it again
         self.note(f"operator {process.name} is {'killed' if kill else 'stopped'}")
         await (process.kill() if kill else process.stop())
         self.replicas[number] = self._started(number)
@@ -162,16 +162,16 @@ class World:
         return list(await self.users.list(self.program.child, namespace=NAMESPACE))
 
     async def count_children(self) -> None:
-        """Note owners that have more children than they ever asked for."""
+        """Note owners that have more children than they ever requested."""
         counts: dict[str, int] = {}
         for child in await self.children():
             counts[owned_by(child)] = counts.get(owned_by(child), 0) + 1
         for uid, count in counts.items():
             if count > self.most.get(uid, count):
-                self.overfull.append(f"{uid} has {count} children and never asked for more than {self.most[uid]}")
+                self.overfull.append(f"{uid} has {count} children and never requested more than {self.most[uid]}")
 
     async def set_owner(self) -> None:
-        """Create an owner, or change what it asks for."""
+        """Create an owner, or change what it requests."""
         name, wanted = self.rng.choice(NAMES), self.rng.choice((0, 1, 1, 2, 3))
         self._texts += 1
         data = {"children": str(wanted), "text": f"t{self._texts}", "names": self.rng.choice(("generated", "fixed"))}

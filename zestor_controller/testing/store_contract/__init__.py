@@ -9,7 +9,7 @@ Derive a class whose name starts with ``Test`` and say how a store is made; pyte
             return MyStore()
 
 Each test is named after the promise that it checks. They need pytest and no plugin: what needs an event loop runs one.
-A backend that keeps values in another form than Python's objects passes when what it hands out compares equal.
+A backend that keeps values in another form than Python's objects passes when what it returns compares equal.
 """
 
 from zestor_controller.testing.store_contract.buffers import Buffers

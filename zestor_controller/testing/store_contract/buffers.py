@@ -1,4 +1,4 @@
-"""What a watch does when its consumer is slow or gone: overflow, cancel, independence (S6 to S8)."""
+"""What a watch does when its consumer is slow or has stopped: overflow, cancel, independence (S6 to S8)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from zestor_controller.testing.store_contract.fixtures import (
     StoreFixtures,
     collect,
     collect_into,
-    told,
+    rows,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ __all__ = ["Buffers"]
 
 
 class Buffers(StoreFixtures):
-    """What a watch does when its consumer is slow or gone: overflow, cancel, independence (S6 to S8)."""
+    """What a watch does when its consumer is slow or has stopped: overflow, cancel, independence (S6 to S8)."""
 
     # S6
 
@@ -44,13 +44,13 @@ class Buffers(StoreFixtures):
             assert [event.object for event in watch.drain()] == list(range(128))
             assert watch.dropped == 2
 
-    def test_s6_drop_tells_every_gap(self, numbers: StoreKind[int]) -> None:
+    def test_s6_drop_reports_every_gap(self, numbers: StoreKind[int]) -> None:
         """Missed is the number dropped right after the event; the sum is `dropped`."""
         with numbers.watch(buffer_size=2) as watch:
             for i in range(5):
                 numbers.set("n", i)
             first = watch.get(timeout=WAIT_S)
-            numbers.set("n", 5)  # there is room for one again
+            numbers.set("n", 5)  # the buffer has a free place again
             numbers.set("n", 6)
             events = watch.drain()
             assert first is not None
@@ -59,7 +59,7 @@ class Buffers(StoreFixtures):
             assert watch.dropped == 4
 
     def test_s6_missed_is_fixed_when_the_event_is_handed_out(self, numbers: StoreKind[int]) -> None:
-        """The last event before a gap tells of it even when writes stop; a later gap does not change it."""
+        """The last event before a gap reports it even when writes stop; a later gap does not change it."""
         with numbers.watch(buffer_size=1) as watch:
             numbers.set("n", 1)
             numbers.set("n", 2)
@@ -87,7 +87,7 @@ class Buffers(StoreFixtures):
             numbers.delete("vanished")
             events = watch.drain()
             assert watch.dropped == 0
-        assert told(events) == [
+        assert rows(events) == [
             (CREATE, "created", 11),
             (UPDATE, "updated", 13),
             (DELETE, "deleted", 14),
@@ -105,7 +105,7 @@ class Buffers(StoreFixtures):
             numbers.set("c", 2)  # keeps its place
             assert first is not None
             assert first.name == "a"
-            assert told(watch.drain()) == [(CREATE, "b", 1), (CREATE, "c", 2), (UPDATE, "a", 2)]
+            assert rows(watch.drain()) == [(CREATE, "b", 1), (CREATE, "c", 2), (UPDATE, "a", 2)]
 
     def test_s6_coalesce_old_is_what_this_consumer_saw_last(self, numbers: StoreKind[int]) -> None:
         """Two consumers at different speeds see different values of `old`."""
@@ -128,20 +128,20 @@ class Buffers(StoreFixtures):
             numbers.set("a", 2)
             numbers.set("a", 3)
             assert updates.drain() == []
-            assert told(odd.drain()) == [(CREATE, "a", 3)]
+            assert rows(odd.drain()) == [(CREATE, "a", 3)]
             numbers.set("a", 4)
             assert odd.drain() == []
             numbers.set("a", 5)
             assert [(event.type, event.object, event.old) for event in odd.drain()] == [(UPDATE, 5, 3)]
 
     def test_s6_coalesce_folds_into_an_undelivered_replay(self, numbers: StoreKind[int]) -> None:
-        """The replay tells the newest state, and nothing of what has gone."""
+        """The replay delivers the newest state, and nothing of what was deleted."""
         numbers.set_many({"a": 1, "b": 2, "c": 3})
         with numbers.watch(overflow=COALESCE, initial_replay=True) as watch:
             numbers.set("b", 20)
             numbers.delete("a")
             numbers.set("d", 4)
-            assert told(watch.drain()) == [(CREATE, "b", 20), (CREATE, "c", 3), (CREATE, "d", 4)]
+            assert rows(watch.drain()) == [(CREATE, "b", 20), (CREATE, "c", 3), (CREATE, "d", 4)]
 
     def test_s6_close_delivers_then_raises_once_then_ends(self, numbers: StoreKind[int]) -> None:
         """WatchOverflow is not filtered, and comes after what was buffered."""
@@ -157,7 +157,7 @@ class Buffers(StoreFixtures):
             assert watch.closed
 
     def test_s6_a_write_never_waits_for_a_watcher(self, numbers: StoreKind[int]) -> None:
-        """A watch of each policy that nobody reads holds up nothing."""
+        """A watch of each policy that no consumer reads delays nothing."""
         watches = [numbers.watch(overflow=overflow, buffer_size=1) for overflow in Overflow]
         for i in range(2000):
             numbers.set(f"n{i % 10}", i)

@@ -1,4 +1,4 @@
-"""What a watch tells: types, order, replay, filters (S2 to S5)."""
+"""What a watch delivers: types, order, replay, filters (S2 to S5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zestor_controller.testing.store_contract.fixtures import (
     WAIT_S,
     StoreFixtures,
     User,
-    told,
+    rows,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ __all__ = ["Events"]
 
 
 class Events(StoreFixtures):
-    """What a watch tells: types, order, replay, filters (S2 to S5)."""
+    """What a watch delivers: types, order, replay, filters (S2 to S5)."""
 
     # S2
 
@@ -55,7 +55,7 @@ class Events(StoreFixtures):
     # S3
 
     def test_s3_an_equal_value_is_no_change_and_no_event(self, users: StoreKind[User]) -> None:
-        """Set tells what it did."""
+        """Set returns what it did."""
         with users.watch() as watch:
             assert users.set("ann", User("red")) is Change.CREATED
             assert users.set("ann", User("red")) is Change.UNCHANGED
@@ -89,8 +89,8 @@ class Events(StoreFixtures):
             numbers.set("a", 10)
             numbers.delete("b")
             events = watch.drain()
-        assert sorted(told(events[:2]), key=lambda e: e[1]) == [(CREATE, "a", 1), (CREATE, "b", 2)]
-        assert told(events[2:]) == [(UPDATE, "a", 10), (DELETE, "b", 2)]
+        assert sorted(rows(events[:2]), key=lambda e: e[1]) == [(CREATE, "a", 1), (CREATE, "b", 2)]
+        assert rows(events[2:]) == [(UPDATE, "a", 10), (DELETE, "b", 2)]
 
     def test_s4_a_replay_does_not_use_up_the_buffer(self, numbers: StoreKind[int]) -> None:
         """A thousand objects come through a buffer of two, and the live events after them."""
@@ -100,10 +100,10 @@ class Events(StoreFixtures):
             events = watch.drain()
             assert watch.dropped == 0
         assert sorted(event.object for event in events[:-1]) == list(range(1000))
-        assert told(events[-1:]) == [(CREATE, "late", -1)]
+        assert rows(events[-1:]) == [(CREATE, "late", -1)]
 
     def test_s4_live_events_during_a_replay_are_subject_to_the_policy(self, numbers: StoreKind[int]) -> None:
-        """The replay is whole, the gap is told by the last live event before it."""
+        """The replay is complete, the gap is reported by the last live event before it."""
         numbers.set_many({"a": 1, "b": 2, "c": 3})
         with numbers.watch(initial_replay=True, buffer_size=2) as watch:
             for i in range(5):
@@ -135,7 +135,7 @@ class Events(StoreFixtures):
                 assert watch.get(timeout=WAIT_S) is not None
                 assert watch.synced
 
-    def test_s4_a_bookmark_is_told_once_between_replay_and_live(self, numbers: StoreKind[int]) -> None:
+    def test_s4_a_bookmark_is_delivered_once_between_replay_and_live(self, numbers: StoreKind[int]) -> None:
         """It passes every filter and takes no place in the buffer."""
         numbers.set_many({"a": 1, "b": 2})
         for overflow in Overflow:
@@ -196,7 +196,7 @@ class Events(StoreFixtures):
             assert [(event.type, event.name) for event in watch.drain()] == [(CREATE, "ann"), (DELETE, "ann")]
 
     def test_s5_a_filtered_event_takes_no_place_in_the_buffer(self, numbers: StoreKind[int]) -> None:
-        """A hundred filtered events leave room for the one that is wanted."""
+        """A hundred filtered events leave the buffer free for the one that is wanted."""
         with numbers.watch(buffer_size=1, predicate=lambda event: event.object == 50) as watch:
             for i in range(100):
                 numbers.set("n", i)
@@ -204,7 +204,7 @@ class Events(StoreFixtures):
             assert watch.dropped == 0
 
     @pytest.mark.parametrize("overflow", list(Overflow))
-    def test_s5_a_filtered_event_wakes_nobody(self, numbers: StoreKind[int], overflow: Overflow) -> None:
+    def test_s5_a_filtered_event_wakes_no_consumer(self, numbers: StoreKind[int], overflow: Overflow) -> None:
         """A consumer on a loop stays asleep until a wanted event comes."""
 
         async def check() -> None:

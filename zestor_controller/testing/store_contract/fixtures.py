@@ -1,4 +1,4 @@
-"""What the suite stands on: how a store is made, its two kinds, and small helpers."""
+"""What the suite is built on: how a store is made, its two kinds, and small helpers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
     "collect",
     "collect_into",
     "older",
-    "told",
+    "rows",
 ]
 
 CREATE, UPDATE, DELETE, SYNCED = EventType.CREATE, EventType.UPDATE, EventType.DELETE, EventType.SYNCED
@@ -46,7 +46,7 @@ class User:
     tags: list[str] = field(default_factory=list)
 
 
-def told(events: list[Event[Any]]) -> list[tuple[EventType, str, Any]]:
+def rows(events: list[Event[Any]]) -> list[tuple[EventType, str, Any]]:
     """Return type, name and object of each event."""
     return [(event.type, event.name, event.object) for event in events]
 

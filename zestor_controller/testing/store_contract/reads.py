@@ -120,7 +120,7 @@ class Reads(StoreFixtures):
         assert len(users.list()) == 3
 
     def test_s13_readers_agree(self, users: StoreKind[User]) -> None:
-        """Every way to read tells the same state."""
+        """Every way to read returns the same state."""
         users.set_many({"ann": User("red", 1), "bob": User("blue", 2)})
         users.delete("ann")
         users.set("carl", User("red", 3))

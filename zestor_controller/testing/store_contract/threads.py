@@ -159,7 +159,7 @@ class Threads(StoreFixtures):
             assert [[event.object for event in batch] for batch in watch.batches()] == [[5]]
 
     def test_s9_writers_in_many_threads_lose_nothing(self, numbers: StoreKind[int]) -> None:
-        """Counting with `update` from several threads reaches the sum, and each step is told once, in order."""
+        """Counting with `update` from several threads reaches the sum, and each step is delivered once, in order."""
         numbers.set("n", 0)
         with numbers.watch(buffer_size=1_000_000) as watch:
 

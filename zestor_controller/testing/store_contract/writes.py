@@ -17,7 +17,7 @@ from zestor_controller.testing.store_contract.fixtures import (
     StoreFixtures,
     User,
     older,
-    told,
+    rows,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Writes(StoreFixtures):
         assert users.items() == [("ann", User("red"))]
 
     def test_s1_a_kind_without_a_model_takes_every_value_but_none(self, store: Store) -> None:
-        """None could not be told from absence."""
+        """None could not be distinguished from absence."""
         anything = store.kind("anything")
         anything.set("a", 1)
         anything.set("b", {"x": [1]})
@@ -119,7 +119,7 @@ class Writes(StoreFixtures):
                 "c": Change.CREATED,
                 "x": Change.UPDATED,
             }
-            assert told(watch.drain()) == [(CREATE, "a", 1), (CREATE, "c", 3), (UPDATE, "x", 10)]
+            assert rows(watch.drain()) == [(CREATE, "a", 1), (CREATE, "c", 3), (UPDATE, "x", 10)]
         assert dict(numbers.items()) == {"a": 1, "b": 2, "c": 3, "x": 10}
 
     def test_s10_a_comparison_that_raises_changes_nothing(self, store: Store) -> None:
@@ -139,7 +139,7 @@ class Writes(StoreFixtures):
             assert watch.drain() == []
             assert dict(numbers.items()) == {"a": 1, "b": 2}
 
-    def test_s10_replace_tells_exactly_the_difference(self, numbers: StoreKind[int]) -> None:
+    def test_s10_replace_delivers_exactly_the_difference(self, numbers: StoreKind[int]) -> None:
         """Deletes included."""
         numbers.set_many({"a": 1, "b": 2, "c": 3})
         with numbers.watch() as watch:
@@ -148,7 +148,7 @@ class Writes(StoreFixtures):
                 "c": Change.UPDATED,
                 "d": Change.CREATED,
             }
-            assert told(watch.drain()) == [(DELETE, "a", 1), (UPDATE, "c", 30), (CREATE, "d", 4)]
+            assert rows(watch.drain()) == [(DELETE, "a", 1), (UPDATE, "c", 30), (CREATE, "d", 4)]
         assert dict(numbers.items()) == {"b": 2, "c": 30, "d": 4}
 
     def test_s10_a_stage_swaps_at_once(self, numbers: StoreKind[int]) -> None:
@@ -163,7 +163,7 @@ class Writes(StoreFixtures):
                 assert watch.drain() == []
             assert dict(numbers.items()) == {"b": 2, "c": 30, "d": 4}
             assert stage.changed == 3
-            assert sorted(told(watch.drain()), key=lambda e: e[1]) == [
+            assert sorted(rows(watch.drain()), key=lambda e: e[1]) == [
                 (DELETE, "a", 1),
                 (UPDATE, "c", 30),
                 (CREATE, "d", 4),
@@ -182,7 +182,7 @@ class Writes(StoreFixtures):
                 stage.put("c", 3)
 
     def test_s10_a_stage_may_be_committed_on_a_loop(self, numbers: StoreKind[int]) -> None:
-        """Writes made while it is told come after its events."""
+        """Writes made while it is delivered come after its events."""
         numbers.set_many({f"n{i}": i for i in range(500)})
 
         async def check() -> None:
@@ -227,7 +227,7 @@ class Writes(StoreFixtures):
             assert users.items() == [("ann", User("red", 1))]
             assert watch.drain() == []
 
-    def test_s11_validate_may_answer_and_may_take_the_name(self, store: Store) -> None:
+    def test_s11_validate_may_return_and_may_take_the_name(self, store: Store) -> None:
         """False or a text refuses; a function of two arguments gets the name too."""
         short = store.kind("short", str, validate=lambda value: len(value) < 3)
         short.set("a", "ok")

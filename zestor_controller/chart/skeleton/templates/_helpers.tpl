@@ -18,8 +18,8 @@
 {{- /* The name of a part: the whole name is cut, and never the suffix. Takes a list: the context and the suffix. */ -}}
 {{- define "@@name@@.component" -}}
 {{- $suffix := last . -}}
-{{- $room := sub 62 (len $suffix) | int -}}
-{{- printf "%s-%s" (include "@@name@@.fullname" (first .) | trunc $room | trimSuffix "-") $suffix -}}
+{{- $length := sub 62 (len $suffix) | int -}}
+{{- printf "%s-%s" (include "@@name@@.fullname" (first .) | trunc $length | trimSuffix "-") $suffix -}}
 {{- end }}
 
 {{- define "@@name@@.namespace" -}}
