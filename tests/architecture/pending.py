@@ -60,7 +60,6 @@ COMPLEX: set[str] = {
 }
 ACTIVITIES: set[str] = {
     "zestor_controller/apiserver/builtin/rbac/rolebinding.py",
-    "zestor_controller/apiserver/syntax/gostring.py",
     "zestor_controller/apiserver/verbs/scaling.py",
     "zestor_controller/cache/timing.py",
 }
