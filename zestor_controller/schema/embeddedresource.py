@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from zestor_controller.schema import nameformat
-from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, required, too_long
+from zestor_controller.schema.fielderror import FieldError, invalid, required, too_long
 from zestor_controller.schema.structural import Structural
 
 __all__ = ["Coercer", "CoercionError", "EmbeddedCheck", "MetadataReader", "coercer", "embedded_check"]
@@ -126,13 +126,11 @@ def _check_metadata(metadata: dict[str, Any], path: str) -> Iterator[FieldError]
         yield invalid(f"{path}.generation", generation, "must be greater than or equal to 0")
     yield from _check_labels(metadata, path)
     finalizers = metadata.get("finalizers") or ()
-    for index, finalizer in enumerate(finalizers):
-        yield from (
-            invalid(f"{path}.finalizers[{index}]", finalizer, why) for why in nameformat.qualified_name(finalizer)
-        )
+    for finalizer in finalizers:
+        yield from (invalid(f"{path}.finalizers", finalizer, why) for why in nameformat.qualified_name(finalizer))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        why = 'finalizer "foregroundDeletion" and "orphan" cannot be both set'
-        yield forbidden(f"{path}.finalizers", why)
+        why = "finalizer orphan and foregroundDeletion cannot be both set"
+        yield invalid(f"{path}.finalizers", list(finalizers), why)
 
 
 def _check_labels(metadata: dict[str, Any], path: str) -> Iterator[FieldError]:

@@ -80,7 +80,7 @@ def qualified_name(text: str) -> list[str]:
     examples = ("MyName", "my.name", "123-abc")
     parts = text.split("/")
     if len(parts) > 2:
-        base = "a qualified name " + _wrong(why, _QUALIFIED, *examples)
+        base = "a valid label key " + _wrong(why, _QUALIFIED, *examples)
         return [f"{base} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     found: list[str] = []
     if len(parts) == 2:

@@ -110,6 +110,7 @@ def _mac(text: str) -> bool:
     for pattern in (
         r"[0-9a-fA-F]{2}(?:([:\-])[0-9a-fA-F]{2})(?:\1[0-9a-fA-F]{2})*",
         r"(?:[0-9a-fA-F]{4}\.)+[0-9a-fA-F]{4}",
+        r"[0-9a-fA-F]+",
     ):
         if re.fullmatch(pattern, text):
             return len(re.sub(r"[^0-9a-fA-F]", "", text)) in (12, 16, 40)
@@ -122,8 +123,8 @@ def _uri(text: str) -> bool:
     if text == "*":
         return True
     scheme = _SCHEME.match(text)
-    if scheme is None and not text.startswith("/"):
-        return False
+    if not text.startswith("/", scheme.end() if scheme is not None else 0):
+        return scheme is not None  # what follows the scheme is opaque
     try:
         parts = urlsplit(text)
         port = parts.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]

@@ -18,7 +18,6 @@ from zestor_controller.apiserver.encoding import typedcodec as codec
 from zestor_controller.apiserver.rest.resource import Resource, Subresource, Writing
 from zestor_controller.apiserver.rest.status import forbidden
 from zestor_controller.apiserver.rest.status import invalid as invalid_status
-from zestor_controller.apiserver.syntax.gostring import quote
 from zestor_controller.apiserver.typed.fieldtable import OBJECT_META, structural
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation import scalepaths as customscale
@@ -29,6 +28,7 @@ from zestor_controller.schema.embeddedresource import Coercer, CoercionError, Em
 from zestor_controller.schema.fielddefaulter import Defaulter, defaulter
 from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid
 from zestor_controller.schema.fieldpruner import Pruner, pruner
+from zestor_controller.schema.gotext import quote
 from zestor_controller.schema.listtype import ListCheck, list_check
 from zestor_controller.schema.ratchet import UNCORRELATED, equal
 from zestor_controller.schema.structural import Schema, Structural, parse

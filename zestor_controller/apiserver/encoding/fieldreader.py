@@ -15,7 +15,7 @@ from zestor_controller.apiserver.encoding.duplicates import Duplicates
 from zestor_controller.apiserver.encoding.gotime import micro_time, plain_time
 from zestor_controller.apiserver.encoding.quantity import canonical
 from zestor_controller.apiserver.syntax.gobase64 import canonical_base64
-from zestor_controller.apiserver.syntax.gostring import quote
+from zestor_controller.schema.gotext import quote
 
 __all__ = [
     "READERS",

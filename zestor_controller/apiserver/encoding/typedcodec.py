@@ -31,8 +31,8 @@ from zestor_controller.apiserver.encoding.fieldreader import (
     report_duplicates,
 )
 from zestor_controller.apiserver.rest.status import Failure, bad_request
-from zestor_controller.apiserver.syntax.gostring import quote
 from zestor_controller.apiserver.typed.fieldtable import tables
+from zestor_controller.schema.gotext import quote
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json

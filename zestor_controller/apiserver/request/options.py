@@ -19,9 +19,9 @@ from zestor_controller.apiserver.rest.status import Failure, bad_request, invali
 from zestor_controller.apiserver.syntax.gojson import DocumentError
 from zestor_controller.apiserver.syntax.gojson import load as load_json
 from zestor_controller.apiserver.syntax.gonumber import parse_int, parse_uint
-from zestor_controller.apiserver.syntax.gostring import quote
 from zestor_controller.schema.fielderror import FieldError, forbidden, not_supported, required, too_long
 from zestor_controller.schema.fielderror import invalid as wrong
+from zestor_controller.schema.gotext import quote
 
 __all__ = ["Continue", "ListOptions", "WriteOptions", "dry_run", "list_options", "object_version", "write_options"]
 

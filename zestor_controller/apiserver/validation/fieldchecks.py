@@ -80,7 +80,7 @@ _NAME_PART_MESSAGE = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 )
 _BAD_NAME_PART = "name part " + _regex(_NAME_PART_MESSAGE, _NAME_PART, "MyName", "my.name", "123-abc")
-_BAD_QUALIFIED = "a qualified name " + _regex(_NAME_PART_MESSAGE, _NAME_PART, "MyName", "my.name", "123-abc")
+_BAD_QUALIFIED = "a valid label key " + _regex(_NAME_PART_MESSAGE, _NAME_PART, "MyName", "my.name", "123-abc")
 _BAD_LABEL_VALUE = _regex(
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
     "end with an alphanumeric character",
