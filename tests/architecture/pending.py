@@ -3,7 +3,6 @@
 VOCABULARY: set[str] = {
     "tests/adapters",
     "tests/apiserver",
-    "tests/architecture",
     "tests/cache",
     "tests/client",
     "tests/cluster",
@@ -90,5 +89,4 @@ SHARED_CLASSES: set[str] = {
     "Rules",
     "Stream",
     "Table",
-    "User",
 }

@@ -14,7 +14,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 TOUR = (ROOT / "docs" / "explanation" / "a-tour-of-the-code.md").read_text(encoding="utf-8")
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
 TOP = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-WORDS_A_MINUTE = 220  # of a technical text
+READING_SPEED = 220  # of a technical text, a minute
 
 
 def names(page: str) -> list[str]:
@@ -106,4 +106,4 @@ def test_the_tour_names_the_functions_on_its_way_and_is_read_in_ten_minutes() ->
     functions = [name for name in names(TOUR) if callable(resolve(name))]
 
     assert len(functions) >= 25
-    assert len(re.findall(r"\w+", TOUR)) <= 10 * WORDS_A_MINUTE
+    assert len(re.findall(r"\w+", TOUR)) <= 10 * READING_SPEED
