@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from zestor_controller.apiserver.builtin import resources
-from zestor_controller.apiserver.rest.resource import User, Writing
 from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.rest.strategy import WriteContext
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.typed.typedef import Json
 
 BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in resources()}
@@ -17,11 +18,13 @@ TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name":
 SELECTOR = {"matchLabels": {"a": "b"}}
 
 
-def writing(subresource: str = "", found: Json | None = None) -> Writing:
-    return Writing(User("somebody"), subresource, False, "2020-01-01T00:00:00Z", lambda *key: found)
+def writing(found: Json | None = None) -> WriteContext:
+    return WriteContext(User("somebody"), False, "2020-01-01T00:00:00Z", lambda *key: found)
 
 
-def create(group: str, version: str, plural: str, body: Json, allowed: Writing | None = None) -> tuple[Json, list[str]]:
+def create(
+    group: str, version: str, plural: str, body: Json, allowed: WriteContext | None = None
+) -> tuple[Json, list[str]]:
     """Take an object through a create; answer it and the errors' ``field: label`` lines."""
     strategy = BY_NAME[group, version, plural].strategy
     obj, _ = strategy.decode(
@@ -29,19 +32,21 @@ def create(group: str, version: str, plural: str, body: Json, allowed: Writing |
     )
     strategy.default(obj)
     now = allowed or writing()
-    strategy.prepare_create(obj, now)
-    return obj, [error.message() for error in strategy.validate_create(obj, now)]
+    strategy.prepare_for_create(now, obj)
+    return obj, [error.message() for error in strategy.validate_create(now, obj)]
 
 
 def update(
     group: str, version: str, plural: str, old: Json, change: Json, subresource: str = ""
 ) -> tuple[Json, list[str]]:
-    strategy = BY_NAME[group, version, plural].strategy
+    resource = BY_NAME[group, version, plural]
+    strategy = resource.subresources[subresource].strategy if subresource else resource.strategy
+    assert strategy is not None
     new, _ = strategy.decode(copy.deepcopy({**old, **change}), "Strict", ())
     strategy.default(new)
-    now = writing(subresource)
-    strategy.prepare_update(new, old, now)
-    return new, [error.message() for error in strategy.validate_update(new, old, now)]
+    now = writing()
+    strategy.prepare_for_update(now, new, old)
+    return new, [error.message() for error in strategy.validate_update(now, new, old)]
 
 
 def deployment(**spec: Any) -> Json:
@@ -160,12 +165,12 @@ def test_only_named_fields_of_a_stateful_set_change(change: Json, allowed: bool)
 
 
 def test_what_a_write_sets_back_is_what_it_cannot_change() -> None:
-    strategies: dict[str, Any] = {
-        plural: BY_NAME[group, version, plural].strategy for group, version, plural in BY_NAME
-    }
-    assert strategies["configmaps"].reset_fields("") == ()
-    assert strategies["deployments"].reset_fields("") == (("status",),)
-    assert strategies["deployments"].reset_fields("status") == (("spec",), ("metadata", "labels"))
+    deployments = BY_NAME["apps", "v1", "deployments"]
+    status = deployments.subresources["status"].strategy
+    assert BY_NAME["", "v1", "configmaps"].strategy.reset_fields() == ()
+    assert deployments.strategy.reset_fields() == (("status",),)
+    assert status is not None
+    assert status.reset_fields() == (("spec",), ("metadata", "labels"))
 
 
 def test_a_daemon_set_counts_its_templates() -> None:
@@ -428,7 +433,7 @@ def test_a_daemon_set_knows_its_count_of_templates_before_anybody_owns_it() -> N
     obj, _ = strategy.decode(copy.deepcopy(body), "Strict", ())
     strategy.default(obj)
     assert obj["metadata"]["annotations"] == {"a": "b", count: "0"}
-    strategy.prepare_create(obj, writing())
+    strategy.prepare_for_create(writing(), obj)
     assert obj["metadata"]["annotations"][count] == "1"
     body["metadata"]["annotations"][count] = "many"  # type: ignore[index]
     with pytest.raises(Failure, match="invalid syntax") as caught:

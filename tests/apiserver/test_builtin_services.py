@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from zestor_controller.apiserver.builtin import resources
-from zestor_controller.apiserver.rest.resource import User, Writing
 from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.rest.strategy import WriteContext
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.typed.typedef import Json
 
 
@@ -20,9 +21,9 @@ class Services:
         self.strategy = next(each.strategy for each in resources() if each.plural == "services")
         self.live: dict[str, Json] = {}
 
-    def writing(self, dry_run: bool = False) -> Writing:
-        return Writing(
-            User("u"), "", dry_run, "2020-01-01T00:00:00Z", lambda group, plural, ns, name: self.live.get(name)
+    def writing(self, dry_run: bool = False) -> WriteContext:
+        return WriteContext(
+            User("u"), dry_run, "2020-01-01T00:00:00Z", lambda group, plural, ns, name: self.live.get(name)
         )
 
     def create(self, name: str, dry_run: bool = False, **spec: Any) -> Json:
@@ -30,8 +31,8 @@ class Services:
         obj, _ = self.strategy.decode(body, "Strict", ())
         self.strategy.default(obj)
         now = self.writing(dry_run)
-        self.strategy.prepare_create(obj, now)
-        assert self.strategy.validate_create(obj, now) == []
+        self.strategy.prepare_for_create(now, obj)
+        assert self.strategy.validate_create(now, obj) == []
         if not dry_run:
             self.live[name] = obj
         return obj
@@ -41,8 +42,8 @@ class Services:
         new, _ = self.strategy.decode(copy.deepcopy({**old, "spec": {**old["spec"], **spec}}), "Strict", ())
         self.strategy.default(new)
         now = self.writing()
-        self.strategy.prepare_update(new, old, now)
-        errors = [error.message() for error in self.strategy.validate_update(new, old, now)]
+        self.strategy.prepare_for_update(now, new, old)
+        errors = [error.message() for error in self.strategy.validate_update(now, new, old)]
         if not errors:
             self.live[name] = new
         return new, errors, now.warnings
@@ -144,5 +145,5 @@ def test_bad_services_are_refused(services: Services, spec: Json, error: str) ->
     obj, _ = services.strategy.decode(body, "Strict", ())
     services.strategy.default(obj)
     now = services.writing()
-    services.strategy.prepare_create(obj, now)
-    assert error in [each.message() for each in services.strategy.validate_create(obj, now)]
+    services.strategy.prepare_for_create(now, obj)
+    assert error in [each.message() for each in services.strategy.validate_create(now, obj)]

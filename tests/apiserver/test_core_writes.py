@@ -89,7 +89,7 @@ async def test_a_body_of_another_kind_is_refused(talk):
 
 
 async def test_a3_a_defect_is_a_status_without_a_word_of_the_code(talk, caplog):
-    def broken(call):
+    def broken(ctx):
         raise ZeroDivisionError("secret thought")
 
     talk.api.registry.add_endpoint("", "v1", "configmaps", "", "list", broken)

@@ -8,7 +8,7 @@ from typing import Any
 from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.auth.authentication import TokenAuthenticator
 from zestor_controller.apiserver.auth.authorization import Attributes
-from zestor_controller.apiserver.rest.resource import User
+from zestor_controller.apiserver.rest.user import User
 
 SERVICE = "/api/v1/namespaces/default/services/kubernetes"
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"

@@ -10,6 +10,7 @@ from zestor_controller.apiserver.response.negotiation import PLAIN, Output
 from zestor_controller.apiserver.response.table import EventShape, age, include_object, shape_list, shape_object, since
 from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
 from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.rest.wireprofile import UNSTRUCTURED
 from zestor_controller.apiserver.typed.typedef import TypeDef
 from zestor_controller.http import HttpRequest
 
@@ -43,7 +44,7 @@ MAPS = resource(
     "configmaps",
     columns=(NAME, AGE),
     short_names=("cm",),
-    protobuf="k8s.io.api.core.v1.ConfigMap",
+    message="k8s.io.api.core.v1.ConfigMap",
 )
 PODS = resource(
     "",
@@ -51,7 +52,7 @@ PODS = resource(
     "Pod",
     "pods",
     categories=("all",),
-    protobuf="k8s.io.api.core.v1.Pod",
+    message="k8s.io.api.core.v1.Pod",
     subresources={
         "status": Subresource("status", "Pod", "", "v1", ("get", "patch", "update")),
         "eviction": Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
@@ -62,11 +63,9 @@ DEPLOYMENTS = resource(
     "v1",
     "Deployment",
     "deployments",
-    protobuf="k8s.io.api.apps.v1.Deployment",
+    message="k8s.io.api.apps.v1.Deployment",
     subresources={"scale": Subresource("scale", "Scale", "autoscaling", "v1", ("get", "patch", "update"))},
 )
-SITES = resource("example.com", "v1", "Site", "sites", custom=True, strategic=False, columns=(NAME,))
-OLD_SITES = resource("example.com", "v1alpha1", "Site", "sites", custom=True, strategic=False)
 SCHEMA = {
     "type": "object",
     "description": "a site",
@@ -81,6 +80,8 @@ SCHEMA = {
         }
     },
 }
+SITES = resource("example.com", "v1", "Site", "sites", wire=UNSTRUCTURED, openapi_schema=SCHEMA, columns=(NAME,))
+OLD_SITES = resource("example.com", "v1alpha1", "Site", "sites", wire=UNSTRUCTURED, openapi_schema=SCHEMA)
 OBJECT = {
     "kind": "ConfigMap",
     "apiVersion": "v1",
@@ -163,7 +164,7 @@ class Server:
         self.resources = [MAPS, PODS, DEPLOYMENTS, OLD_SITES, SITES]
         self.well = True
         self.discovery = Discovery(lambda: self.resources, lambda: len(self.resources), {"store": lambda: self.well})
-        self.openapi = OpenApi(lambda: self.resources, lambda: len(self.resources), lambda resource: SCHEMA)
+        self.openapi = OpenApi(lambda: self.resources, lambda: len(self.resources))
 
     def get(self, path, method="GET", query=(), **headers):
         request = HttpRequest(method, path, list(query), {k.replace("_", "-"): v for k, v in headers.items()})

@@ -10,7 +10,6 @@ from typing import Final
 from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.rest.status import Failure, forbidden, not_found
 from zestor_controller.apiserver.storage.revisionlog import Storage
-from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["INITIAL", "PROTECTED", "NamespaceGuard"]
 
@@ -52,8 +51,3 @@ class NamespaceGuard:
         if name not in PROTECTED:
             return None
         return forbidden("", "namespaces", name, "this namespace may not be deleted")
-
-    def prepare(self, obj: Json) -> None:
-        """What every new namespace gets: its label, its finalizer, its phase."""
-        meta = obj["metadata"]
-        meta.setdefault("labels", {})["kubernetes.io/metadata.name"] = meta.get("name", "")

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from zestor_controller.apiserver.auth.authorization import GROUP, MASTERS, Attributes, RbacAuthorizer, covers
-from zestor_controller.apiserver.rest.context import Call
+from zestor_controller.apiserver.rest.resource import RequestContext
 from zestor_controller.apiserver.rest.status import forbidden, not_found
 from zestor_controller.apiserver.typed.typedef import Json
 
@@ -21,6 +21,7 @@ __all__ = ["EscalationGuard"]
 
 ROLES = ("roles", "clusterroles")
 BINDINGS = ("rolebindings", "clusterrolebindings")
+GUARDED: Final = frozenset((GROUP, plural) for plural in (*ROLES, *BINDINGS))
 SHOWN = {
     "apiGroups": "APIGroups",
     "resources": "Resources",
@@ -48,19 +49,19 @@ class EscalationGuard:
         self._authorizer = authorizer
         self._enforced = enforced
 
-    def admit(self, call: Call, new: Json, old: Json | None) -> None:
+    def admit(self, ctx: RequestContext, new: Json, old: Json | None) -> None:
         """Let a write pass, or not.
 
         Args:
-            call: the write, of any resource; all but roles and bindings pass.
+            ctx: the write, of any resource; all but roles and bindings pass.
             new: the object to be written.
             old: the object before; None for a create.
 
         Raises:
             Failure: 403 for permissions that the user does not hold, 404 for a binding to a role that does not exist.
         """
-        user, resource = call.user, call.resource
-        guarded = resource.group == GROUP and not resource.custom and resource.plural in (*ROLES, *BINDINGS)
+        user, resource = ctx.user, ctx.resource
+        guarded = resource.storage in GUARDED
         if not self._enforced or not guarded or MASTERS in user.groups:
             return
         if old is not None and _without_collected(new) == _without_collected(old):
@@ -68,7 +69,7 @@ class EscalationGuard:
         namespace, name = new["metadata"].get("namespace", ""), new["metadata"].get("name", "")
         if resource.plural in ROLES:
             # A create is authorized without a name, so a right to escalate certain roles does not cover it.
-            escalate = Attributes("escalate", GROUP, resource.plural, "", namespace, call.info.name)
+            escalate = Attributes("escalate", GROUP, resource.plural, "", namespace, ctx.info.name)
             if self._authorizer.allowed(user, escalate):
                 return
             rules = new.get("rules") or []

@@ -15,7 +15,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from zestor_controller.apiserver.crds.crdstrategy import GROUP, PLURAL, definition_resource, definition_types
+from zestor_controller.apiserver.crds.crdcondition import condition, is_true, set_condition
+from zestor_controller.apiserver.crds.crdstrategy import CLEANUP, GROUP, PLURAL, definition_resource, definition_types
 from zestor_controller.apiserver.crds.customresource import resources_of
 from zestor_controller.apiserver.patch import managedfields
 from zestor_controller.apiserver.rest.resource import custom_storage
@@ -30,7 +31,6 @@ __all__ = ["DefinitionController", "definition_resource"]
 _log = logging.getLogger(__name__)
 
 RETRY_S: Final = 5.0
-CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _MANAGER: Final = "kube-apiserver"
 _CONFORMANT: Final = "KubernetesAPIApprovalPolicyConformant"
 _APPROVALS: Final = {
@@ -144,13 +144,13 @@ class DefinitionController:
         names, reason, message = _accept(wanted, accepted, *self._taken(crd))
         good = reason == "NoConflicts"
         before = [dict(condition) for condition in status.get("conditions") or ()]
-        self._set_condition(crd, "NamesAccepted", good, reason, message)
-        if good and not _is_true(crd, "Established"):
-            self._set_condition(
-                crd, "Established", True, "InitialNamesAccepted", "the initial names have been accepted"
+        set_condition(crd, self._now(), "NamesAccepted", good, reason, message)
+        if good and not is_true(crd, "Established"):
+            set_condition(
+                crd, self._now(), "Established", True, "InitialNamesAccepted", "the initial names have been accepted"
             )
-        elif _condition(crd, "Established") is None:
-            self._set_condition(crd, "Established", False, "NotAccepted", "not all names are accepted")
+        elif condition(crd, "Established") is None:
+            set_condition(crd, self._now(), "Established", False, "NotAccepted", "not all names are accepted")
         status["acceptedNames"] = names
         return bool(names != accepted or status["conditions"] != before)
 
@@ -159,10 +159,10 @@ class DefinitionController:
         state, message = definition_approval(crd)
         if not state:
             return False
-        before = _condition(crd, _CONFORMANT)
+        before = condition(crd, _CONFORMANT)
         before = dict(before) if before is not None else None
-        self._set_condition(crd, _CONFORMANT, state == "approved", _APPROVALS[state], message)
-        return _condition(crd, _CONFORMANT) != before
+        set_condition(crd, self._now(), _CONFORMANT, state == "approved", _APPROVALS[state], message)
+        return condition(crd, _CONFORMANT) != before
 
     def _taken(self, crd: Json) -> tuple[set[str], set[str]]:
         """The resource names and the kinds that the definitions of this group have."""
@@ -183,18 +183,6 @@ class DefinitionController:
             if version.obj["spec"]["group"] == group and other != name:
                 self._pending[other] = None
 
-    def _set_condition(self, crd: Json, kind: str, state: bool, reason: str, message: str) -> None:
-        conditions = crd["status"].get("conditions") or []
-        crd["status"]["conditions"] = conditions
-        wanted = "True" if state else "False"
-        found = _condition(crd, kind)
-        if found is None:
-            found = {"type": kind, "status": "", "lastTransitionTime": self._now()}
-            conditions.append(found)
-        if found["status"] != wanted:
-            found["lastTransitionTime"] = self._now()
-        found.update({"status": wanted, "reason": reason, "message": message})
-
     def _write_status(self, name: str, crd: Json) -> None:
         live = self._storage.table(_KEY).get("", name)
         if live is None:
@@ -214,7 +202,7 @@ class DefinitionController:
 
     def _serve(self, name: str, crd: Json) -> None:
         """Serve the versions of an established definition, and no others."""
-        if not _is_true(crd, "Established"):
+        if not is_true(crd, "Established"):
             return
         spec, status = crd["spec"], crd["status"]
         terminating = bool(crd["metadata"].get("deletionTimestamp"))
@@ -253,20 +241,6 @@ class DefinitionController:
 
     # Deletion
 
-    def mark(self, crd: Json) -> None:
-        """Mark a definition for deletion, in place: it goes when its objects have been deleted."""
-        metadata = crd["metadata"]
-        metadata["deletionTimestamp"] = self._now()
-        finalizers = metadata.get("finalizers") or []
-        metadata["finalizers"] = finalizers if CLEANUP in finalizers else [*finalizers, CLEANUP]
-        self._set_condition(
-            crd,
-            "Terminating",
-            True,
-            "InstanceDeletionPending",
-            "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
-        )
-
     def _terminate(self, name: str, crd: Json) -> None:
         """Delete the objects of a definition; let it go when none is left."""
         metadata = crd["metadata"]
@@ -274,13 +248,13 @@ class DefinitionController:
             return
         spec = crd["spec"]
         key = custom_storage(spec["group"], spec["names"]["plural"])
-        if not _is_true(crd, "Established"):
+        if not is_true(crd, "Established"):
             self._finish(name, crd, "NeverEstablished", "resource was never established")
             return
-        pending = _condition(crd, "Terminating")
+        pending = condition(crd, "Terminating")
         if pending is None or pending["reason"] != "InstanceDeletionInProgress":
             why = "CustomResource deletion is in progress"
-            self._set_condition(crd, "Terminating", True, "InstanceDeletionInProgress", why)
+            set_condition(crd, self._now(), "Terminating", True, "InstanceDeletionInProgress", why)
             self._write_status(name, crd)
         self._delete_objects(key)
         if not len(self._storage.table(key)):
@@ -303,7 +277,7 @@ class DefinitionController:
 
     def _finish(self, name: str, crd: Json, reason: str, message: str) -> None:
         """Take our finalizer off; with the last one the definition goes."""
-        self._set_condition(crd, "Terminating", False, reason, message)
+        set_condition(crd, self._now(), "Terminating", False, reason, message)
         metadata = crd["metadata"]
         left = [finalizer for finalizer in metadata.get("finalizers") or () if finalizer != CLEANUP]
         metadata["finalizers"] = left
@@ -312,18 +286,6 @@ class DefinitionController:
             return
         del metadata["finalizers"]
         self._storage.delete(_KEY, "", name, crd)
-
-
-def _condition(crd: Json, kind: str) -> Json | None:
-    for condition in crd["status"].get("conditions") or ():
-        if condition.get("type") == kind:
-            return condition  # type: ignore[no-any-return]
-    return None
-
-
-def _is_true(crd: Json, kind: str) -> bool:
-    found = _condition(crd, kind)
-    return found is not None and found.get("status") == "True"
 
 
 def _accept(wanted: Json, accepted: Json, resources: set[str], kinds: set[str]) -> tuple[Json, str, str]:

@@ -13,9 +13,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.request.body import JSON
 from zestor_controller.apiserver.response.negotiation import clauses, negotiate, respond, respond_bytes, to_json
 from zestor_controller.apiserver.rest.status import Failure, status_body
+from zestor_controller.apiserver.rest.wireprofile import JSON
 from zestor_controller.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ def text_response(status: int, text: str, headers: Iterable[tuple[str, str]] = (
 
 
 def _storage_hash(resource: Resource) -> str:
-    group, version = resource.group, resource.version
-    if resource.stored_as is not None:
-        group, version = resource.stored_as[0], "v1"
-    digest = hashlib.sha256(f"{group}/{version}/{resource.kind}".encode()).digest()
+    digest = hashlib.sha256(f"{resource.storage_group}/{resource.version}/{resource.kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()
 
 
@@ -89,7 +86,7 @@ def _api_resources(resource: Resource) -> list[Json]:
 def _response_kind(resource: Resource, kind: str, sub: Subresource | None) -> Json:
     if sub is not None and _is_foreign(resource, sub):
         return {"group": sub.group, "version": sub.version, "kind": kind}
-    if resource.custom:
+    if not resource.wire.typed:
         return {"group": resource.group, "version": resource.version, "kind": kind}
     # Built-in kinds leave out what the group and version around them say already.
     return {"group": "", "version": "", "kind": kind}
@@ -135,7 +132,9 @@ def _view(resources: Iterable[Resource]) -> _View:
         group: {
             version: sorted(versions[version], key=lambda resource: resource.plural)
             # A custom version never becomes the preferred one of a built-in group: clients would find it in its place.
-            for version in sorted(versions, key=lambda one: (all(r.custom for r in versions[one]), version_order(one)))
+            for version in sorted(
+                versions, key=lambda one: (not any(r.wire.typed for r in versions[one]), version_order(one))
+            )
         }
         for group, versions in groups.items()
     }

@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.context import Call, Reply
-    from zestor_controller.apiserver.rest.resource import Resource
+    from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Resource
 
 __all__ = ["Endpoint", "Registry"]
 
-Endpoint = Callable[["Call"], "Reply | dict[str, Any] | Awaitable[Reply | dict[str, Any]]"]
+Endpoint = Callable[["RequestContext"], "Reply | dict[str, Any] | Awaitable[Reply | dict[str, Any]]"]
 
 
 class Registry:
@@ -61,7 +60,7 @@ class Registry:
 
     def is_built_in(self, group: str, version: str) -> bool:
         """Whether a group and version belongs to built-in resources, which no custom resource joins."""
-        return any((r.group, r.version) == (group, version) for r in self._resources.values() if not r.custom)
+        return any((r.group, r.version) == (group, version) for r in self._resources.values() if r.wire.typed)
 
     def by_plural(self, group: str, plural: str) -> list[Resource]:
         """The served versions of a resource."""

@@ -49,9 +49,8 @@ from zestor_controller.apiserver.discovery.openapiv3 import OpenApi
 from zestor_controller.apiserver.request.body import check_size
 from zestor_controller.apiserver.response.negotiation import failure_response, negotiate, respond, respond_bytes
 from zestor_controller.apiserver.response.warningheaders import warning_headers
-from zestor_controller.apiserver.rest.context import Call, Reply
 from zestor_controller.apiserver.rest.requestinfo import RequestInfo, request_info
-from zestor_controller.apiserver.rest.resource import Resource, User
+from zestor_controller.apiserver.rest.resource import Reply, RequestContext
 from zestor_controller.apiserver.rest.resourceregistry import Registry
 from zestor_controller.apiserver.rest.status import (
     Failure,
@@ -61,6 +60,7 @@ from zestor_controller.apiserver.rest.status import (
     not_implemented,
     status_body,
 )
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.server.defaultroles import aggregated_roles
 from zestor_controller.apiserver.server.kubernetesservice import publish_service
 from zestor_controller.apiserver.server.podactions import add_pod_actions
@@ -77,8 +77,6 @@ __all__ = ["ApiServer"]
 
 _log = logging.getLogger(__name__)
 
-# What the storage answers; any other subresource has an endpoint or is refused, and is never taken for its object.
-STORED_SUBRESOURCES: Final = frozenset({"ephemeralcontainers", "finalize", "scale", "status"})
 COMPACT: Final = "/zestor/v1/compact"
 JSON_HEADERS: Final = [("Content-Type", "application/json")]
 
@@ -133,7 +131,7 @@ class ApiServer:
         self._deleter = Deleter(self.storage, self._reader, guard)
         self._scaler = Scaler(self.storage, self._reader, self._writer, self.registry)
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
-        self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation, schema_of)
+        self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation)
         add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
         add_pod_actions(self.registry, self.storage, self._deleter, self.now)
         issuer = TokenIssuer(self.storage, wall, signing_key)
@@ -141,7 +139,6 @@ class ApiServer:
         add_token_requests(self.registry, self.storage, issuer, self._rng)
         # After everything that is built in, which a definition must not take the place of.
         self._definitions = DefinitionController(self.storage, self.registry, self.now)
-        self._deleter.add_marker(definition_resource().storage, self._definitions.mark)
         self._bootstrap()
 
     def now(self) -> str:
@@ -200,11 +197,11 @@ class ApiServer:
         if resource is None or (info.namespace and not resource.namespaced and info.resource != "namespaces"):
             answer = self._discovery.answer(request)
             return answer if answer is not None else self._nothing(info)
-        if "//" in request.path or (info.rest and info.subresource != "proxy" and not resource.custom):
+        if "//" in request.path or (info.rest and info.subresource != "proxy" and resource.wire.routed):
             raise _unknown()
-        if resource.namespaced and not info.namespace and (info.single or resource.custom):
+        if resource.namespaced and not info.namespace and (info.single or not resource.wire.routed):
             # No such path: an object of a namespaced kind without its namespace. Custom resources have lists here only.
-            if not resource.custom:
+            if resource.wire.routed:
                 raise _unknown()
             if info.single or info.verb not in ("list", "watch"):
                 return text_response(404, "404 page not found\n")
@@ -212,17 +209,17 @@ class ApiServer:
             info = _of_cluster(info)
         sub = resource.subresources.get(info.subresource) if info.subresource else None
         if info.subresource and sub is None:
-            raise not_found(info.group, info.resource, info.name) if resource.custom else _unknown()
+            raise _unknown() if resource.wire.routed else not_found(info.group, info.resource, info.name)
         check_size(len(request.body))
-        call = Call(request, info, info.query, user, resource, sub, self.now())
+        ctx = RequestContext(request, info, user, resource, sub, self.now())
         if resource.deprecation:
-            call.warnings.append(resource.deprecation)
+            ctx.warnings.append(resource.deprecation)
         try:
-            reply = await self._do(call)
+            reply = await self._do(ctx)
         except Failure as failure:
-            failure.headers += warning_headers(call.warnings)
+            failure.headers += warning_headers(ctx.warnings)
             raise
-        return self._respond(request, call, reply)
+        return self._respond(request, ctx, reply)
 
     def _authorize(self, info: RequestInfo, user: User) -> None:
         """Refuse what RBAC does not allow.
@@ -261,64 +258,64 @@ class ApiServer:
         """
         parts = info.path.strip("/").split("/")
         group = {"api": "", "apis": parts[1] if len(parts) > 1 else ""}.get(parts[0])
-        if group is not None and any(known.group == group and not known.custom for known in self.registry.resources()):
+        if group is not None and any(known.group == group and known.wire.typed for known in self.registry.resources()):
             raise _unknown()
         return text_response(404, "404 page not found\n")
 
-    async def _do(self, call: Call) -> Reply:
-        info, resource = call.info, call.resource
+    async def _do(self, ctx: RequestContext) -> Reply:
+        info, resource = ctx.info, ctx.resource
         endpoint = self.registry.endpoint(info.group, info.version, info.resource, info.subresource, info.verb)
         if endpoint is not None:
-            answered = endpoint(call)
+            answered = endpoint(ctx)
             result = await answered if inspect.isawaitable(answered) else answered
             return result if isinstance(result, Reply) else Reply(201 if info.verb == "create" else 200, result)
-        verbs = call.subresource.verbs if call.subresource is not None else resource.verbs
-        if resource.custom and info.verb in ("update", "patch") and not info.single:
+        verbs = ctx.subresource.verbs if ctx.subresource is not None else resource.verbs
+        if not resource.wire.routed and info.verb in ("update", "patch") and not info.single:
             raise bad_request("name must be provided")
-        if info.verb not in verbs or _misplaced(call):
-            raise _not_allowed(call)
-        if info.subresource and info.subresource not in STORED_SUBRESOURCES:
+        if info.verb not in verbs or _misplaced(ctx):
+            raise _not_allowed(ctx)
+        if ctx.subresource is not None and ctx.subresource.scales:
+            return self._scaler.handle(ctx)
+        if ctx.subresource is not None and ctx.subresource.strategy is None:
             raise not_implemented(info.group, f"{info.resource}/{info.subresource}", info.name)
-        if info.subresource == "scale":
-            return self._scaler.handle(call)
         if info.verb == "get":
-            return await self._reader.get(call)
+            return await self._reader.get(ctx)
         if info.verb == "list":
-            return await self._reader.collection(call)
+            return await self._reader.collection(ctx)
         if info.verb == "watch":
-            return self._reader.watch(call)
-        reply = await self._deleter.collection(call) if info.verb == "deletecollection" else self._write(call)
-        if reply.value is not None and not reply.shaped:
-            output = negotiate(call.request, custom=resource.custom)
+            return self._reader.watch(ctx)
+        reply = await self._deleter.collection(ctx) if info.verb == "deletecollection" else self._write(ctx)
+        if reply.value is not None and not reply.converted:
+            output = negotiate(ctx.request, resource.wire)
             if output.transform and info.verb != "deletecollection":
-                return self._reader.shaped(call, output, reply.value, reply.status)
+                return self._reader.shaped(ctx, output, reply.value, reply.status)
         return reply
 
-    def _write(self, call: Call) -> Reply:
-        verb = call.info.verb
-        if (call.resource.namespaced and not call.info.namespace) or (
-            verb in ("update", "patch") and not call.info.single
+    def _write(self, ctx: RequestContext) -> Reply:
+        verb = ctx.info.verb
+        if (ctx.resource.namespaced and not ctx.info.namespace) or (
+            verb in ("update", "patch") and not ctx.info.single
         ):
-            raise _not_allowed(call)
+            raise _not_allowed(ctx)
         if verb == "create":
-            if call.info.single:
-                raise _not_allowed(call)
-            return self._writer.create(call)
+            if ctx.info.single:
+                raise _not_allowed(ctx)
+            return self._writer.create(ctx)
         if verb == "update":
-            return self._writer.update(call)
+            return self._writer.update(ctx)
         if verb == "patch":
-            return self._writer.patch(call)
+            return self._writer.patch(ctx)
         if verb == "delete":
-            return self._deleter.delete(call)
-        raise _not_allowed(call)
+            return self._deleter.delete(ctx)
+        raise _not_allowed(ctx)
 
-    def _respond(self, request: HttpRequest, call: Call, reply: Reply) -> HttpResponse:
-        warnings = warning_headers(call.warnings)
+    def _respond(self, request: HttpRequest, ctx: RequestContext, reply: Reply) -> HttpResponse:
+        warnings = warning_headers(ctx.warnings)
         if reply.stream is not None:
             return HttpResponse(200, [*JSON_HEADERS, *warnings], reply.stream)
         if reply.raw is not None and reply.media:
             return respond_bytes(request, reply.status, reply.raw, reply.media, warnings)
-        output = negotiate(request, custom=call.resource.custom, listing=call.info.verb == "list")
+        output = negotiate(request, ctx.resource.wire, listing=ctx.info.verb == "list")
         if reply.raw is not None:
             return respond_bytes(request, reply.status, reply.raw, output.media, warnings)
         assert reply.value is not None  # a verb answers one of the three
@@ -352,14 +349,8 @@ class ApiServer:
         if self.storage.table(resource.storage).get(meta.get("namespace", ""), meta["name"]) is not None:
             return  # of an earlier life
         user = User("system:apiserver", groups=(MASTERS,))
-        call = Call(request, request_info(request), {}, user, resource, None, self.now())
-        self._writer.create_object(call, body)
-
-
-def schema_of(resource: Resource) -> Json | None:
-    """The schema of a custom resource's version, for its OpenAPI document; None for built-in kinds."""
-    schema = getattr(resource.strategy, "schema", None)
-    return dict(schema) if schema is not None else None
+        ctx = RequestContext(request, request_info(request), user, resource, None, self.now())
+        self._writer.create_object(ctx, body)
 
 
 def _unknown() -> Failure:
@@ -371,9 +362,9 @@ def _of_cluster(info: RequestInfo) -> RequestInfo:
     return replace(info, namespace="")
 
 
-def _misplaced(call: Call) -> bool:
+def _misplaced(ctx: RequestContext) -> bool:
     """A verb that this path has not: a write of all namespaces at once, or of a collection."""
-    info, resource = call.info, call.resource
+    info, resource = ctx.info, ctx.resource
     if info.verb in ("create", "deletecollection") and resource.namespaced and not info.namespace:
         return True
     if info.verb == "create":
@@ -381,8 +372,8 @@ def _misplaced(call: Call) -> bool:
     return info.verb in ("update", "patch") and not info.single
 
 
-def _not_allowed(call: Call) -> Failure:
-    if not call.resource.custom:
+def _not_allowed(ctx: RequestContext) -> Failure:
+    if ctx.resource.wire.routed:
         told = "the server does not allow this method on the requested resource"
         return Failure(status_body(405, told, "MethodNotAllowed", {}))
-    return method_not_supported(call.resource.group, call.resource.plural, call.info.verb)
+    return method_not_supported(ctx.resource.group, ctx.resource.plural, ctx.info.verb)

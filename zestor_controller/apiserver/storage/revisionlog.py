@@ -260,6 +260,11 @@ class Storage:
             found = self._tables[storage] = Table(storage, self.revision)
         return found
 
+    def lookup(self, group: str, plural: str, namespace: str, name: str) -> Json | None:
+        """A private copy of a live object; None when there is none."""
+        found = self.table((group, plural)).get(namespace, name)
+        return found.copy() if found is not None else None
+
     def restore(self, storage: tuple[str, str], version: Version) -> None:
         """Take an object of an earlier life; for a storage that nobody uses yet."""
         self.table(storage).restore(version)

@@ -20,8 +20,7 @@ from zestor_controller.apiserver.patch import managedfields as managed
 from zestor_controller.apiserver.request.body import decode_object, patch_type
 from zestor_controller.apiserver.request.options import WriteOptions, write_options
 from zestor_controller.apiserver.request.patchbody import Patch, read_applied, read_patch
-from zestor_controller.apiserver.rest.context import Call, Reply
-from zestor_controller.apiserver.rest.resource import Resource, Writing
+from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Resource
 from zestor_controller.apiserver.rest.resourceregistry import Registry
 from zestor_controller.apiserver.rest.status import (
     Failure,
@@ -32,6 +31,7 @@ from zestor_controller.apiserver.rest.status import (
     not_found,
     status_body,
 )
+from zestor_controller.apiserver.rest.strategy import Strategy, WriteContext
 from zestor_controller.apiserver.storage.revisionlog import Storage, Version
 from zestor_controller.apiserver.syntax.gonumber import parse_uint
 from zestor_controller.apiserver.syntax.nesting import TOO_DEEP, too_deep
@@ -79,21 +79,19 @@ class Writer:
 
     # Create
 
-    def create(self, call: Call) -> Reply:
+    def create(self, ctx: RequestContext) -> Reply:
         """POST to a collection."""
-        resource = call.resource
-        options = write_options(call.query, "CreateOptions", dry=call.values("dryRun"))
-        body = decode_object(
-            call.request.headers.get("content-type"), call.request.body, resource.kind, custom=resource.custom
-        )
-        obj = self._decoded(call, resource, body.value, options, body.duplicates)
-        obj = self._created(call, obj, options, owned=False)
+        resource = ctx.resource
+        options = write_options(ctx.info.query, "CreateOptions", dry=ctx.values("dryRun"))
+        body = decode_object(ctx.request.headers.get("content-type"), ctx.request.body, resource.kind, resource.wire)
+        obj = self._decoded(ctx, resource, body.value, options, body.duplicates)
+        obj = self._created(ctx, obj, options, owned=False)
         return Reply(201, self._read(resource, obj))
 
-    def _created(self, call: Call, obj: Json, options: WriteOptions, *, owned: bool) -> Json:
-        resource = call.resource
+    def _created(self, ctx: RequestContext, obj: Json, options: WriteOptions, *, owned: bool) -> Json:
+        resource = ctx.resource
         meta = self._meta(obj)
-        self.place(call, meta)
+        self.place(ctx, meta)
         namespace = meta.get("namespace", "")
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = metadata.generate_name(meta["generateName"], self._rng)
@@ -102,28 +100,26 @@ class Writer:
         for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             meta.pop(field, None)
         meta["uid"] = metadata.new_uid(self._rng)
-        meta["creationTimestamp"] = call.now
-        if resource.storage == ("", "namespaces"):
-            self._guard.prepare(obj)
-        self._fold_owners(call, meta)
-        writing = self._writing(call, options)
+        meta["creationTimestamp"] = ctx.now
+        self._fold_owners(ctx, meta)
+        write = self._write_context(ctx, options)
         resource.strategy.default(obj)
         if not owned:
             obj = managed.update(
                 None,
                 obj,
                 resource.types(),
-                manager=options.manager or call.manager,
+                manager=options.manager or ctx.manager,
                 api_version=resource.api_version,
                 subresource="",
-                now=call.now,
-                resets=_resets(resource, ""),
-                empty=empty_value(resource.protobuf) if resource.protobuf else None,
+                now=ctx.now,
+                resets=_resets(resource.strategy),
+                empty=empty_value(resource.message) if resource.message else None,
             )
-        resource.strategy.prepare_create(obj, writing)
-        self._grants.admit(call, obj, None)
-        errors = metadata.validate_new(obj, resource) + metadata.bare_finalizers(obj, resource)
-        errors += resource.strategy.validate_create(obj, writing)
+        resource.strategy.prepare_for_create(write, obj)
+        self._grants.admit(ctx, obj, None)
+        errors = metadata.validate_new(obj, resource.strategy)
+        errors += resource.strategy.validate_create(write, obj)
         name = str(obj["metadata"].get("name", ""))
         if errors:
             raise self._invalid(resource, obj, name, errors)
@@ -141,64 +137,64 @@ class Writer:
             return stored
         return self._storage.write(resource.storage, namespace, name, stored).obj
 
-    def create_object(self, call: Call, body: Json) -> Json:
+    def create_object(self, ctx: RequestContext, body: Json) -> Json:
         """Create an object that the server itself wants."""
-        obj = self._decoded(call, call.resource, body, WriteOptions(False, "", "Ignore", False), [])
-        return self._created(call, obj, WriteOptions(False, "", "Ignore", False), owned=False)
+        obj = self._decoded(ctx, ctx.resource, body, WriteOptions(False, "", "Ignore", False), [])
+        return self._created(ctx, obj, WriteOptions(False, "", "Ignore", False), owned=False)
 
     # Scale
 
-    def read_scale(self, call: Call, options: WriteOptions) -> Json:
+    def read_scale(self, ctx: RequestContext, options: WriteOptions) -> Json:
         """The Scale in the body of a PUT."""
-        body = decode_object(call.request.headers.get("content-type"), call.request.body, "Scale", custom=False)
+        body = decode_object(ctx.request.headers.get("content-type"), ctx.request.body, "Scale")
         version = body.value.get("apiVersion")
-        if call.resource.custom and version not in (None, "", SCALE.api_version):
+        if not ctx.resource.wire.typed and version not in (None, "", SCALE.api_version):
             scheme = "k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"
             raise bad_request(f'no kind is registered for the type {version}.Scale in scheme "{scheme}"')
-        return self._decoded(call, SCALE, body.value, options, body.duplicates)
+        return self._decoded(ctx, SCALE, body.value, options, body.duplicates)
 
     # Update
 
-    def update(self, call: Call) -> Reply:
+    def update(self, ctx: RequestContext) -> Reply:
         """PUT of an object, or of its status."""
-        resource = call.resource
-        options = write_options(call.query, "UpdateOptions", dry=call.values("dryRun"))
-        body = decode_object(
-            call.request.headers.get("content-type"), call.request.body, resource.kind, custom=resource.custom
-        )
-        obj = self._decoded(call, resource, body.value, options, body.duplicates)
+        resource = ctx.resource
+        options = write_options(ctx.info.query, "UpdateOptions", dry=ctx.values("dryRun"))
+        body = decode_object(ctx.request.headers.get("content-type"), ctx.request.body, resource.kind, resource.wire)
+        obj = self._decoded(ctx, resource, body.value, options, body.duplicates)
         meta = self._meta(obj)
-        self.place(call, meta)
-        present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
+        self.place(ctx, meta)
+        present = self._storage.table(resource.storage).get(ctx.info.namespace, ctx.info.name)
         if present is None:
-            if resource.create_on_update and not call.info.subresource:
-                made = self._created(call, obj, options, owned=False)
+            if resource.allow_create_on_update and not ctx.info.subresource:
+                made = self._created(ctx, obj, options, owned=False)
                 return Reply(201, self._read(resource, made))
-            raise not_found(resource.group, resource.plural, call.info.name)
-        if not _wanted_version(meta) and not resource.unconditional_update:
+            raise not_found(resource.group, resource.plural, ctx.info.name)
+        if not _wanted_version(meta) and not resource.allow_unconditional_update:
             error = wrong("metadata.resourceVersion", 0, "must be specified for an update")
-            raise invalid(resource.group, resource.plural, call.info.name, [error])
-        changed = self.changed(call, present, obj, options)
+            raise invalid(resource.group, resource.plural, ctx.info.name, [error])
+        changed = self.changed(ctx, present, obj, options)
         return Reply(200, self._read(resource, changed))
 
-    def changed(self, call: Call, present: Version, new: Json, options: WriteOptions, *, owned: bool = False) -> Json:
+    def changed(
+        self, ctx: RequestContext, present: Version, new: Json, options: WriteOptions, *, owned: bool = False
+    ) -> Json:
         """Commit a changed object over the present one; answers what is stored then."""
-        resource = call.resource
+        resource = ctx.resource
         old = present.copy()
         meta, before = self._meta(new), old["metadata"]
         version = _wanted_version(meta)
         uid = meta.get("uid")
-        if uid and uid != before["uid"] and not owned and call.info.verb == "update":
+        if uid and uid != before["uid"] and not owned and ctx.info.verb == "update":
             told = (
                 f"StorageError: invalid object, Code: 4, Key: /registry/{self._path(resource)}/{present.key}, "
                 "ResourceVersion: 0, AdditionalErrorMsg: "
                 f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before['uid']}"
             )
-            raise conflict(resource.group, resource.plural, call.info.name, told)
+            raise conflict(resource.group, resource.plural, ctx.info.name, told)
         if version and version != int(before["resourceVersion"]):
-            raise conflict(resource.group, resource.plural, call.info.name, MODIFIED)
+            raise conflict(resource.group, resource.plural, ctx.info.name, MODIFIED)
         meta.pop("selfLink", None)
-        self._fold_owners(call, meta)
+        self._fold_owners(ctx, meta)
         for field in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
             if field in before and (field not in meta or meta[field] is None or field == "creationTimestamp"):
                 meta[field] = before[field]
@@ -206,7 +202,7 @@ class Writer:
             meta["generation"] = before["generation"]
         elif "generation" in meta:
             del meta["generation"]
-        writing = self._writing(call, options)
+        write = self._write_context(ctx, options)
         live = resource.strategy.on_read(present.copy())
         resource.strategy.default(new)
         if not owned:
@@ -215,33 +211,32 @@ class Writer:
                 live,
                 new,
                 resource.types(),
-                manager=options.manager or call.manager,
+                manager=options.manager or ctx.manager,
                 api_version=resource.api_version,
-                subresource=call.info.subresource,
+                subresource=ctx.info.subresource,
                 # Entries that come by way of a Scale carry no time.
-                now="" if call.info.subresource == "scale" else call.now,
-                resets=_resets(resource, call.info.subresource),
+                now="" if ctx.info.subresource == "scale" else ctx.now,
+                resets=_resets(ctx.strategy),
             )
-        resource.strategy.prepare_update(new, live, writing)
-        self._grants.admit(call, new, live)
+        ctx.strategy.prepare_for_update(write, new, live)
+        self._grants.admit(ctx, new, live)
         new["metadata"]["resourceVersion"] = before["resourceVersion"]
         # The registry checks the metadata, and so does each strategy: a complaint is a cause twice.
-        errors = metadata.validate_update(new, live) * 2 + metadata.bare_finalizers(new, resource)
-        errors += resource.strategy.validate_update(new, live, writing)
+        errors = metadata.validate_update(new, live) * 2
+        errors += metadata.validate_finalizers(new, ctx.strategy)
+        errors += ctx.strategy.validate_update(write, new, live)
         if errors:
-            raise self._invalid(resource, new, call.info.name, errors)
+            raise self._invalid(resource, new, ctx.info.name, errors)
         _check_depth(new)
         stored = resource.strategy.on_store(new)
-        return self._commit(resource, call, stored, old, options)
+        return self._commit(resource, ctx, stored, old, options)
 
-    def _commit(self, resource: Resource, call: Call, stored: Json, old: Json, options: WriteOptions) -> Json:
+    def _commit(self, resource: Resource, ctx: RequestContext, stored: Json, old: Json, options: WriteOptions) -> Json:
         meta = stored["metadata"]
         if options.dry_run or _same(stored, old):
             return stored if options.dry_run else old
-        namespace, name = call.info.namespace, call.info.name
-        finished = not meta.get("finalizers") and not (
-            resource.storage == ("", "namespaces") and (stored.get("spec") or {}).get("finalizers")
-        )
+        namespace, name = ctx.info.namespace, ctx.info.name
+        finished = not meta.get("finalizers") and resource.strategy.should_delete(stored)
         if meta.get("deletionTimestamp") and finished and not meta.get("deletionGracePeriodSeconds"):
             # The answer has the change and the version before it; the event has the deletion's version, and no change.
             self._storage.delete(resource.storage, namespace, name)
@@ -250,30 +245,30 @@ class Writer:
 
     # Patch
 
-    def patch(self, call: Call) -> Reply:
+    def patch(self, ctx: RequestContext) -> Reply:
         """PATCH of any kind."""
-        resource = call.resource
-        kind = patch_type(call.request.headers.get("content-type"), resource.strategic)
+        resource = ctx.resource
+        kind = patch_type(ctx.request.headers.get("content-type"), resource.wire)
         applying = kind == "application/apply-patch+yaml"
-        options = write_options(call.query, "PatchOptions", applying=applying, dry=call.values("dryRun"))
+        options = write_options(ctx.info.query, "PatchOptions", applying=applying, dry=ctx.values("dryRun"))
         if applying:
-            return self._apply(call, options)
-        patch = read_patch(call.request.body, kind)
-        present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
+            return self._apply(ctx, options)
+        patch = read_patch(ctx.request.body, kind)
+        present = self._storage.table(resource.storage).get(ctx.info.namespace, ctx.info.name)
         if present is None:
-            raise not_found(resource.group, resource.plural, call.info.name)
-        new = self.patched(call, resource, patch, lambda: resource.strategy.on_read(present.copy()), options)
-        self.place(call, self._meta(new))
-        changed = self.changed(call, present, new, options)
+            raise not_found(resource.group, resource.plural, ctx.info.name)
+        new = self.patched(ctx, resource, patch, lambda: resource.strategy.on_read(present.copy()), options)
+        self.place(ctx, self._meta(new))
+        changed = self.changed(ctx, present, new, options)
         return Reply(200, self._read(resource, changed))
 
     def patched(
-        self, call: Call, resource: Resource, patch: Patch, live: Callable[[], Json], options: WriteOptions
+        self, ctx: RequestContext, resource: Resource, patch: Patch, live: Callable[[], Json], options: WriteOptions
     ) -> Json:
         """The patched document as an object of the kind.
 
         Args:
-            call: the request.
+            ctx: the request.
             resource: whose kind it is.
             patch: the patch.
             live: makes a private copy of the live object.
@@ -283,11 +278,11 @@ class Writer:
             Failure: 400, 413 or 422.
         """
         new = patch.applied(live(), resource)
-        why = "" if resource.custom else self._stranger(resource, new)
+        why = "" if not resource.wire.typed else self._stranger(resource, new)
         if not why:
             try:
                 obj, warnings = resource.strategy.decode(new, options.validation, patch.duplicates)
-                call.warnings += warnings
+                ctx.warnings += warnings
                 return obj
             except DecodeFailure as error:
                 why = error.why
@@ -296,15 +291,15 @@ class Writer:
                     raise
                 why = error.body["message"].partition(": ")[2] or error.body["message"]
         # Decoding may have changed the document, which is shown as the patch left it: made anew, for failures alone.
-        before, again = live(), read_patch(call.request.body, patch.kind)
+        before, again = live(), read_patch(ctx.request.body, patch.kind)
         raise again.failure(why, again.applied(before, resource), before, resource)
 
-    def _apply(self, call: Call, options: WriteOptions) -> Reply:
-        resource = call.resource
-        applied = read_applied(call.request.body, resource)
-        present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
-        if present is None and call.info.subresource:
-            raise not_found(resource.group, resource.plural, call.info.name)
+    def _apply(self, ctx: RequestContext, options: WriteOptions) -> Reply:
+        resource = ctx.resource
+        applied = read_applied(ctx.request.body, resource)
+        present = self._storage.table(resource.storage).get(ctx.info.namespace, ctx.info.name)
+        if present is None and ctx.info.subresource:
+            raise not_found(resource.group, resource.plural, ctx.info.name)
         live = resource.strategy.on_read(present.copy()) if present is not None else None
         new = managed.apply(
             live,
@@ -313,46 +308,46 @@ class Writer:
             manager=options.manager,
             force=options.force,
             api_version=resource.api_version,
-            subresource=call.info.subresource,
-            now=call.now,
-            resets=_resets(resource, call.info.subresource),
-            empty=empty_value(resource.protobuf) if resource.protobuf else None,
+            subresource=ctx.info.subresource,
+            now=ctx.now,
+            resets=_resets(ctx.strategy),
+            empty=empty_value(resource.message) if resource.message else None,
         )
         if live is not None and present is not None and new is live:
             return Reply(200, live)
         quiet = WriteOptions(options.dry_run, options.manager, "Ignore", options.force)
-        new = self._decoded(call, resource, json.loads(json.dumps(new)), quiet, [])
+        new = self._decoded(ctx, resource, json.loads(json.dumps(new)), quiet, [])
         if present is None:
             meta = self._meta(new)
-            meta.setdefault("name", call.info.name)
+            meta.setdefault("name", ctx.info.name)
             meta.pop("resourceVersion", None)
             if meta.get("uid"):
                 twice = [wrong("metadata.uid", meta["uid"], "field is immutable")] * 2
-                raise self._invalid(resource, new, call.info.name, twice)
-            made = self._created(call, new, quiet, owned=True)
+                raise self._invalid(resource, new, ctx.info.name, twice)
+            made = self._created(ctx, new, quiet, owned=True)
             return Reply(201, self._read(resource, made))
-        self.place(call, self._meta(new))
-        changed = self.changed(call, present, new, quiet, owned=True)
+        self.place(ctx, self._meta(new))
+        changed = self.changed(ctx, present, new, quiet, owned=True)
         return Reply(200, self._read(resource, changed))
 
     # Inside
 
     def _decoded(
-        self, call: Call, resource: Resource, body: Json, options: WriteOptions, duplicates: list[str]
+        self, ctx: RequestContext, resource: Resource, body: Json, options: WriteOptions, duplicates: list[str]
     ) -> Json:
         version, kind = body.get("apiVersion"), body.get("kind")
-        if not resource.custom:
+        if resource.wire.typed:
             told = self._stranger(resource, body)
             if told:
                 version = str(body.get("apiVersion") or resource.api_version).rpartition("/")[2]
                 kind = body.get("kind") or resource.kind
                 raise bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: {told}')
             body = {**body, "apiVersion": resource.api_version, "kind": resource.kind}
-        elif version != resource.api_version and call.info.verb != "patch":
+        elif version != resource.api_version and ctx.info.verb != "patch":
             told = f"the API version in the data ({version or ''}) does not match the expected API version "
             raise bad_request(f"{told}({resource.api_version})")
         obj, warnings = resource.strategy.decode(body, options.validation, duplicates)
-        call.warnings += warnings
+        ctx.warnings += warnings
         return obj
 
     def _stranger(self, resource: Resource, body: Json) -> str:
@@ -362,7 +357,7 @@ class Writer:
             return ""
         group, _, number = version.rpartition("/")
         other = self._registry.by_kind(group, number, kind)
-        if other is None or other.custom:
+        if other is None or not other.wire.typed:
             return (
                 f'no kind "{kind}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
             )
@@ -375,7 +370,7 @@ class Writer:
 
     def _path(self, resource: Resource) -> str:
         """Where the real server would keep the resource's objects."""
-        return f"{resource.group}/{resource.plural}" if resource.custom else resource.plural
+        return resource.plural if resource.wire.typed else f"{resource.group}/{resource.plural}"
 
     def _meta(self, obj: Json) -> Json:
         meta = obj.get("metadata")
@@ -383,10 +378,10 @@ class Writer:
             meta = obj["metadata"] = {}
         return meta
 
-    def place(self, call: Call, meta: Json) -> None:
+    def place(self, ctx: RequestContext, meta: Json) -> None:
         """Hold name and namespace of a body against the path's."""
-        info = call.info
-        if info.single and call.info.verb != "create":
+        info = ctx.info
+        if info.single and ctx.info.verb != "create":
             name = meta.get("name")
             if not name:
                 why = f"the name of the object ({info.name} based on URL) was undeterminable: name must be provided"
@@ -394,7 +389,7 @@ class Writer:
             if name != info.name:
                 raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({info.name})")
         namespace = meta.get("namespace")
-        if call.resource.namespaced:
+        if ctx.resource.namespaced:
             if namespace and namespace != info.namespace:
                 told = "the namespace of the provided object does not match the namespace sent on the request"
                 raise bad_request(told)
@@ -402,30 +397,23 @@ class Writer:
         elif namespace:
             meta.pop("namespace")
 
-    def _fold_owners(self, call: Call, meta: Json) -> None:
+    def _fold_owners(self, ctx: RequestContext, meta: Json) -> None:
         """Fold owner references that occur twice, with a warning."""
         twice = metadata.fold_owners(meta)
         if twice:
-            when = " after mutating admission happens" if call.info.verb == "patch" else ""
-            call.warnings.append(DUPLICATE_OWNERS.format(when=when, uids=", ".join(twice)))
+            when = " after mutating admission happens" if ctx.info.verb == "patch" else ""
+            ctx.warnings.append(DUPLICATE_OWNERS.format(when=when, uids=", ".join(twice)))
 
-    def _writing(self, call: Call, options: WriteOptions) -> Writing:
-        def lookup(group: str, plural: str, namespace: str, name: str) -> Json | None:
-            found = self._storage.table((group, plural)).get(namespace, name)
-            return found.copy() if found is not None else None
-
-        return Writing(call.user, call.info.subresource, options.dry_run, call.now, lookup, call.warnings)
+    def _write_context(self, ctx: RequestContext, options: WriteOptions) -> WriteContext:
+        return WriteContext(ctx.user, options.dry_run, ctx.now, self._storage.lookup, ctx.warnings)
 
     def _read(self, resource: Resource, obj: Json) -> Json:
-        return (
-            resource.strategy.on_read(json.loads(json.dumps(obj)))
-            if resource.custom
-            else resource.strategy.on_read(obj)
-        )
+        if resource.wire.typed:
+            return resource.strategy.on_read(obj)
+        return resource.strategy.on_read(json.loads(json.dumps(obj)))
 
     def _invalid(self, resource: Resource, obj: Json, name: str, errors: list[FieldError]) -> Failure:
-        kind = str(obj.get("kind") or resource.kind) if resource.custom else resource.kind
-        return invalid(resource.group if resource.custom else resource.storage[0], kind, name, errors)
+        return invalid(*resource.group_kind(obj), name, errors)
 
 
 def _is_version(text: str) -> bool:
@@ -472,11 +460,10 @@ def _without_times(obj: Json) -> Json:
     return {**obj, "metadata": {**meta, "managedFields": entries}}
 
 
-def _resets(resource: Resource, subresource: str) -> FieldSet:
+def _resets(strategy: Strategy) -> FieldSet:
     """The fields that an endpoint sets back, as a set."""
     found: FieldSet = {}
-    reset = getattr(resource.strategy, "reset_fields", None)
-    for path in reset(subresource) if reset is not None else ():
+    for path in strategy.reset_fields():
         here = found
         for name in path[:-1]:
             here = here.setdefault(f"f:{name}", {})

@@ -17,8 +17,7 @@ from zestor_controller.apiserver.request.options import Continue, ListOptions, l
 from zestor_controller.apiserver.request.selectors import Selection, parse_selection
 from zestor_controller.apiserver.response.negotiation import Output, negotiate, to_json
 from zestor_controller.apiserver.response.table import EventShape, include_object, shape_list, shape_object
-from zestor_controller.apiserver.rest.context import Call, Reply
-from zestor_controller.apiserver.rest.resource import Resource
+from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Resource
 from zestor_controller.apiserver.rest.status import Failure, expired, not_found, too_large_version
 from zestor_controller.apiserver.storage.revisionlog import (
     ADDED,
@@ -80,7 +79,7 @@ class Reader:
     def item(self, resource: Resource, version: Version) -> Json:
         """A private copy of an object as it stands in a list."""
         obj = self.object(resource, version)
-        if not resource.custom:
+        if resource.wire.typed:
             obj = {name: value for name, value in obj.items() if name not in ("kind", "apiVersion")}
         return obj
 
@@ -88,7 +87,7 @@ class Reader:
         """Whether an object, as it is served, is asked for."""
         if selection.empty:
             return True
-        if resource.stored_as is None and not resource.custom:
+        if resource.is_served_as_stored:
             return selection.matches(version.obj)
         raw = self.served(resource, version)
         return selection.matches(version.obj if raw is version.raw else self.object(resource, version))
@@ -97,52 +96,52 @@ class Reader:
         """A private copy of an object in a version of its resource."""
         return resource.strategy.on_read(version.copy())
 
-    async def get(self, call: Call) -> Reply:
+    async def get(self, ctx: RequestContext) -> Reply:
         """One object.
 
         Raises:
             Failure: 404, or 504 for a version that is not there after three seconds.
         """
-        output = negotiate(call.request, custom=call.resource.custom)
-        text = call.query.get("resourceVersion", "")
+        output = negotiate(ctx.request, ctx.resource.wire)
+        text = ctx.info.query.get("resourceVersion", "")
         if text:
             await self.reach(object_version(text))
-        resource = call.resource
-        version = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
+        resource = ctx.resource
+        version = self._storage.table(resource.storage).get(ctx.info.namespace, ctx.info.name)
         if version is None:
-            raise not_found(resource.group, resource.plural, call.info.name)
+            raise not_found(resource.group, resource.plural, ctx.info.name)
         if output.plain:
             return Reply(raw=self.served(resource, version))
-        return self.shaped(call, output, self.object(resource, version), 200)
+        return self.shaped(ctx, output, self.object(resource, version), 200)
 
-    def shaped(self, call: Call, output: Output, obj: Json, status: int) -> Reply:
+    def shaped(self, ctx: RequestContext, output: Output, obj: Json, status: int) -> Reply:
         """An object as an answer, as the client wants to see it."""
         if output.transform:
-            obj = shape_object(call.resource, obj, output, include_object(call.request), self._wall())
+            obj = shape_object(ctx.resource, obj, output, include_object(ctx.request), self._wall())
         return Reply(status, obj)
 
-    async def collection(self, call: Call) -> Reply:
+    async def collection(self, ctx: RequestContext) -> Reply:
         """A list, or a page of one."""
-        resource = call.resource
-        output = negotiate(call.request, custom=resource.custom, listing=True)
-        chosen, metadata = await self.chosen(call)
-        if resource.custom and not output.transform:
+        resource = ctx.resource
+        output = negotiate(ctx.request, resource.wire, listing=True)
+        chosen, metadata = await self.chosen(ctx)
+        if not resource.wire.typed and not output.transform:
             metadata.setdefault("continue", "")  # lists without a Go type have it always
         if output.plain:
             head = {"kind": resource.list_name, "apiVersion": resource.api_version, "metadata": metadata}
             raw = to_json(head)[:-1] + b',"items":[' + b",".join(self._items(resource, chosen)) + b"]}"
             return Reply(raw=raw)
         items = [self.item(resource, version) for version in chosen]
-        return Reply(value=shape_list(resource, metadata, items, output, include_object(call.request), self._wall()))
+        return Reply(value=shape_list(resource, metadata, items, output, include_object(ctx.request), self._wall()))
 
-    async def chosen(self, call: Call) -> tuple[list[Version], Json]:
+    async def chosen(self, ctx: RequestContext) -> tuple[list[Version], Json]:
         """The objects that the query of a request chooses, or one page of them, and the metadata of their list."""
-        resource = call.resource
-        options = list_options(call.query, watching=False)
-        selection = parse_selection(call.query, resource)
+        resource = ctx.resource
+        options = list_options(ctx.info.query, watching=False)
+        selection = parse_selection(ctx.info.query, resource)
         table = self._storage.table(resource.storage)
-        versions, revision = await self._versions(table, call.info.namespace, options)
-        return self._page(resource, versions, revision, options, selection, call.info.namespace)
+        versions, revision = await self._versions(table, ctx.info.namespace, options)
+        return self._page(resource, versions, revision, options, selection, ctx.info.namespace)
 
     async def _versions(self, table: Table, namespace: str, options: ListOptions) -> tuple[list[Version], int]:
         """The objects to choose from, and the version that they show."""
@@ -216,20 +215,20 @@ class Reader:
 
     # Watching
 
-    def watch(self, call: Call) -> Reply:
+    def watch(self, ctx: RequestContext) -> Reply:
         """A stream of changes.
 
         Raises:
             Failure: 400 or 422 for options that make no sense; an expired version is told on the stream.
         """
-        resource = call.resource
-        output = negotiate(call.request, custom=resource.custom, listing=True, watching=True)
-        options = list_options(call.query, watching=True)
-        selection = parse_selection(call.query, resource)
-        if call.info.legacy_watch and call.info.single:
-            name, inner = call.info.name, selection.matches
+        resource = ctx.resource
+        output = negotiate(ctx.request, resource.wire, listing=True, watching=True)
+        options = list_options(ctx.info.query, watching=True)
+        selection = parse_selection(ctx.info.query, resource)
+        if ctx.info.legacy_watch and ctx.info.single:
+            name, inner = ctx.info.name, selection.matches
             selection = Selection(lambda obj: obj["metadata"]["name"] == name and inner(obj), False, name)
-        stream = _Stream(self, call, output, options, selection, self._wall)
+        stream = _Stream(self, ctx, output, options, selection, self._wall)
         return Reply(stream=stream.lines(self._storage, self._rng))
 
 
@@ -241,7 +240,7 @@ def _next_bookmark(now: float, deadline: float) -> float:
 
 def _item(resource: Resource, raw: bytes) -> bytes:
     """An object as an item of a list: a built-in kind's items do not say what they are."""
-    if resource.custom:
+    if not resource.wire.typed:
         return raw
     head = b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.encode(), resource.api_version.encode())
     if raw.startswith(head):
@@ -261,7 +260,7 @@ class _Stream:
     def __init__(
         self,
         reader: Reader,
-        call: Call,
+        ctx: RequestContext,
         output: Output,
         options: ListOptions,
         selection: Selection,
@@ -269,12 +268,12 @@ class _Stream:
     ) -> None:
         self._reader = reader
         self._wall = wall
-        self._resource = call.resource
-        self._namespace = call.info.namespace
+        self._resource = ctx.resource
+        self._namespace = ctx.info.namespace
         self._options = options
         self._selection = selection
         self._plain = not output.transform
-        self._shape = EventShape(call.resource, output, include_object(call.request)) if output.transform else None
+        self._shape = EventShape(ctx.resource, output, include_object(ctx.request)) if output.transform else None
 
     async def lines(self, storage: Storage, rng: random.Random) -> AsyncIterator[bytes]:
         """The stream; closing it frees the channel."""

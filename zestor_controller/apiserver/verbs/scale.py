@@ -12,10 +12,10 @@ from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.rest.status import internal, invalid
 from zestor_controller.apiserver.typed.fieldtable import builtin
 from zestor_controller.apiserver.typed.typedef import Json
-from zestor_controller.apiserver.validation import scalepaths as customscale
+from zestor_controller.apiserver.validation import scalepaths
 from zestor_controller.schema.fielderror import invalid as wrong
 
-__all__ = ["SCALE", "ScalePaths", "paths_of", "scale_of", "with_replicas"]
+__all__ = ["SCALE", "scale_of", "with_replicas"]
 
 _MESSAGE: Final = "k8s.io.api.autoscaling.v1.Scale"
 SCALE: Final = Resource(
@@ -27,17 +27,9 @@ SCALE: Final = Resource(
     namespaced=True,
     strategy=BuiltinStrategy("Scale", "v1", _MESSAGE),
     types=lambda: builtin(_MESSAGE),
-    protobuf=_MESSAGE,
+    message=_MESSAGE,
 )
 """The kind, as bodies and patches of the subresource are read; it is not served by itself."""
-ScalePaths = tuple[str, str, str]
-BUILTIN: Final[ScalePaths] = (".spec.replicas", ".status.replicas", "")
-
-
-def paths_of(resource: Resource) -> ScalePaths:
-    """Where a resource keeps its numbers."""
-    found: ScalePaths = getattr(resource.strategy, "scale_paths", BUILTIN)
-    return found
 
 
 def _get(obj: Json, path: str, kind: type, expected: str) -> Any:
@@ -47,7 +39,7 @@ def _get(obj: Json, path: str, kind: type, expected: str) -> Any:
         Failure: 500 for a value of the wrong type, as the real server has it.
     """
     try:
-        return customscale.find(obj, path, kind, expected)
+        return scalepaths.find(obj, path, kind, expected)
     except ValueError as error:
         raise internal(str(error)) from None
 
@@ -58,18 +50,20 @@ def scale_of(resource: Resource, obj: Json) -> Json:
     Raises:
         Failure: 500 for a custom object that says no number, as the real server has it.
     """
-    wanted, present, selector = paths_of(resource)
+    paths, typed = resource.scale_paths, resource.wire.typed
     meta = obj["metadata"]
     shown = {
         key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp") if key in meta
     }
-    status: Json = {"replicas": _get(obj, present, int, "int64") or 0}
-    text = _get(obj, selector, str, "string") if selector else _selector_text(obj) if not resource.custom else None
+    status: Json = {"replicas": _get(obj, paths.status_replicas, int, "int64") or 0}
+    text = _selector_text(obj) if typed else ""
+    if paths.label_selector:
+        text = _get(obj, paths.label_selector, str, "string")
     if text:
         status["selector"] = text
-    replicas = _get(obj, wanted, int, "int64")
-    if replicas is None and resource.custom:
-        raise internal(f'the spec replicas field "{wanted}" does not exist')
+    replicas = _get(obj, paths.spec_replicas, int, "int64")
+    if replicas is None and not typed:
+        raise internal(f'the spec replicas field "{paths.spec_replicas}" does not exist')
     spec: Json = {"replicas": replicas} if replicas else {}
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": shown, "spec": spec, "status": status}
 
@@ -86,9 +80,9 @@ def with_replicas(resource: Resource, obj: Json, scale: Json) -> None:
         Failure: 422 for a number below zero, 500 for an object that has a value of another type on the way to it.
     """
     replicas = (scale.get("spec") or {}).get("replicas", 0)
-    name, path = obj["metadata"]["name"], paths_of(resource)[0]
+    name, path = obj["metadata"]["name"], resource.scale_paths.spec_replicas
     if replicas < 0:
-        if resource.custom:
+        if not resource.wire.typed:
             raise invalid(
                 resource.group, resource.kind, name, [wrong(path, replicas, "should be a non-negative integer")]
             )

@@ -12,11 +12,12 @@ from zestor_controller.apiserver.patch import managedfields as managed
 from zestor_controller.apiserver.request.body import patch_type
 from zestor_controller.apiserver.request.options import WriteOptions, write_options
 from zestor_controller.apiserver.request.patchbody import read_applied, read_patch
-from zestor_controller.apiserver.rest.context import Call, Reply
+from zestor_controller.apiserver.rest.resource import Reply, RequestContext
 from zestor_controller.apiserver.rest.status import not_found
+from zestor_controller.apiserver.rest.wireprofile import APPLY_PATCH
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.verbs import scalefields
-from zestor_controller.apiserver.verbs.scale import SCALE, paths_of, scale_of, with_replicas
+from zestor_controller.apiserver.verbs.scale import SCALE, scale_of, with_replicas
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resourceregistry import Registry
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.verbs.retrieval import Reader
 
 __all__ = ["Scaler"]
-
-APPLY = "application/apply-patch+yaml"
 
 
 class Scaler:
@@ -45,69 +44,78 @@ class Scaler:
         self._writer = writer
         self._registry = registry
 
-    def handle(self, call: Call) -> Reply:
+    def handle(self, ctx: RequestContext) -> Reply:
         """Read or write a Scale.
 
         Raises:
             Failure: 404, 400 or 422 for a Scale that cannot be read or is not valid, 409 for a conflict, and what a
                 write of the object raises.
         """
-        resource = call.resource
-        present = self._storage.table(resource.storage).get(call.info.namespace, call.info.name)
+        resource = ctx.resource
+        present = self._storage.table(resource.storage).get(ctx.info.namespace, ctx.info.name)
         if present is None:
-            raise not_found(resource.group, resource.plural, call.info.name)
+            raise not_found(resource.group, resource.plural, ctx.info.name)
         obj = self._reader.object(resource, present)
-        if call.info.verb == "get":
-            return Reply(200, scale_of(resource, obj), shaped=True)
-        changed = self._update(call, present, obj) if call.info.verb == "update" else self._patch(call, present, obj)
-        return Reply(200, scale_of(resource, changed), shaped=True)
+        if ctx.info.verb == "get":
+            return Reply(200, scale_of(resource, obj), converted=True)
+        changed = self._update(ctx, present, obj) if ctx.info.verb == "update" else self._patch(ctx, present, obj)
+        return Reply(200, scale_of(resource, changed), converted=True)
 
-    def _update(self, call: Call, present: Version, obj: Json) -> Json:
-        options = write_options(call.query, "UpdateOptions", dry=call.values("dryRun"))
-        scale = self._writer.read_scale(call, options)
-        return self._write(call, present, obj, scale, options)
+    def _update(self, ctx: RequestContext, present: Version, obj: Json) -> Json:
+        options = write_options(ctx.info.query, "UpdateOptions", dry=ctx.values("dryRun"))
+        scale = self._writer.read_scale(ctx, options)
+        return self._write(ctx, present, obj, scale, options)
 
-    def _patch(self, call: Call, present: Version, obj: Json) -> Json:
-        kind = patch_type(call.request.headers.get("content-type"), call.resource.strategic)
-        options = write_options(call.query, "PatchOptions", applying=kind == APPLY, dry=call.values("dryRun"))
-        if kind == APPLY:
-            return self._apply(call, present, obj, options)
-        patch = read_patch(call.request.body, kind)
-        scale = self._writer.patched(call, SCALE, patch, lambda: scale_of(call.resource, obj), options)
-        return self._write(call, present, obj, scale, options)
+    def _patch(self, ctx: RequestContext, present: Version, obj: Json) -> Json:
+        kind = patch_type(ctx.request.headers.get("content-type"), ctx.resource.wire)
+        options = write_options(ctx.info.query, "PatchOptions", applying=kind == APPLY_PATCH, dry=ctx.values("dryRun"))
+        if kind == APPLY_PATCH:
+            return self._apply(ctx, present, obj, options)
+        patch = read_patch(ctx.request.body, kind)
+        scale = self._writer.patched(ctx, SCALE, patch, lambda: scale_of(ctx.resource, obj), options)
+        return self._write(ctx, present, obj, scale, options)
 
-    def _apply(self, call: Call, present: Version, obj: Json, options: WriteOptions) -> Json:
-        resource, paths = call.resource, self._paths(call)
+    def _apply(self, ctx: RequestContext, present: Version, obj: Json, options: WriteOptions) -> Json:
+        resource, paths = ctx.resource, self._paths(ctx)
         live = scale_of(resource, obj)
         meta = obj["metadata"]
         entries: list[Any] = meta.get("managedFields") or []
         live["metadata"]["managedFields"] = scalefields.of_scale(entries, paths)
         scale = managed.apply(
             live,
-            read_applied(call.request.body, SCALE),
+            read_applied(ctx.request.body, SCALE),
             SCALE.types(),
             manager=options.manager,
             force=options.force,
             api_version=SCALE.api_version,
             subresource="scale",
-            now=call.now,
+            now=ctx.now,
         )
         scale, _ = SCALE.strategy.decode(scale, "Ignore", [])
         scaled = scale["metadata"].get("managedFields") or []
         meta["managedFields"] = scalefields.of_object(entries, scaled, paths, resource.api_version)
-        return self._write(call, present, obj, scale, options, owned=True)
+        return self._write(ctx, present, obj, scale, options, owned=True)
 
     def _write(
-        self, call: Call, present: Version, obj: Json, scale: Json, options: WriteOptions, *, owned: bool = False
+        self,
+        ctx: RequestContext,
+        present: Version,
+        obj: Json,
+        scale: Json,
+        options: WriteOptions,
+        *,
+        owned: bool = False,
     ) -> Json:
-        self._writer.place(call, scale["metadata"])
-        with_replicas(call.resource, obj, scale)
+        self._writer.place(ctx, scale["metadata"])
+        with_replicas(ctx.resource, obj, scale)
         for precondition in ("uid", "resourceVersion"):
             if scale["metadata"].get(precondition):
                 obj["metadata"][precondition] = scale["metadata"][precondition]
-        return self._writer.changed(call, present, obj, options, owned=owned)
+        return self._writer.changed(ctx, present, obj, options, owned=owned)
 
-    def _paths(self, call: Call) -> dict[str, str]:
+    def _paths(self, ctx: RequestContext) -> dict[str, str]:
         """Where each served version of the resource has its replicas, by apiVersion."""
-        versions = self._registry.by_plural(call.resource.group, call.resource.plural)
-        return {other.api_version: paths_of(other)[0] for other in versions if "scale" in other.subresources}
+        versions = self._registry.by_plural(ctx.resource.group, ctx.resource.plural)
+        return {
+            other.api_version: other.scale_paths.spec_replicas for other in versions if "scale" in other.subresources
+        }

@@ -21,9 +21,11 @@ from zestor_controller.apiserver.builtin.declaration import ALL, declare
 from zestor_controller.apiserver.builtin.fieldgetter import text_at
 from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, selector_at, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
-from zestor_controller.apiserver.rest.resource import Resource, Writing
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.rest.status import invalid as refuse
+from zestor_controller.apiserver.rest.strategy import WriteContext
 from zestor_controller.apiserver.typed.typedef import Json
+from zestor_controller.apiserver.validation.fieldchecks import bad_name_label
 from zestor_controller.schema.fielderror import FieldError, invalid
 
 __all__ = ["ServiceStrategy", "resource"]
@@ -61,22 +63,22 @@ class _Allocator:
         for value in _held(service):
             self._owners[value] = _owner(service)
 
-    def address(self, writing: Writing) -> str:
+    def address(self, ctx: WriteContext) -> str:
         """A free cluster address."""
         hosts = list(_RANGE.hosts())[1:]  # the first address belongs to the API server itself
         for step in range(len(hosts)):
             # An address that was given back is not given out again at once: somebody may still talk to it.
             at = (self._next + step) % len(hosts)
-            if self.holder(str(hosts[at]), writing.lookup) is None:
-                if not writing.dry_run:
+            if self.holder(str(hosts[at]), ctx.lookup) is None:
+                if not ctx.dry_run:
                     self._next = at + 1
                 return str(hosts[at])
         raise refuse("", "Service", "", [invalid("spec.clusterIPs", None, "failed to allocate IP: range is full")])
 
-    def port(self, writing: Writing, taken: set[int]) -> int:
+    def port(self, ctx: WriteContext, taken: set[int]) -> int:
         """A free node port that is not in `taken` either."""
         for number in _NODE_PORTS:
-            if number not in taken and self.holder(number, writing.lookup) is None:
+            if number not in taken and self.holder(number, ctx.lookup) is None:
                 return number
         raise refuse("", "Service", "", [invalid("spec.ports", None, "failed to allocate a nodePort: range is full")])
 
@@ -131,18 +133,16 @@ class ServiceStrategy(BuiltinStrategy):
             if ingress.get("ip") and spec["type"] == "LoadBalancer":
                 ingress.setdefault("ipMode", "VIP")
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Allocate what the type needs."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         if obj.get("spec") is not None and not self.validate(obj):
-            self._allocate(obj, None, writing)
-        self._warn(obj, writing)
+            self._allocate(obj, None, ctx)
+        self._warn(obj, ctx)
 
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
         """Keep what is allocated, drop what the type has no use for, allocate what it needs anew."""
-        super().prepare_update(new, old, writing)
-        if writing.subresource == "status":
-            return
+        super().prepare_for_update(ctx, new, old)
         now, was = new["spec"], old["spec"]
         if was["type"] != "ExternalName" and now["type"] != "ExternalName":
             if "clusterIP" not in now and "clusterIPs" not in now:
@@ -161,63 +161,67 @@ class ServiceStrategy(BuiltinStrategy):
                 now.pop(name, None)
         _drop_unused(now, was)
         if not self.validate(new) and not self.validate_change(new, old):
-            self._allocate(new, was, writing)
-        self._warn(new, writing)
+            self._allocate(new, was, ctx)
+        self._warn(new, ctx)
 
-    def _warn(self, service: Json, writing: Writing) -> None:
+    def _warn(self, service: Json, ctx: WriteContext) -> None:
         spec = service.get("spec") or {}
         if spec.get("externalName") and spec.get("type") != "ExternalName":
-            writing.warnings.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+            ctx.warnings.append('spec.externalName is ignored when spec.type is not "ExternalName"')
 
-    def _allocate(self, service: Json, was: Json | None, writing: Writing) -> None:
+    def _allocate(self, service: Json, was: Json | None, ctx: WriteContext) -> None:
         spec = service["spec"]
         if spec["type"] == "ExternalName":
             return
         errors = choose_families(spec, was)
         if errors:
             raise refuse("", "Service", service["metadata"].get("name", ""), errors)
-        self._allocate_address(service, writing)
+        self._allocate_address(service, ctx)
         taken = {port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")}
         owner = _owner(service)
         for index, port in enumerate(spec.get("ports", ())):
             given = port.get("nodePort")
             if given:
-                self._check_port(service, index, given, owner, writing)
+                self._check_port(service, index, given, owner, ctx)
             elif _wants_node_ports(spec):
-                port["nodePort"] = self._allocator.port(writing, taken)
+                port["nodePort"] = self._allocator.port(ctx, taken)
                 taken.add(port["nodePort"])
         local = spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
         if local and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = self._allocator.port(writing, taken)
-        if not writing.dry_run:
+            spec["healthCheckNodePort"] = self._allocator.port(ctx, taken)
+        if not ctx.dry_run:
             self._allocator.claim(service)
 
-    def _allocate_address(self, service: Json, writing: Writing) -> None:
+    def _allocate_address(self, service: Json, ctx: WriteContext) -> None:
         spec = service["spec"]
         given = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
         if not given:
-            given = self._allocator.address(writing)
+            given = self._allocator.address(ctx)
         elif given != "None":
             why = ""
             if ipaddress.ip_address(given) not in _RANGE:
                 why = "the provided network does not match the current range"
-            elif self._allocator.holder(given, writing.lookup) not in (None, _owner(service)):
+            elif self._allocator.holder(given, ctx.lookup) not in (None, _owner(service)):
                 why = "provided IP is already allocated"
             if why:
                 error = invalid("spec.clusterIPs", [given], f"failed to allocate IP {given}: {why}")
                 raise refuse("", "Service", service["metadata"].get("name", ""), [error])
         spec["clusterIP"], spec["clusterIPs"] = given, [given]
 
-    def _check_port(self, service: Json, index: int, number: int, owner: Owner, writing: Writing) -> None:
+    def _check_port(self, service: Json, index: int, number: int, owner: Owner, ctx: WriteContext) -> None:
         why = ""
         if number not in _NODE_PORTS:
             low, high = _NODE_PORTS[0], _NODE_PORTS[-1]
             why = f"provided port is not in the valid range. The range of valid ports is {low}-{high}"
-        elif self._allocator.holder(number, writing.lookup) not in (None, owner):
+        elif self._allocator.holder(number, ctx.lookup) not in (None, owner):
             why = "provided port is already allocated"
         if why:
             error = invalid(f"spec.ports[{index}].nodePort", number, why)
             raise refuse("", "Service", service["metadata"].get("name", ""), [error])
+
+    def validate_name(self, name: str) -> list[str]:
+        """A label (RelaxedServiceNameValidation, on since 1.36)."""
+        return bad_name_label(name)
 
     def validate(self, obj: Json) -> list[FieldError]:
         """The rules of the spec by its type."""
@@ -321,8 +325,7 @@ def resource() -> Resource:
         short_names=("svc",),
         categories=ALL,
         subresources=("status",),
-        selectable={"spec.clusterIP": text_at("spec", "clusterIP"), "spec.type": text_at("spec", "type")},
-        returns_deleted=True,
-        create_on_update=True,
-        name_rule="label",  # RelaxedServiceNameValidation, on since 1.36
+        selectable_fields={"spec.clusterIP": text_at("spec", "clusterIP"), "spec.type": text_at("spec", "type")},
+        returns_deleted_object=True,
+        allow_create_on_update=True,
     )

@@ -26,5 +26,5 @@ def resource() -> Resource:
         columns("serviceaccounts", NAME, ("Secrets", count_at("secrets"), 0), AGE),
         short_names=("sa",),
         subresources=(Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),),
-        returns_deleted=True,
+        returns_deleted_object=True,
     )

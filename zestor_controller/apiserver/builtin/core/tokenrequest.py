@@ -12,7 +12,7 @@ from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.patch import managedfields as managed
 from zestor_controller.apiserver.request.body import decode_object
 from zestor_controller.apiserver.request.options import write_options
-from zestor_controller.apiserver.rest.context import Call, Reply
+from zestor_controller.apiserver.rest.resource import Reply, RequestContext
 from zestor_controller.apiserver.rest.resourceregistry import Registry
 from zestor_controller.apiserver.rest.status import bad_request, conflict, invalid, not_found
 from zestor_controller.apiserver.storage.revisionlog import Storage
@@ -34,15 +34,15 @@ def add_token_requests(registry: Registry, storage: Storage, issuer: TokenIssuer
     """Serve ``serviceaccounts/token``."""
     strategy = BuiltinStrategy("TokenRequest", "v1", MESSAGE)
 
-    def create(call: Call) -> Reply:
-        request = call.request
-        options = write_options(call.query, "CreateOptions", dry=call.values("dryRun"))
-        body = decode_object(request.headers.get("content-type"), request.body, "TokenRequest", custom=False)
+    def create(ctx: RequestContext) -> Reply:
+        request = ctx.request
+        options = write_options(ctx.info.query, "CreateOptions", dry=ctx.values("dryRun"))
+        body = decode_object(request.headers.get("content-type"), request.body, "TokenRequest")
         if body.value.get("kind", "TokenRequest") != "TokenRequest" or body.value.get("apiVersion", API) != API:
             raise bad_request(f"expected a TokenRequest of {API}")
         asked, warnings = strategy.decode(body.value, options.validation, body.duplicates)
-        call.warnings += warnings
-        name, namespace = call.info.name, call.info.namespace
+        ctx.warnings += warnings
+        name, namespace = ctx.info.name, ctx.info.namespace
         present = storage.table(("", "serviceaccounts")).get(namespace, name)
         if present is None:
             raise not_found("", "serviceaccounts", name)
@@ -55,7 +55,7 @@ def add_token_requests(registry: Registry, storage: Storage, issuer: TokenIssuer
             "name": name,
             "namespace": namespace,
             "uid": account["metadata"]["uid"],
-            "creationTimestamp": call.now,
+            "creationTimestamp": ctx.now,
         }
         shown: Json = {"expirationSeconds": seconds, "boundObjectRef": reference}
         if audiences:
@@ -64,20 +64,20 @@ def add_token_requests(registry: Registry, storage: Storage, issuer: TokenIssuer
             None,
             {"kind": "TokenRequest", "apiVersion": API, "metadata": meta, "spec": shown},
             builtin(MESSAGE),
-            manager=options.manager or call.manager,
+            manager=options.manager or ctx.manager,
             api_version=API,
             subresource="token",
-            now=call.now,
+            now=ctx.now,
             empty={"spec": {"boundObjectRef": None}},
         )
         _check(seconds)
         bound = _bound(storage, namespace, reference) if reference else None
         written["spec"] = {"audiences": audiences or [AUDIENCE], **{k: v for k, v in shown.items() if k != "audiences"}}
         token = issuer.issue(account, seconds, audiences or [AUDIENCE], bound, new_uid(rng))
-        until = datetime.fromisoformat(call.now) + timedelta(seconds=seconds)
+        until = datetime.fromisoformat(ctx.now) + timedelta(seconds=seconds)
         expires = until.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         written["status"] = {"token": token, "expirationTimestamp": expires}
-        return Reply(201, written, shaped=True)
+        return Reply(201, written, converted=True)
 
     registry.add_endpoint("", "v1", "serviceaccounts", "token", "create", create)
 

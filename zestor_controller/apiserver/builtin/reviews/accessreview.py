@@ -10,11 +10,11 @@ from zestor_controller.apiserver.auth.authorization import Attributes, RbacAutho
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.patch import managedfields as managed
 from zestor_controller.apiserver.request.body import decode_object
-from zestor_controller.apiserver.rest.context import Call, Reply
-from zestor_controller.apiserver.rest.resource import Resource, User
+from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Resource
 from zestor_controller.apiserver.rest.resourceregistry import Registry
 from zestor_controller.apiserver.rest.status import bad_request
 from zestor_controller.apiserver.rest.status import invalid as refuse
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.typed.fieldtable import builtin
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.schema.fielderror import FieldError, invalid
@@ -41,30 +41,30 @@ def add_reviews(
         enforced: rights are checked; else everything is allowed.
     """
 
-    def judged(call: Call, body: Json, user: User) -> Reply:
+    def judged(ctx: RequestContext, body: Json, user: User) -> Reply:
         wanted = _wanted(body["spec"])
         yes = not enforced or authorizer.allowed(user, wanted)
         status: Json = {"allowed": yes}
         reason = authorizer.reason(user, wanted) if enforced and yes else ""
         if reason:
             status["reason"] = reason
-        return Reply(201, {**_owned(call, body), "status": status}, shaped=True)
+        return Reply(201, {**_owned(ctx, body), "status": status}, converted=True)
 
-    def subject(call: Call) -> Reply:
-        body = _body(call)
+    def subject(ctx: RequestContext) -> Reply:
+        body = _body(ctx)
         spec = body.setdefault("spec", {})
         _check(spec, somebody=True)
         extra = {key: tuple(values) for key, values in (spec.get("extra") or {}).items()}
         return judged(
-            call, body, User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
+            ctx, body, User(spec.get("user", ""), spec.get("uid", ""), tuple(spec.get("groups") or ()), extra)
         )
 
-    def local(call: Call) -> Reply:
-        body = _body(call)
+    def local(ctx: RequestContext) -> Reply:
+        body = _body(ctx)
         spec = body.setdefault("spec", {})
         errors = _errors(spec, somebody=True)
         resource = spec.get("resourceAttributes")
-        if resource is not None and resource.get("namespace", "") != call.info.namespace:
+        if resource is not None and resource.get("namespace", "") != ctx.info.namespace:
             why = "must match metadata.namespace"
             errors.append(invalid("spec.resourceAttributes.namespace", resource.get("namespace", ""), why))
         if spec.get("nonResourceAttributes") is not None:
@@ -72,20 +72,20 @@ def add_reviews(
             errors.append(invalid("spec.nonResourceAttributes", _path_value(spec), why))
         if errors:
             raise refuse(AUTHORIZATION, "", "", errors)
-        return judged(call, body, User(spec.get("user", ""), groups=tuple(spec.get("groups") or ())))
+        return judged(ctx, body, User(spec.get("user", ""), groups=tuple(spec.get("groups") or ())))
 
-    def self_access(call: Call) -> Reply:
-        body = _body(call)
+    def self_access(ctx: RequestContext) -> Reply:
+        body = _body(ctx)
         _check(body.setdefault("spec", {}), somebody=False)
-        return judged(call, body, call.user)
+        return judged(ctx, body, ctx.user)
 
-    def self_subject(call: Call) -> Reply:
-        body = _body(call)
-        metadata = {**body["metadata"], "creationTimestamp": call.now}
-        return Reply(201, {**body, "metadata": metadata, "status": {"userInfo": _shown(call.user)}}, shaped=True)
+    def self_subject(ctx: RequestContext) -> Reply:
+        body = _body(ctx)
+        metadata = {**body["metadata"], "creationTimestamp": ctx.now}
+        return Reply(201, {**body, "metadata": metadata, "status": {"userInfo": _shown(ctx.user)}}, converted=True)
 
-    def self_rules(call: Call) -> Reply:
-        body = _body(call)
+    def self_rules(ctx: RequestContext) -> Reply:
+        body = _body(ctx)
         namespace = str((body.get("spec") or {}).get("namespace", ""))
         if not namespace:
             raise bad_request("no namespace on request")
@@ -93,7 +93,7 @@ def add_reviews(
             {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
             {"verbs": ["*"], "nonResourceURLs": ["*"]},
         ]
-        rules = list(authorizer.rules(call.user, namespace)) if enforced else everything
+        rules = list(authorizer.rules(ctx.user, namespace)) if enforced else everything
         status: Json = {
             "resourceRules": [
                 {key: rule[key] for key in ("verbs", "apiGroups", "resources", "resourceNames") if rule.get(key)}
@@ -107,22 +107,22 @@ def add_reviews(
             ],
             "incomplete": False,
         }
-        return Reply(201, {**body, "status": status}, shaped=True)
+        return Reply(201, {**body, "status": status}, converted=True)
 
-    def token(call: Call) -> Reply:
-        body = _body(call)
+    def token(ctx: RequestContext) -> Reply:
+        body = _body(ctx)
         spec = body.setdefault("spec", {})
         if not spec.get("token"):
             raise bad_request("token is required for TokenReview in authentication")
-        body = _owned(call, body)
+        body = _owned(ctx, body)
         audiences = tuple(spec.get("audiences") or (AUDIENCE,))
         user = authenticator.review(spec["token"], audiences)
         if user is None:
-            return Reply(201, {**body, "status": {"user": {}, "error": "invalid bearer token"}}, shaped=True)
+            return Reply(201, {**body, "status": {"user": {}, "error": "invalid bearer token"}}, converted=True)
         status = {"authenticated": True, "user": _shown(user), "audiences": list(audiences)}
-        return Reply(201, {**body, "status": status}, shaped=True)
+        return Reply(201, {**body, "status": status}, converted=True)
 
-    served: list[tuple[str, str, str, bool, Callable[[Call], Reply]]] = [
+    served: list[tuple[str, str, str, bool, Callable[[RequestContext], Reply]]] = [
         (AUTHENTICATION, "SelfSubjectReview", "selfsubjectreviews", False, self_subject),
         (AUTHENTICATION, "TokenReview", "tokenreviews", False, token),
         (AUTHORIZATION, "LocalSubjectAccessReview", "localsubjectaccessreviews", True, local),
@@ -147,13 +147,13 @@ def _resource(group: str, kind: str, plural: str, namespaced: bool) -> Resource:
         strategy=BuiltinStrategy(kind, "v1", message),
         types=lambda: builtin(message),
         verbs=("create",),
-        protobuf=message,
+        message=message,
     )
 
 
-def _body(call: Call) -> Json:
-    request, resource = call.request, call.resource
-    body = decode_object(request.headers.get("content-type"), request.body, resource.kind, custom=False).value
+def _body(ctx: RequestContext) -> Json:
+    request, resource = ctx.request, ctx.resource
+    body = decode_object(request.headers.get("content-type"), request.body, resource.kind).value
     obj, _ = resource.strategy.decode(body, "Ignore", ())
     head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": obj.get("metadata") or {}}
     # A status that somebody sends is no answer.
@@ -175,17 +175,17 @@ def _wanted(spec: Json) -> Attributes:
     return Attributes(str(path.get("verb", "")), path=str(path.get("path", "")))
 
 
-def _owned(call: Call, body: Json) -> Json:
+def _owned(ctx: RequestContext, body: Json) -> Json:
     """The review with the manager that wrote it, as every create has it."""
-    resource = call.resource
+    resource = ctx.resource
     return managed.update(
         None,
         body,
         builtin(f"{_PACKAGES[resource.group]}.{resource.kind}"),
-        manager=call.query.get("fieldManager") or call.manager,
+        manager=ctx.info.query.get("fieldManager") or ctx.manager,
         api_version=resource.api_version,
         subresource="",
-        now=call.now,
+        now=ctx.now,
         empty={"spec": {}},
     )
 
