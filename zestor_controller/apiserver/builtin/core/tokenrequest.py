@@ -10,6 +10,7 @@ from zestor_controller.apiserver.auth.authentication import AUDIENCE
 from zestor_controller.apiserver.auth.tokens import BOUND_KINDS, TokenIssuer
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import decode_object
 from zestor_controller.apiserver.request.options import write_options
 from zestor_controller.apiserver.rest.resource import Reply, RequestContext
@@ -64,10 +65,7 @@ def add_token_requests(registry: Registry, storage: Storage, issuer: TokenIssuer
             None,
             {"kind": "TokenRequest", "apiVersion": API, "metadata": meta, "spec": shown},
             builtin(MESSAGE),
-            manager=options.manager or ctx.manager,
-            api_version=API,
-            subresource="token",
-            now=ctx.now,
+            FieldOwner(options.manager or ctx.manager, API, "token", ctx.now),
             empty={"spec": {"boundObjectRef": None}},
         )
         _check(seconds)

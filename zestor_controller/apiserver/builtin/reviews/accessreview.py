@@ -9,6 +9,7 @@ from zestor_controller.apiserver.auth.authentication import AUDIENCE, TokenAuthe
 from zestor_controller.apiserver.auth.authorization import Attributes, RbacAuthorizer
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import decode_object
 from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Resource
 from zestor_controller.apiserver.rest.resourceregistry import Registry
@@ -182,10 +183,7 @@ def _owned(ctx: RequestContext, body: Json) -> Json:
         None,
         body,
         builtin(f"{_PACKAGES[resource.group]}.{resource.kind}"),
-        manager=ctx.info.query.get("fieldManager") or ctx.manager,
-        api_version=resource.api_version,
-        subresource="",
-        now=ctx.now,
+        FieldOwner(ctx.info.query.get("fieldManager") or ctx.manager, resource.api_version, "", ctx.now),
         empty={"spec": {}},
     )
 
