@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import copy
+import random
+import time
 from typing import Any
 
 import pytest
 
+from zestor_controller.apiserver.auth.tokens import TokenIssuer
 from zestor_controller.apiserver.builtin import resources
 from zestor_controller.apiserver.rest.strategy import WriteContext
 from zestor_controller.apiserver.rest.user import User
+from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
 
-BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in resources()}
+STORAGE = Storage()
+RESOURCES = resources(STORAGE, TokenIssuer(STORAGE, time.time), random.Random(1))
+BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
 CORE = BY_NAME["", "v1", "events"].strategy
 MODERN = BY_NAME["events.k8s.io", "v1", "events"].strategy
 ABOUT = {"kind": "Pod", "name": "p", "namespace": "n"}
@@ -118,14 +124,14 @@ def test_only_the_series_of_a_new_event_changes() -> None:
 
 
 def test_every_resource_has_a_name_of_its_own_and_columns_with_descriptions() -> None:
-    assert len(BY_NAME) == len(resources())
-    for resource in resources():
+    assert len(BY_NAME) == len(RESOURCES)
+    for resource in RESOURCES:
         assert resource.columns, resource.plural
         assert all(column.description for column in resource.columns)
 
 
 def test_cells_are_computed_for_nearly_empty_objects() -> None:
-    for resource in resources():
+    for resource in RESOURCES:
         obj, _ = resource.strategy.decode({"metadata": {"name": "x"}}, "Strict", ())
         cells = {column.name: column.cell(obj, 0.0) for column in resource.columns}
         assert cells["Name"] == "x"

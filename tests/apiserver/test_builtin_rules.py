@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import copy
+import random
+import time
 from typing import Any
 
 import pytest
 
+from zestor_controller.apiserver.auth.tokens import TokenIssuer
 from zestor_controller.apiserver.builtin import resources
 from zestor_controller.apiserver.rest.status import Failure
 from zestor_controller.apiserver.rest.strategy import WriteContext
 from zestor_controller.apiserver.rest.user import User
+from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
 
-BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in resources()}
+STORAGE = Storage()
+RESOURCES = resources(STORAGE, TokenIssuer(STORAGE, time.time), random.Random(1))
+BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 SELECTOR = {"matchLabels": {"a": "b"}}
 

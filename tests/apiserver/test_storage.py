@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.storage.history import MAX_BYTES, History
+from zestor_controller.apiserver.storage.retention import MAX_BYTES, Retention
 from zestor_controller.apiserver.storage.revisionlog import (
     ADDED,
     DELETED,
@@ -137,7 +137,7 @@ def test_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
 
 def test_history_is_kept_for_one_to_two_intervals_of_time():
     now = [0.0]
-    history = History(1000, age=300.0, clock=lambda: now[0])
+    history = Retention(1000, age=300.0, clock=lambda: now[0])
     due = {}
     for revision in range(1, 21):
         now[0] = revision * 60.0
@@ -146,7 +146,7 @@ def test_history_is_kept_for_one_to_two_intervals_of_time():
 
 
 def test_what_is_forgotten_no_longer_counts():
-    history = History(4, size=100)
+    history = Retention(4, size=100)
     assert [history.add(revision, 10) for revision in range(1, 5)] == [0, 0, 0, 0]
     history.forget(3)
     assert [history.add(revision, 10) for revision in range(5, 8)] == [0, 0, 0]

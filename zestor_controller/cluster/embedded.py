@@ -19,7 +19,7 @@ from typing import Any, Final, Self, TypeVar
 
 from zestor_controller.apiserver import ApiServer, AuditLog, AuditRecord
 from zestor_controller.apiserver.discovery.groups import GIT_VERSION
-from zestor_controller.apiserver.server.serving import Served, Settings
+from zestor_controller.apiserver.server.secureserver import SecureServer, SecureServerOptions
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import AiohttpTransport, BlockingClient, Client, MemoryTransport, load_config
 from zestor_controller.cluster.simulation import NODE, GarbageCollector, simulated_controllers
@@ -149,7 +149,7 @@ class EmbeddedCluster:
         self._stop: asyncio.Event | None = None
         self._up = threading.Event()
         self._failure: BaseException | None = None
-        self._served: Served | None = None
+        self._served: SecureServer | None = None
         self._audit: AuditLog | None = None
         self._stack = AsyncExitStack()
 
@@ -251,7 +251,7 @@ class EmbeddedCluster:
         self._stop = asyncio.Event()
         rng = random.Random(self._seed) if self._seed is not None else None
         self._audit = AuditLog(self._audit_path)
-        settings = Settings(
+        settings = SecureServerOptions(
             bind=self._bind,
             port=self._port,
             kubeconfig=self.kubeconfig,
@@ -260,7 +260,7 @@ class EmbeddedCluster:
             audit=self._audit,
             rng=rng,
         )
-        async with Served(settings) as served:
+        async with SecureServer(settings) as served:
             self._served = served
             self.url = served.url
             stop = self._stop

@@ -4,8 +4,12 @@ What always holds: everything here works on plain JSON values and knows no serve
 :class:`FieldError` values in the words of kube-apiserver.
 """
 
-from zestor_controller.schema.defaulting import defaulter
+import warnings
+
+from zestor_controller.schema.celrules import RuleEngine, RuleSet
 from zestor_controller.schema.definition import (
+    check,
+    check_schema,
     definition_formats,
     definition_has_rules,
     set_definition_defaults,
@@ -13,20 +17,18 @@ from zestor_controller.schema.definition import (
     validate_definition_update,
     version_schema,
 )
-from zestor_controller.schema.expressions import Rules, RuleSet
+from zestor_controller.schema.fielddefaulter import defaulter
 from zestor_controller.schema.fielderror import ErrorType, FieldError
-from zestor_controller.schema.pruning import pruner
-from zestor_controller.schema.schemarules import check_schema
+from zestor_controller.schema.fieldpruner import pruner
 from zestor_controller.schema.structural import NotStructural, Structural, parse
-from zestor_controller.schema.structuralrules import check
 from zestor_controller.schema.validation import Validator
 
 __all__ = [
     "ErrorType",
     "FieldError",
     "NotStructural",
+    "RuleEngine",
     "RuleSet",
-    "Rules",
     "Structural",
     "Validator",
     "check",
@@ -41,3 +43,10 @@ __all__ = [
     "validate_definition_update",
     "version_schema",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Rules":
+        warnings.warn("schema.Rules is schema.RuleEngine since 0.2", DeprecationWarning, stacklevel=2)
+        return RuleEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

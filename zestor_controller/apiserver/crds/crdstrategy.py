@@ -19,6 +19,7 @@ from zestor_controller.apiserver.rest.resource import Column, Resource, Subresou
 from zestor_controller.apiserver.rest.strategy import WriteContext
 from zestor_controller.apiserver.typed.fieldtable import builtin
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
+from zestor_controller.schema.celrules import RuleEngine
 from zestor_controller.schema.definition import (
     definition_formats,
     definition_has_rules,
@@ -26,7 +27,6 @@ from zestor_controller.schema.definition import (
     validate_definition,
     validate_definition_update,
 )
-from zestor_controller.schema.expressions import Rules
 from zestor_controller.schema.fielderror import FieldError, forbidden
 
 __all__ = ["CLEANUP", "GROUP", "MESSAGE", "PLURAL", "DefinitionStrategy", "definition_resource", "definition_types"]
@@ -63,7 +63,7 @@ class DefinitionStrategy(BuiltinStrategy):
 
     generation = True
 
-    def __init__(self, rules: Rules | None = None) -> None:
+    def __init__(self, rules: RuleEngine | None = None) -> None:
         super().__init__(KIND, "v1", MESSAGE)
         self._rules = rules
 
@@ -147,7 +147,7 @@ def _fields(typedef: TypeDef) -> Mapping[str, TypeDef]:
     return typedef.fields() if typedef.fields is not None else {}
 
 
-def definition_resource(rules: Rules | None = None) -> Resource:
+def definition_resource(rules: RuleEngine | None = None) -> Resource:
     """The Resource of definitions.
 
     Args:

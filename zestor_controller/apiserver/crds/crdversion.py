@@ -11,11 +11,11 @@ from typing import Any
 from zestor_controller.apiserver.encoding import typedcodec as codec
 from zestor_controller.apiserver.typed.fieldtable import OBJECT_META
 from zestor_controller.apiserver.typed.typedef import Json
-from zestor_controller.schema.defaulting import Defaulter, defaulter
-from zestor_controller.schema.embedded import Coercer, EmbeddedCheck, coercer, embedded_check
-from zestor_controller.schema.expressions import Rules, RuleSet, has_rules
+from zestor_controller.schema.celrules import RuleEngine, RuleSet, has_rules
+from zestor_controller.schema.embeddedresource import Coercer, EmbeddedCheck, coercer, embedded_check
+from zestor_controller.schema.fielddefaulter import Defaulter, defaulter
+from zestor_controller.schema.fieldpruner import Pruner, pruner
 from zestor_controller.schema.listtype import ListCheck, list_check
-from zestor_controller.schema.pruning import Pruner, pruner
 from zestor_controller.schema.structural import Schema, Structural, parse
 from zestor_controller.schema.validation import Validator
 
@@ -68,7 +68,7 @@ class CompiledVersion:
             unknown += sorted(strange)
 
 
-def compile_version(api_version: str, schema: Schema, rules: Rules | None) -> CompiledVersion:
+def compile_version(api_version: str, schema: Schema, rules: RuleEngine | None) -> CompiledVersion:
     """Compile the schema of a version, with its rules where there is a CEL engine."""
     node = parse(schema)
     status = (schema.get("properties") or {}).get("status")

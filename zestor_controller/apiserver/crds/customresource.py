@@ -19,8 +19,8 @@ from zestor_controller.apiserver.rest.wireprofile import UNSTRUCTURED
 from zestor_controller.apiserver.typed.fieldtable import structural
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation import scalepaths
+from zestor_controller.schema.celrules import RuleEngine
 from zestor_controller.schema.definition import version_schema
-from zestor_controller.schema.expressions import Rules
 from zestor_controller.schema.structural import Schema
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _READ_WRITE = ("get", "patch", "update")
 _KUBE_VERSION = re.compile(r"v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
 
 
-def resources_of(crd: Json, rules: Rules | None = None) -> list[Resource]:
+def resources_of(crd: Json, rules: RuleEngine | None = None) -> list[Resource]:
     """The resources that a definition serves: one for each served version, under the accepted names.
 
     Args:

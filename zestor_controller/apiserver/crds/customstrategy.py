@@ -19,10 +19,10 @@ from zestor_controller.apiserver.rest.status import invalid as invalid_status
 from zestor_controller.apiserver.rest.strategy import BaseStrategy, SubresourceStrategy, WriteContext
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation import scalepaths
-from zestor_controller.schema import names
-from zestor_controller.schema.embedded import CoercionError
+from zestor_controller.schema import nameformat
+from zestor_controller.schema.embeddedresource import CoercionError
 from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid
-from zestor_controller.schema.ratcheting import UNCORRELATED, equal
+from zestor_controller.schema.ratchet import UNCORRELATED, equal
 
 __all__ = ["CustomStatusStrategy", "CustomStrategy"]
 
@@ -281,7 +281,7 @@ def _finalizer_warnings(new: Json, old: Json | None) -> list[str]:
     found: list[str] = []
     for finalizer in sorted(set(new["metadata"].get("finalizers") or ()) - before):
         start = f'metadata.finalizers: "{finalizer}": '
-        found += [start + why for why in names.qualified_name(finalizer)]
+        found += [start + why for why in nameformat.qualified_name(finalizer)]
         if "/" in finalizer or finalizer in _STANDARD_FINALIZERS:
             continue
         more = " including a path (/)" if "." in finalizer else ""

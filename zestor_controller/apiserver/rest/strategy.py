@@ -18,7 +18,7 @@ from typing import Protocol
 from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.schema.fielderror import FieldError
-from zestor_controller.schema.names import dns1123_subdomain
+from zestor_controller.schema.nameformat import dns1123_subdomain
 
 __all__ = ["BaseStrategy", "Strategy", "SubresourceStrategy", "WriteContext"]
 

@@ -40,9 +40,7 @@ from zestor_controller.apiserver.auth.authorization import (
 )
 from zestor_controller.apiserver.auth.impersonation import Impersonation
 from zestor_controller.apiserver.auth.tokens import TokenIssuer
-from zestor_controller.apiserver.builtin.core.service import ServiceStrategy
-from zestor_controller.apiserver.builtin.core.tokenrequest import add_token_requests
-from zestor_controller.apiserver.builtin.reviews.accessreview import add_reviews
+from zestor_controller.apiserver.builtin import reviews
 from zestor_controller.apiserver.crds.crdcontroller import DefinitionController, definition_resource
 from zestor_controller.apiserver.discovery.groups import Discovery, text_response
 from zestor_controller.apiserver.discovery.openapiv3 import OpenApi
@@ -108,7 +106,9 @@ class ApiServer:
         self.storage = Storage(journal)
         if journal is not None:
             journal.restore(self.storage)
-        self.registry = Registry(builtin.resources())
+        self._rng = rng if rng is not None else random.SystemRandom()
+        issuer = TokenIssuer(self.storage, wall, signing_key)
+        self.registry = Registry(builtin.resources(self.storage, issuer, self._rng))
         self.registry.add(definition_resource())
         for resource in self.registry.resources():
             self.storage.table(resource.storage)  # their history begins with the server's
@@ -117,13 +117,7 @@ class ApiServer:
         self._rbac = rbac
         self._impersonation = Impersonation(self.authorizer if rbac else None)
         self._audit = audit if audit is not None else AuditLog()
-        self._rng = rng if rng is not None else random.SystemRandom()
         self._wall = wall
-        services = self.registry.find("", "v1", "services")
-        assert services is not None
-        assert isinstance(services.strategy, ServiceStrategy)
-        for version in self.storage.table(services.storage).versions():
-            services.strategy.adopt(version.obj)
         guard = NamespaceGuard(self.storage)
         self._reader = Reader(self.storage, self._rng, wall)
         grants = EscalationGuard(self.authorizer, enforced=rbac)
@@ -132,11 +126,10 @@ class ApiServer:
         self._scaler = Scaler(self.storage, self._reader, self._writer, self.registry)
         self._discovery = Discovery(self.registry.resources, lambda: self.registry.generation)
         self._openapi = OpenApi(self.registry.resources, lambda: self.registry.generation)
-        add_reviews(self.registry, self.authorizer, authenticator, enforced=rbac)
+        for review in reviews.resources(authenticator, self.authorizer if rbac else None):
+            self.registry.add(review)
         add_pod_actions(self.registry, self.storage, self._deleter, self.now)
-        issuer = TokenIssuer(self.storage, wall, signing_key)
         authenticator.verify = issuer.verify
-        add_token_requests(self.registry, self.storage, issuer, self._rng)
         # After everything that is built in, which a definition must not take the place of.
         self._definitions = DefinitionController(self.storage, self.registry, self.now)
         self._bootstrap()
@@ -264,7 +257,10 @@ class ApiServer:
 
     async def _do(self, ctx: RequestContext) -> Reply:
         info, resource = ctx.info, ctx.resource
-        endpoint = self.registry.endpoint(info.group, info.version, info.resource, info.subresource, info.verb)
+        served = ctx.subresource.handlers if ctx.subresource is not None else resource.handlers
+        endpoint = served.get(info.verb) or self.registry.endpoint(
+            info.group, info.version, info.resource, info.subresource, info.verb
+        )
         if endpoint is not None:
             answered = endpoint(ctx)
             result = await answered if inspect.isawaitable(answered) else answered

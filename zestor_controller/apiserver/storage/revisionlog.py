@@ -22,7 +22,7 @@ from zestor_controller.apiserver.storage.change import (
     encode_object,
     object_key,
 )
-from zestor_controller.apiserver.storage.history import MAX_BYTES, History
+from zestor_controller.apiserver.storage.retention import MAX_BYTES, Retention
 
 if TYPE_CHECKING:
     from asyncio import Event as Signal
@@ -250,7 +250,7 @@ class Storage:
         self.compacted = 0
         self.hooks: list[Callable[[tuple[str, str], Change], None]] = []
         self._journal = journal
-        self._history = History(history)
+        self._history = Retention(history)
         self._tables: dict[tuple[str, str], Table] = {}
 
     def table(self, storage: tuple[str, str]) -> Table:

@@ -17,6 +17,8 @@ from zestor_controller.apiserver.admission.namespacelifecycle import NamespaceGu
 from zestor_controller.apiserver.admission.rbacescalation import EscalationGuard
 from zestor_controller.apiserver.encoding.typedcodec import DecodeFailure
 from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch import serversideapply
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import decode_object, patch_type
 from zestor_controller.apiserver.request.options import WriteOptions, write_options
 from zestor_controller.apiserver.request.patchbody import Patch, read_applied, read_patch
@@ -33,8 +35,8 @@ from zestor_controller.apiserver.rest.status import (
 )
 from zestor_controller.apiserver.rest.strategy import Strategy, WriteContext
 from zestor_controller.apiserver.storage.revisionlog import Storage, Version
+from zestor_controller.apiserver.syntax.depthlimit import TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gonumber import parse_uint
-from zestor_controller.apiserver.syntax.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.typed.fieldset import FieldSet
 from zestor_controller.apiserver.typed.fieldtable import empty_value
 from zestor_controller.apiserver.typed.typedef import Json
@@ -109,10 +111,7 @@ class Writer:
                 None,
                 obj,
                 resource.types(),
-                manager=options.manager or ctx.manager,
-                api_version=resource.api_version,
-                subresource="",
-                now=ctx.now,
+                FieldOwner(options.manager or ctx.manager, resource.api_version, "", ctx.now),
                 resets=_resets(resource.strategy),
                 empty=empty_value(resource.message) if resource.message else None,
             )
@@ -207,15 +206,12 @@ class Writer:
         resource.strategy.default(new)
         if not owned:
             # What the server itself sets below is nobody's.
+            now = "" if ctx.info.subresource == "scale" else ctx.now  # entries of a Scale carry no time
             new = managed.update(
                 live,
                 new,
                 resource.types(),
-                manager=options.manager or ctx.manager,
-                api_version=resource.api_version,
-                subresource=ctx.info.subresource,
-                # Entries that come by way of a Scale carry no time.
-                now="" if ctx.info.subresource == "scale" else ctx.now,
+                FieldOwner(options.manager or ctx.manager, resource.api_version, ctx.info.subresource, now),
                 resets=_resets(ctx.strategy),
             )
         ctx.strategy.prepare_for_update(write, new, live)
@@ -301,15 +297,12 @@ class Writer:
         if present is None and ctx.info.subresource:
             raise not_found(resource.group, resource.plural, ctx.info.name)
         live = resource.strategy.on_read(present.copy()) if present is not None else None
-        new = managed.apply(
+        new = serversideapply.apply(
             live,
             applied,
             resource.types(),
-            manager=options.manager,
+            FieldOwner(options.manager, resource.api_version, ctx.info.subresource, ctx.now),
             force=options.force,
-            api_version=resource.api_version,
-            subresource=ctx.info.subresource,
-            now=ctx.now,
             resets=_resets(ctx.strategy),
             empty=empty_value(resource.message) if resource.message else None,
         )

@@ -10,7 +10,7 @@ from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_selector
 from zestor_controller.schema.fielderror import FieldError, invalid, required
-from zestor_controller.schema.names import path_segment
+from zestor_controller.schema.nameformat import path_segment
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json

@@ -9,7 +9,7 @@ from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, Cell, Ce
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
-from zestor_controller.schema.names import path_segment
+from zestor_controller.schema.nameformat import path_segment
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json

@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from zestor_controller.schema import names
-from zestor_controller.schema.conversionrules import check_conversion
-from zestor_controller.schema.expressions import Rules, has_rules
+from zestor_controller.schema import nameformat
+from zestor_controller.schema.celrules import RuleEngine, has_rules
+from zestor_controller.schema.definition.conversionrules import check_conversion
+from zestor_controller.schema.definition.schemarules import check_schema, unrecognized_formats
+from zestor_controller.schema.definition.versionrules import check_column, check_scale, check_selectable
 from zestor_controller.schema.fielderror import (
     ErrorType,
     FieldError,
@@ -24,9 +26,7 @@ from zestor_controller.schema.fielderror import (
     required,
 )
 from zestor_controller.schema.gotext import quote
-from zestor_controller.schema.schemarules import check_schema, unrecognized_formats
 from zestor_controller.schema.structural import Schema
-from zestor_controller.schema.versionrules import check_column, check_scale, check_selectable
 
 __all__ = [
     "definition_approval",
@@ -94,7 +94,7 @@ def _stored(crd: Json) -> list[str]:
     return [version.get("name", "") for version in versions if version.get("storage")][:1]
 
 
-def validate_definition(crd: Json, rules: Rules | None = None) -> list[FieldError]:
+def validate_definition(crd: Json, rules: RuleEngine | None = None) -> list[FieldError]:
     """Every rule that a new definition breaks.
 
     Args:
@@ -114,7 +114,7 @@ def validate_definition(crd: Json, rules: Rules | None = None) -> list[FieldErro
     return found
 
 
-def validate_definition_update(new: Json, old: Json, rules: Rules | None = None) -> list[FieldError]:
+def validate_definition_update(new: Json, old: Json, rules: RuleEngine | None = None) -> list[FieldError]:
     """Every rule that a changed definition breaks, immutable fields included.
 
     Args:
@@ -150,7 +150,7 @@ def _at(value: Any, path: Sequence[str]) -> Any:
     return value or ""
 
 
-def _check_spec(spec: Json, rules: Rules | None) -> Iterator[FieldError]:
+def _check_spec(spec: Json, rules: RuleEngine | None) -> Iterator[FieldError]:
     yield from _check_group(spec.get("group") or "")
     scope = spec.get("scope") or ""
     if not scope:
@@ -190,18 +190,18 @@ def _has_any_status(versions: Sequence[Json]) -> bool:
 def _check_group(group: str) -> Iterator[FieldError]:
     if not group:
         yield required("spec.group")
-    elif wrong := names.dns1123_subdomain(group):
+    elif wrong := nameformat.dns1123_subdomain(group):
         yield invalid("spec.group", group, ",".join(wrong))
     elif "." not in group:
         yield invalid("spec.group", group, "should be a domain with at least one dot")
 
 
-def _check_versions(versions: Sequence[Json], shared: set[str], rules: Rules | None) -> Iterator[FieldError]:
+def _check_versions(versions: Sequence[Json], shared: set[str], rules: RuleEngine | None) -> Iterator[FieldError]:
     called = [version.get("name") or "" for version in versions]
     separate = {keyword for keyword, _ in _SHARED} - shared
     for index, version in enumerate(versions):
         path = f"spec.versions[{index}]"
-        if wrong := names.dns1035_label(called[index]):
+        if wrong := nameformat.dns1035_label(called[index]):
             yield invalid(f"{path}.name", called[index], ",".join(wrong))
         for why in _wrong_warning(version):
             yield invalid(f"{path}.deprecationWarning", version.get("deprecationWarning"), why)
@@ -213,7 +213,7 @@ def _check_versions(versions: Sequence[Json], shared: set[str], rules: Rules | N
         yield _wrong_versions(shown, "must contain unique version names")
     if sum(bool(version.get("storage")) for version in versions) != 1:
         yield _wrong_versions(shown, "must have exactly one version marked as storage version")
-    if called and (wrong := names.dns1035_label(called[0])):
+    if called and (wrong := nameformat.dns1035_label(called[0])):
         yield invalid("spec.version", called[0], ",".join(wrong))
 
 
@@ -255,7 +255,7 @@ def _wrong_warning(version: Json) -> list[str]:
 
 
 def _check_version_parts(
-    version: Json, path: str, keywords: set[str], rules: Rules | None, has_status: bool
+    version: Json, path: str, keywords: set[str], rules: RuleEngine | None, has_status: bool
 ) -> Iterator[FieldError]:
     """What a version says, as far as it is said at this path: in the version itself, or for all of them."""
     schema = version_schema(version)
@@ -274,16 +274,16 @@ def _check_version_parts(
 def _check_names(given: Json, path: str) -> Iterator[FieldError]:
     for name in ("plural", "singular"):
         text = given.get(name) or ""
-        if text and (wrong := names.dns1035_label(text)):
+        if text and (wrong := nameformat.dns1035_label(text)):
             yield invalid(f"{path}.{name}", text, ",".join(wrong))
     for name in ("kind", "listKind"):
         text = given.get(name) or ""
-        if text and (wrong := names.dns1035_label(text.lower())):
+        if text and (wrong := nameformat.dns1035_label(text.lower())):
             why = "may have mixed case, but should otherwise match: " + ",".join(wrong)
             yield invalid(f"{path}.{name}", text, why)
     for name in ("shortNames", "categories"):
         for index, text in enumerate(given.get(name) or ()):
-            if wrong := names.dns1035_label(text):
+            if wrong := nameformat.dns1035_label(text):
                 yield invalid(f"{path}.{name}[{index}]", text, ",".join(wrong))
     if given.get("kind") and given.get("kind") == given.get("listKind"):
         yield invalid(f"{path}.listKind", given["listKind"], "kind and listKind may not be the same")

@@ -5,13 +5,14 @@ Invariant: the kubeconfig is written, readable by its owner alone, before the fi
 
 from __future__ import annotations
 
+import json
 import random
 import secrets
 import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from zestor_controller.apiserver.auth.audit import AuditLog
 from zestor_controller.apiserver.auth.authentication import (
@@ -20,20 +21,24 @@ from zestor_controller.apiserver.auth.authentication import (
     TokenAuthenticator,
     read_token_file,
 )
+from zestor_controller.apiserver.rest.status import status_body
 from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.server.api import ApiServer
 from zestor_controller.apiserver.server.identity import kept_identity, new_identity
 from zestor_controller.apiserver.server.kubeconfig import kubeconfig_for, write_kubeconfig
-from zestor_controller.apiserver.server.socket import SocketServer
 from zestor_controller.apiserver.storage.journal import FileJournal
+from zestor_controller.http import HttpResponse
+from zestor_controller.http.http1 import MalformedRequest
+from zestor_controller.http.server import HttpServer
 
-__all__ = ["Served", "Settings"]
+__all__ = ["SecureServer", "SecureServerOptions"]
 
+_REASONS: Final = {400: "BadRequest", 413: "RequestEntityTooLarge"}
 INTERNAL = User("system:zestor-cluster", groups=("system:masters", AUTHENTICATED))
 
 
 @dataclass(slots=True)
-class Settings:
+class SecureServerOptions:
     """How to serve.
 
     Attributes:
@@ -57,8 +62,8 @@ class Settings:
     data: Path | None = None
 
 
-class Served:
-    """A server while it serves: ``async with Served(settings) as served``.
+class SecureServer:
+    """A server while it serves: ``async with SecureServer(settings) as served``.
 
     Attributes:
         api: the server.
@@ -72,7 +77,7 @@ class Served:
         OSError: on entering: the address cannot be had, or the kubeconfig cannot be written.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SecureServerOptions) -> None:
         self._settings = settings
         hosts = _names(settings.bind)
         self._journal = FileJournal(settings.data) if settings.data is not None else None
@@ -98,14 +103,14 @@ class Served:
             raise
         self.url = ""
         self.ca = ""
-        self._socket: SocketServer | None = None
+        self._socket: HttpServer | None = None
         self._context: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         settings = self._settings
         certificates = self._identity.certificates
         self._context = certificates.context()
-        self._socket = SocketServer(self.api, self._context)
+        self._socket = HttpServer(self.api, self._context, reject=_status_of)
         await self._socket.start(settings.bind, settings.port)
         host = "127.0.0.1" if settings.bind in ("0.0.0.0", "::") else settings.bind
         self.url = f"https://{f'[{host}]' if ':' in host else host}:{self._socket.port}"
@@ -125,7 +130,7 @@ class Served:
         assert self._context is not None
         port = self._socket.port
         await self._socket.stop()
-        self._socket = SocketServer(self.api, self._context)
+        self._socket = HttpServer(self.api, self._context, reject=_status_of)
         await self._socket.start(self._settings.bind, port)
 
     async def __aexit__(self, *exc: Any) -> None:
@@ -138,6 +143,12 @@ class Served:
             self._journal.close()
         if self._settings.audit is not None:
             self._settings.audit.close()
+
+
+def _status_of(error: MalformedRequest) -> HttpResponse:
+    """The Status object for bytes that are no request."""
+    body = status_body(error.status, str(error), _REASONS.get(error.status, ""))
+    return HttpResponse(error.status, [("Content-Type", "application/json")], json.dumps(body).encode())
 
 
 def _address(host: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from zestor_controller.schema import names
+from zestor_controller.schema import nameformat
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 __all__ = ["check_conversion"]
@@ -81,6 +81,6 @@ def _check_review_versions(versions: list[str], path: str) -> Iterator[FieldErro
         if version in versions[:index]:
             yield invalid(f"{path}[{index}]", version, "duplicate version")
             continue
-        yield from (invalid(f"{path}[{index}]", version, why) for why in names.dns1035_label(version))
+        yield from (invalid(f"{path}[{index}]", version, why) for why in nameformat.dns1035_label(version))
     if not {"v1", "v1beta1"}.intersection(versions):
         yield invalid(path, versions, "must include at least one of v1, v1beta1")

@@ -13,21 +13,19 @@ each chunk.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
-from zestor_controller.apiserver.rest.status import status_body
-from zestor_controller.apiserver.server.framing import MAX_BODY, MAX_HEAD, Incoming, MalformedRequest, RequestParser
-from zestor_controller.apiserver.server.listener import Connection, Listener, connection_limit
-from zestor_controller.http import Handler, HttpResponse
+from zestor_controller.http.http1 import MAX_BODY, MAX_HEAD, Incoming, MalformedRequest, RequestParser
+from zestor_controller.http.listener import Connection, Listener, connection_limit
+from zestor_controller.http.message import Handler, HttpResponse
 
-__all__ = ["HttpConnection", "Shared", "SocketServer"]
+__all__ = ["HttpConnection", "HttpServer", "Shared"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,25 +39,41 @@ PIECE: Final = 256 * 1024  # of a response's body
 STOP_S: Final = 1.0
 DRAIN_S: Final = 1.0
 DRAIN_BYTES: Final = 64 * 1024 * 1024
-_REASONS: Final = {400: "BadRequest", 413: "RequestEntityTooLarge"}
 _NO_LINE_ENDS: Final = {10: " ", 13: " "}
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
-class SocketServer:
+Reject: TypeAlias = Callable[[MalformedRequest], HttpResponse]
+
+
+def rejection(error: MalformedRequest) -> HttpResponse:
+    """The response to bytes that are no request: the message as plain text."""
+    return HttpResponse(error.status, [("Content-Type", "text/plain; charset=utf-8")], f"{error}\n".encode())
+
+
+class HttpServer:
     """Listens on one address.
 
     Args:
         handler: answers the requests.
         tls: a server's TLS context; None serves plain HTTP.
         limit: how many connections there are at once; None takes what the process's descriptors allow.
+        reject: makes the response to bytes that are no request.
 
     Attributes:
         port: where it listens, once it does.
     """
 
-    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None, *, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        tls: ssl.SSLContext | None = None,
+        *,
+        limit: int | None = None,
+        reject: Reject = rejection,
+    ) -> None:
         self._handler = handler
+        self._reject = reject
         self._tls = tls
         self._limit = connection_limit() if limit is None else limit
         self._listener: Listener | None = None
@@ -76,7 +90,7 @@ class SocketServer:
         Raises:
             OSError: the address cannot be had, for one because the port is in use.
         """
-        listener = Listener(lambda: HttpConnection(self._handler, self._shared), self._tls, self._limit)
+        listener = Listener(lambda: HttpConnection(self._handler, self._shared, self._reject), self._tls, self._limit)
         self.port = await listener.start(host, port)
         self._listener = listener
 
@@ -117,9 +131,10 @@ class Shared:
 class HttpConnection(Connection):
     """One client: reads requests one after the other, and answers each before it looks at the next."""
 
-    def __init__(self, handler: Handler, shared: Shared) -> None:
+    def __init__(self, handler: Handler, shared: Shared, reject: Reject = rejection) -> None:
         super().__init__()
         self._handler = handler
+        self._reject = reject
         self._shared = shared
         self._held = 0
         self._deadline = math.inf
@@ -266,9 +281,9 @@ class HttpConnection(Connection):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _refuse(self, error: MalformedRequest) -> None:
-        body = json.dumps(status_body(error.status, str(error), _REASONS.get(error.status, ""))).encode()
-        headers = [("Content-Type", "application/json"), ("Connection", "close")]
-        self._write_whole(HttpResponse(error.status, headers, body), "GET")
+        response = self._reject(error)
+        response.headers.append(("Connection", "close"))
+        self._write_whole(response, "GET")
         self._closing = True
         if error.status != 413:
             self._close()

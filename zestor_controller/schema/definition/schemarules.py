@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zestor_controller.errors import SchemaError
-from zestor_controller.schema.defaultrules import check_defaults
-from zestor_controller.schema.expressions import Rules
+from zestor_controller.schema.celrules import RuleEngine
+from zestor_controller.schema.definition.defaultrules import check_defaults
+from zestor_controller.schema.definition.structuralrules import check_structural, check_values
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 from zestor_controller.schema.fieldpath import FieldPathError, find_field
-from zestor_controller.schema.formats import is_known
+from zestor_controller.schema.stringformat import is_known
 from zestor_controller.schema.structural import META_FIELDS, NotStructural, Schema, parse
-from zestor_controller.schema.structuralrules import check_structural, check_values
 
 __all__ = ["check_schema", "unrecognized_formats"]
 
@@ -50,7 +50,7 @@ class _Scope:
     inside_meta: bool = False
 
 
-def check_schema(schema: Schema, path: str, *, has_status: bool, rules: Rules | None = None) -> list[FieldError]:
+def check_schema(schema: Schema, path: str, *, has_status: bool, rules: RuleEngine | None = None) -> list[FieldError]:
     """Every rule that the schema of a version breaks.
 
     Args:

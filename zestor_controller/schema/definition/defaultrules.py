@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from zestor_controller.schema.defaulting import copy_json
-from zestor_controller.schema.embedded import embedded_check
+from zestor_controller.schema.embeddedresource import embedded_check
+from zestor_controller.schema.fielddefaulter import copy_json
 from zestor_controller.schema.fielderror import FieldError, invalid
-from zestor_controller.schema.pruning import pruner
-from zestor_controller.schema.ratcheting import equal
+from zestor_controller.schema.fieldpruner import pruner
+from zestor_controller.schema.ratchet import equal
 from zestor_controller.schema.structural import META_FIELDS, Structural
 from zestor_controller.schema.validation import Validator
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
-from zestor_controller.http import HttpRequest
+from zestor_controller.http.message import HttpRequest
 
 __all__ = ["MAX_BODY", "MAX_HEAD", "Incoming", "MalformedRequest", "RequestParser"]
 

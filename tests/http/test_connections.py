@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from zestor_controller.apiserver.server.certificates import make_certificates
-from zestor_controller.apiserver.server.listener import connection_limit
-from zestor_controller.apiserver.server.socket import RECEIVING, HttpConnection, Shared, SocketServer
+from zestor_controller.certificates import make_certificates
 from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.http.listener import connection_limit
+from zestor_controller.http.server import RECEIVING, HttpConnection, HttpServer, Shared
 from zestor_controller.testing.clock import run_virtual
 
 HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n"
@@ -217,7 +217,7 @@ async def opened(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def test_more_clients_than_the_limit_wait_until_one_ends(caplog: pytest.LogCaptureFixture) -> None:
-    server = SocketServer(Handler(), limit=2)
+    server = HttpServer(Handler(), limit=2)
     await server.start("127.0.0.1", 0)
     try:
         first, second, third = [await opened(server.port) for _ in range(3)]
@@ -240,7 +240,7 @@ async def test_more_clients_than_the_limit_wait_until_one_ends(caplog: pytest.Lo
 
 async def test_a_handshake_that_does_not_come_holds_up_nobody_and_ends_with_the_server() -> None:
     certificates = make_certificates(["localhost", "127.0.0.1"])
-    server = SocketServer(Handler(), certificates.context(), limit=10)
+    server = HttpServer(Handler(), certificates.context(), limit=10)
     await server.start("127.0.0.1", 0)
     silent = [await opened(server.port) for _ in range(3)]
     wrong = await opened(server.port)
@@ -254,7 +254,7 @@ async def test_a_handshake_that_does_not_come_holds_up_nobody_and_ends_with_the_
 
 
 async def test_a_process_without_descriptors_waits_before_it_accepts_again(caplog: pytest.LogCaptureFixture) -> None:
-    server = SocketServer(Handler())
+    server = HttpServer(Handler())
     await server.start("127.0.0.1", 0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     client = socket.create_connection(("127.0.0.1", server.port))  # the kernel takes it; the server has not yet
@@ -290,7 +290,7 @@ def test_the_number_of_connections_follows_the_descriptors_of_the_process() -> N
 def test_tls_is_served_on_either_event_loop(loop_factory: Any) -> None:
     async def scenario() -> bytes:
         certificates = make_certificates(["localhost", "127.0.0.1"])
-        server = SocketServer(Handler(), certificates.context())
+        server = HttpServer(Handler(), certificates.context())
         await server.start("127.0.0.1", 0)
         trust = ssl.create_default_context(cadata=certificates.ca)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust)

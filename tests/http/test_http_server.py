@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from zestor_controller.apiserver.server.certificates import make_certificates
-from zestor_controller.apiserver.server.framing import MAX_BODY
-from zestor_controller.apiserver.server.socket import SocketServer
+from zestor_controller.certificates import make_certificates
 from zestor_controller.client import AiohttpTransport, static_config
 from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.http.http1 import MAX_BODY
+from zestor_controller.http.server import HttpServer
 
 
 class Echo:
@@ -43,9 +43,9 @@ class Echo:
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[tuple[Echo, SocketServer]]:
+async def served() -> AsyncIterator[tuple[Echo, HttpServer]]:
     echo = Echo()
-    server = SocketServer(echo)
+    server = HttpServer(echo)
     await server.start("127.0.0.1", 0)
     yield echo, server
     await server.stop()
@@ -62,7 +62,7 @@ async def talk(port: int, data: bytes) -> bytes:
     return answer
 
 
-async def test_requests_of_one_connection_are_answered_in_order(served: tuple[Echo, SocketServer]) -> None:
+async def test_requests_of_one_connection_are_answered_in_order(served: tuple[Echo, HttpServer]) -> None:
     data = b"GET /a?x=1&x=2 HTTP/1.1\r\nHost: h\r\n\r\n"
     data += b"POST /b%20c HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
     answer = (await talk(served[1].port, data)).decode()
@@ -72,7 +72,7 @@ async def test_requests_of_one_connection_are_answered_in_order(served: tuple[Ec
     assert '"body": "hi"' in second
 
 
-async def test_a_chunked_body_that_arrives_in_pieces_is_put_together(served: tuple[Echo, SocketServer]) -> None:
+async def test_a_chunked_body_that_arrives_in_pieces_is_put_together(served: tuple[Echo, HttpServer]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served[1].port)
     message = (
         b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -114,14 +114,29 @@ async def test_a_chunked_body_that_arrives_in_pieces_is_put_together(served: tup
     ],
 )
 async def test_what_is_no_request_is_answered_with_a_status_and_the_connection_ends(
-    served: tuple[Echo, SocketServer], data: bytes, status: bytes
+    served: tuple[Echo, HttpServer], data: bytes, status: bytes
 ) -> None:
     answer = await talk(served[1].port, data)
-    assert answer.startswith(b"HTTP/1.1 " + status)
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["kind"] == "Status"
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status)
+    assert b"Content-Type: text/plain" in head
+    assert head.count(b"Connection: close") == 1
+    assert body.endswith(b"\n")
+    assert body.strip()
 
 
-async def test_a_client_that_waits_for_continue_is_told_to_go_on(served: tuple[Echo, SocketServer]) -> None:
+async def test_the_owner_of_the_server_decides_what_a_rejection_looks_like() -> None:
+    server = HttpServer(Echo(), reject=lambda error: HttpResponse(error.status, [("X-Why", str(error))], b"{}"))
+    await server.start("127.0.0.1", 0)
+    try:
+        answer = await talk(server.port, b"nonsense\r\n\r\n")
+    finally:
+        await server.stop()
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nX-Why: malformed HTTP request line\r\nConnection: close\r\n")
+    assert answer.endswith(b"\r\n\r\n{}")
+
+
+async def test_a_client_that_waits_for_continue_is_told_to_go_on(served: tuple[Echo, HttpServer]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served[1].port)
     writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     async with asyncio.timeout(5):
@@ -131,7 +146,7 @@ async def test_a_client_that_waits_for_continue_is_told_to_go_on(served: tuple[E
     writer.close()
 
 
-async def test_a_reader_that_goes_away_closes_the_stream_it_was_reading(served: tuple[Echo, SocketServer]) -> None:
+async def test_a_reader_that_goes_away_closes_the_stream_it_was_reading(served: tuple[Echo, HttpServer]) -> None:
     echo, server = served
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -143,17 +158,17 @@ async def test_a_reader_that_goes_away_closes_the_stream_it_was_reading(served: 
 
 
 async def test_a_body_that_is_too_large_is_answered_although_the_client_sends_on(
-    served: tuple[Echo, SocketServer],
+    served: tuple[Echo, HttpServer],
 ) -> None:
     size = 3 * MAX_BODY
     answer = await talk(
         served[1].port, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     )
     assert answer.startswith(b"HTTP/1.1 413 ")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"] == "Request entity too large: limit is 3145728"
+    assert answer.partition(b"\r\n\r\n")[2] == b"Request entity too large: limit is 3145728\n"
 
 
-async def test_stopping_the_server_brings_open_streams_to_their_regular_end(served: tuple[Echo, SocketServer]) -> None:
+async def test_stopping_the_server_brings_open_streams_to_their_regular_end(served: tuple[Echo, HttpServer]) -> None:
     echo, server = served
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -166,7 +181,7 @@ async def test_stopping_the_server_brings_open_streams_to_their_regular_end(serv
 
 
 async def test_a_defect_of_the_handler_ends_the_connection_and_not_the_server(
-    served: tuple[Echo, SocketServer],
+    served: tuple[Echo, HttpServer],
 ) -> None:
     assert await talk(served[1].port, b"GET /raise HTTP/1.1\r\nHost: h\r\n\r\n") == b""
     assert b"200 OK" in await talk(served[1].port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
@@ -174,7 +189,7 @@ async def test_a_defect_of_the_handler_ends_the_connection_and_not_the_server(
 
 async def test_the_client_speaks_https_with_the_servers_own_ca_and_reads_a_stream() -> None:
     certificates = make_certificates(["localhost", "127.0.0.1"])
-    server = SocketServer(Echo(), certificates.context())
+    server = HttpServer(Echo(), certificates.context())
     await server.start("127.0.0.1", 0)
     transport = AiohttpTransport(static_config(f"https://127.0.0.1:{server.port}/prefix", ca=certificates.ca))
     try:
@@ -200,20 +215,20 @@ async def test_the_client_speaks_https_with_the_servers_own_ca_and_reads_a_strea
 
 
 async def test_a_line_end_in_a_header_of_the_answer_begins_no_other_header(
-    served: tuple[Echo, SocketServer],
+    served: tuple[Echo, HttpServer],
 ) -> None:
     answer = await talk(served[1].port, b"GET /warn HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     assert b"\r\nSet-Cookie" not in answer
     assert b'Warning: 299 - "a  Set-Cookie: b"\r\n' in answer
 
 
-async def test_repeated_groups_are_kept_apart_even_when_they_hold_commas(served: tuple[Echo, SocketServer]) -> None:
+async def test_repeated_groups_are_kept_apart_even_when_they_hold_commas(served: tuple[Echo, HttpServer]) -> None:
     head = b"Host: h\r\nConnection: close\r\nImpersonate-Group: cn=a,ou=b\r\nImpersonate-Group: c\r\n"
     answer = await talk(served[1].port, b"GET /groups HTTP/1.1\r\n" + head + b"\r\n")
     assert json.loads(answer.partition(b"\r\n\r\n")[2]) == ["cn=a,ou=b", "c"]
 
 
-async def test_a_large_chunked_body_in_tiny_chunks_costs_linear_time(served: tuple[Echo, SocketServer]) -> None:
+async def test_a_large_chunked_body_in_tiny_chunks_costs_linear_time(served: tuple[Echo, HttpServer]) -> None:
     count = 100_000
     data = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = await talk(served[1].port, data + b"1\r\nx\r\n" * count + b"0\r\n\r\n")
@@ -223,7 +238,7 @@ async def test_a_large_chunked_body_in_tiny_chunks_costs_linear_time(served: tup
 async def test_stopping_does_not_wait_for_a_client_that_reads_nothing() -> None:
     certificates = make_certificates(["localhost", "127.0.0.1"])
     echo = Echo()
-    server = SocketServer(echo, certificates.context())
+    server = HttpServer(echo, certificates.context())
     await server.start("127.0.0.1", 0)
     trust = ssl.create_default_context(cadata=certificates.ca)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust)

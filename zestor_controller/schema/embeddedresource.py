@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from zestor_controller.schema import names
+from zestor_controller.schema import nameformat
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, required, too_long
 from zestor_controller.schema.structural import Structural
 
@@ -102,7 +102,7 @@ def _check(value: dict[str, Any], prefix: str) -> Iterator[FieldError]:
             yield invalid(prefix + name, "", "must not be empty")
         elif name == "apiVersion" and value[name].count("/") > 1:
             yield invalid(prefix + name, value[name], f"unexpected GroupVersion string: {value[name]}")
-        elif name == "kind" and (wrong := names.dns1035_label(value[name].lower())):
+        elif name == "kind" and (wrong := nameformat.dns1035_label(value[name].lower())):
             why = "may have mixed case, but should otherwise match: " + ",".join(wrong)
             yield invalid(prefix + name, value[name], why)
     metadata = value.get("metadata")
@@ -113,20 +113,22 @@ def _check(value: dict[str, Any], prefix: str) -> Iterator[FieldError]:
 def _check_metadata(metadata: dict[str, Any], path: str) -> Iterator[FieldError]:
     prefix = metadata.get("generateName")
     if isinstance(prefix, str):
-        yield from (invalid(f"{path}.generateName", prefix, why) for why in names.path_segment(f"{prefix}x"))
+        yield from (invalid(f"{path}.generateName", prefix, why) for why in nameformat.path_segment(f"{prefix}x"))
     name = metadata.get("name")
     if isinstance(name, str):
-        yield from (invalid(f"{path}.name", name, why) for why in names.path_segment(name))
+        yield from (invalid(f"{path}.name", name, why) for why in nameformat.path_segment(name))
     namespace = metadata.get("namespace")
     if isinstance(namespace, str) and namespace:
-        yield from (invalid(f"{path}.namespace", namespace, why) for why in names.dns1123_label(namespace))
+        yield from (invalid(f"{path}.namespace", namespace, why) for why in nameformat.dns1123_label(namespace))
     generation = metadata.get("generation")
     if isinstance(generation, int) and generation < 0:
         yield invalid(f"{path}.generation", generation, "must be greater than or equal to 0")
     yield from _check_labels(metadata, path)
     finalizers = metadata.get("finalizers") or ()
     for index, finalizer in enumerate(finalizers):
-        yield from (invalid(f"{path}.finalizers[{index}]", finalizer, why) for why in names.qualified_name(finalizer))
+        yield from (
+            invalid(f"{path}.finalizers[{index}]", finalizer, why) for why in nameformat.qualified_name(finalizer)
+        )
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         why = 'finalizer "foregroundDeletion" and "orphan" cannot be both set'
         yield forbidden(f"{path}.finalizers", why)
@@ -134,11 +136,11 @@ def _check_metadata(metadata: dict[str, Any], path: str) -> Iterator[FieldError]
 
 def _check_labels(metadata: dict[str, Any], path: str) -> Iterator[FieldError]:
     for key, value in (metadata.get("labels") or {}).items():
-        yield from (invalid(f"{path}.labels", key, why) for why in names.qualified_name(key))
-        yield from (invalid(f"{path}.labels", value, why) for why in names.label_value(value))
+        yield from (invalid(f"{path}.labels", key, why) for why in nameformat.qualified_name(key))
+        yield from (invalid(f"{path}.labels", value, why) for why in nameformat.label_value(value))
     annotations = metadata.get("annotations") or {}
     for key in annotations:
-        yield from (invalid(f"{path}.annotations", key, why) for why in names.qualified_name(key.lower()))
+        yield from (invalid(f"{path}.annotations", key, why) for why in nameformat.qualified_name(key.lower()))
     size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
     if size > _MAX_ANNOTATIONS:
         yield too_long(f"{path}.annotations", _MAX_ANNOTATIONS)
