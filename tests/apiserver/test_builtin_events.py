@@ -33,7 +33,7 @@ NEW = {
     "reportingInstance": "c-0",
     "eventTime": "2020-01-01T00:00:00.000000Z",
 }
-NOW = WriteContext(User("u"), False, "2020-01-01T00:00:00Z", lambda *key: None)
+NOW = WriteContext(User("u"), False, "2020-01-01T00:00:00Z")
 
 
 def problems(strategy: Any, body: Json) -> list[str]:

@@ -120,7 +120,7 @@ def test_no_object_breaks_a_strategy_and_what_it_makes_is_canonical(odd: Json) -
             # Kinds that use a name of the seed in another shape (a selector that is a plain map) start from less.
             base, _ = strategy.decode({"metadata": copy.deepcopy(SEED["metadata"])}, "Ignore", ())
         strategy.default(base)
-        now = WriteContext(User("u"), False, "2020-01-01T00:00:00Z", lambda *key: None)
+        now = WriteContext(User("u"), False, "2020-01-01T00:00:00Z")
         try:
             obj, _ = strategy.decode(copy.deepcopy(odd), "Ignore", ())
             strategy.default(obj)

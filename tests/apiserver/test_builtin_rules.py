@@ -24,8 +24,8 @@ TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name":
 SELECTOR = {"matchLabels": {"a": "b"}}
 
 
-def writing(found: Json | None = None) -> WriteContext:
-    return WriteContext(User("somebody"), False, "2020-01-01T00:00:00Z", lambda *key: found)
+def writing() -> WriteContext:
+    return WriteContext(User("user"), False, "2020-01-01T00:00:00Z")
 
 
 def create(
@@ -189,14 +189,14 @@ def test_a_daemon_set_counts_its_templates() -> None:
     assert (new["metadata"]["annotations"], errors) == ({"deprecated.daemonset.template.generation": "2"}, [])
 
 
-def test_a_pod_starts_pending_with_tolerations_and_priority() -> None:
+def test_a_pod_starts_pending_with_tolerations() -> None:
     obj = pod()
     assert obj["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
     assert [each["key"] for each in obj["spec"]["tolerations"]] == [
         "node.kubernetes.io/not-ready",
         "node.kubernetes.io/unreachable",
     ]
-    assert (obj["spec"]["priority"], obj["spec"]["enableServiceLinks"]) == (0, True)
+    assert obj["spec"]["enableServiceLinks"] is True
 
 
 @pytest.mark.parametrize(
@@ -210,13 +210,6 @@ def test_a_pod_starts_pending_with_tolerations_and_priority() -> None:
 def test_the_class_of_a_pod_follows_its_resources(resources_given: Json, quality: str) -> None:
     obj = pod(containers=[{"name": "c", "image": "i", "resources": resources_given}])
     assert obj["status"]["qosClass"] == quality
-
-
-def test_a_pod_of_a_missing_priority_class_is_forbidden() -> None:
-    body = {"spec": {"containers": [{"name": "c", "image": "i"}], "priorityClassName": "high"}}
-    with pytest.raises(Failure, match="no PriorityClass with name high was found"):
-        create("", "v1", "pods", body)
-    assert create("", "v1", "pods", body, writing(found={"value": 7}))[0]["spec"]["priority"] == 7
 
 
 def test_the_refusal_of_a_pod_update_shows_the_difference_of_the_internal_form() -> None:

@@ -34,7 +34,7 @@ class Services:
         return version.copy()
 
     def writing(self, dry_run: bool = False) -> WriteContext:
-        return WriteContext(User("u"), dry_run, "2020-01-01T00:00:00Z", lambda *key: None)
+        return WriteContext(User("u"), dry_run, "2020-01-01T00:00:00Z")
 
     def create(self, name: str, dry_run: bool = False, **spec: Any) -> Json:
         body = {"metadata": {"name": name, "namespace": "n"}, "spec": {"ports": [{"port": 80}], **spec}}

@@ -9,6 +9,7 @@ from zestor_controller.apiserver.discovery.openapiv3 import OpenApi
 from zestor_controller.apiserver.response.negotiation import PLAIN, Output
 from zestor_controller.apiserver.response.table import EventShape, age, include_object, shape_list, shape_object, since
 from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
+from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 from zestor_controller.apiserver.rest.status import Failure
 from zestor_controller.apiserver.rest.wireprofile import UNSTRUCTURED
 from zestor_controller.apiserver.typed.typedef import TypeDef
@@ -158,13 +159,15 @@ def test_a_watch_sends_its_columns_once():
 
 
 class Server:
-    """Discovery and OpenAPI over a list of resources that can change."""
+    """Discovery and OpenAPI over a registry that can change."""
 
     def __init__(self):
-        self.resources = [MAPS, PODS, DEPLOYMENTS, OLD_SITES, SITES]
+        self.registry = ResourceRegistry([MAPS, PODS, DEPLOYMENTS])
+        self.registry.add(OLD_SITES)
+        self.registry.add(SITES)
         self.well = True
-        self.discovery = Discovery(lambda: self.resources, lambda: len(self.resources), {"store": lambda: self.well})
-        self.openapi = OpenApi(lambda: self.resources, lambda: len(self.resources))
+        self.discovery = Discovery(self.registry, {"store": lambda: self.well})
+        self.openapi = OpenApi(self.registry)
 
     def get(self, path, method="GET", query=(), **headers):
         request = HttpRequest(method, path, list(query), {k.replace("_", "-"): v for k, v in headers.items()})
@@ -227,7 +230,7 @@ def test_an_unchanged_aggregated_document_is_not_sent_again(server):
     accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
     etag = server.get("/apis", accept=accept).header("etag")
     assert server.get("/apis", accept=accept, if_none_match=etag).status == 304
-    server.resources = server.resources[:-1]
+    server.registry.remove(SITES.group, SITES.version, SITES.plural)
     changed = server.get("/apis", accept=accept, if_none_match=etag)
     assert changed.status == 200
     assert changed.header("etag") != etag

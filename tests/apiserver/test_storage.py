@@ -227,11 +227,17 @@ async def test_a_table_that_is_dropped_ends_its_channels():
     assert channel.signal.is_set()
 
 
-def test_hooks_are_told_of_each_change_in_order():
+def test_a_channel_signals_each_change_in_order_once_it_is_committed():
     storage = Storage()
-    told: list[tuple[str, str]] = []
-    storage.hooks.append(lambda table, change: told.append((table[1], change.type)))
+    taken: list[tuple[str, int]] = []
+
+    class Signal:
+        def set(self) -> None:
+            while channel.pending:
+                taken.append((channel.take().type, storage.revision))
+
+    channel = storage.table(TABLE).watch("", Signal())
     put(storage, "a")
     put(storage, "a", 1)
     storage.delete(TABLE, "n", "a")
-    assert told == [("things", ADDED), ("things", MODIFIED), ("things", DELETED)]
+    assert taken == [(ADDED, 2), (MODIFIED, 3), (DELETED, 4)]

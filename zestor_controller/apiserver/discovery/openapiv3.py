@@ -18,9 +18,10 @@ from zestor_controller.apiserver.rest.wireprofile import JSON
 from zestor_controller.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Iterable
 
     from zestor_controller.apiserver.rest.resource import Resource
+    from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 
 __all__ = ["OpenApi"]
 
@@ -214,18 +215,12 @@ class OpenApi:
     """Answers the paths under ``/openapi``.
 
     Args:
-        resources: the resources that are served now.
-        stamp: changes whenever they or their schemas change.
+        registry: the resources that are served now.
     """
 
-    def __init__(
-        self,
-        resources: Callable[[], Iterable[Resource]],
-        stamp: Callable[[], Hashable],
-    ) -> None:
-        self._resources = resources
-        self._stamp = stamp
-        self._stamped: Hashable = None
+    def __init__(self, registry: ResourceRegistry) -> None:
+        self._registry = registry
+        self._generation = -1
         self._groups: dict[str, list[Resource]] = {}
         self._hashes: dict[str, str] = {}
         self._documents: dict[str, tuple[str, bytes]] = {}
@@ -271,19 +266,19 @@ class OpenApi:
 
     def _everything(self) -> tuple[Json, set[str]]:
         """One version 3 document of all resources, and the names of the schemas that come from CRDs."""
-        resources = list(self._resources())
+        resources = list(self._registry.resources())
         custom = {Schemas.custom_name(each, each.kind) for each in resources if each.openapi_schema is not None}
         return _Document().build(resources), custom
 
     def _refresh(self) -> None:
-        stamp = self._stamp()
-        if self._groups and stamp == self._stamped:
+        generation = self._registry.generation
+        if self._groups and generation == self._generation:
             return
         groups: dict[str, list[Resource]] = {}
-        for resource in self._resources():
+        for resource in self._registry.resources():
             root = "apis/" + resource.group if resource.group else "api"
             groups.setdefault(f"{root}/{resource.version}", []).append(resource)
-        self._groups, self._stamped = groups, stamp
+        self._groups, self._generation = groups, generation
         self._hashes = {name: self._hash(resources) for name, resources in groups.items()}
 
     def _hash(self, resources: list[Resource]) -> str:

@@ -11,7 +11,7 @@ Source: apiserver pkg/registry/rest/{create,update,delete}.go, pkg/registry/gene
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,14 +31,12 @@ class WriteContext:
         user: who writes.
         dry_run: nothing will be persisted.
         now: the time of the write, RFC 3339 with seconds.
-        lookup: reads a live object: ``lookup(group, plural, namespace, name)``, None when absent.
         warnings: texts for ``Warning`` headers; a strategy appends.
     """
 
     user: User
     dry_run: bool
     now: str
-    lookup: Callable[[str, str, str, str], Json | None]
     warnings: list[str] = field(default_factory=list)
 
 

@@ -12,34 +12,36 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from zestor_controller.apiserver.admission.namespacelifecycle import NamespaceGuard
+from zestor_controller.apiserver.admission.attributes import DELETE, AdmissionAttributes
+from zestor_controller.apiserver.admission.chain import AdmissionChain
 from zestor_controller.apiserver.request.deleteoptions import DeleteOptions, delete_options
 from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Resource
 from zestor_controller.apiserver.rest.status import conflict, not_found, success
 from zestor_controller.apiserver.rest.strategy import WriteContext
 from zestor_controller.apiserver.storage.revisionlog import Storage, Version
 from zestor_controller.apiserver.typed.typedef import Json
-from zestor_controller.apiserver.verbs.retrieval import Reader
+from zestor_controller.apiserver.verbs.objectview import item_view
+from zestor_controller.apiserver.verbs.retrieval import Retrieval
 
-__all__ = ["Deleter"]
+__all__ = ["Deletion"]
 
 ORPHAN: Final = "orphan"
 FOREGROUND: Final = "foregroundDeletion"
 
 
-class Deleter:
+class Deletion:
     """The deleting verbs of one server.
 
     Args:
         storage: what is deleted from.
-        reader: shows what was deleted.
-        guard: namespaces that stay.
+        retrieval: chooses the objects of a collection.
+        admission: the chain.
     """
 
-    def __init__(self, storage: Storage, reader: Reader, guard: NamespaceGuard) -> None:
+    def __init__(self, storage: Storage, retrieval: Retrieval, admission: AdmissionChain) -> None:
         self._storage = storage
-        self._reader = reader
-        self._guard = guard
+        self._retrieval = retrieval
+        self._admission = admission
 
     def delete(self, ctx: RequestContext) -> Reply:
         """DELETE of one object.
@@ -57,8 +59,7 @@ class Deleter:
             Failure: 404, 409 for a precondition that does not hold, 403 for a namespace that stays.
         """
         resource, name = ctx.resource, ctx.info.name
-        if resource.storage == ("", "namespaces") and (refused := self._guard.refuse_deletion(name)) is not None:
-            raise refused
+        self._admit(ctx, options)
         present = self._storage.table(resource.storage).get(ctx.info.namespace, name)
         if present is None:
             raise not_found(resource.group, resource.plural, name)
@@ -88,23 +89,32 @@ class Deleter:
         """
         resource = ctx.resource
         options = delete_options(ctx)
-        chosen, metadata = await self._reader.chosen(ctx)
+        self._admit(ctx, options)
+        chosen, metadata = await self._retrieval.chosen(ctx)
         table = self._storage.table(resource.storage)
         items: list[Json] = []
         for version in chosen:
-            items.append(self._reader.item(resource, version))
+            items.append(item_view(resource, version))
             # A list of the past may name what has been deleted since.
             present = table.get(version.namespace, version.obj["metadata"]["name"])
             if present is not None:
                 self._remove(ctx, present, present.copy(), options)
         head = {"kind": resource.list_name, "apiVersion": resource.api_version}
-        return Reply(200, {**head, "metadata": metadata, "items": items})
+        return Reply(200, {**head, "metadata": metadata, "items": items}, converted=True)
+
+    def _admit(self, ctx: RequestContext, options: DeleteOptions) -> None:
+        info = ctx.info
+        attributes = AdmissionAttributes(
+            DELETE, info.verb, ctx.resource, "", info.namespace, info.name, ctx.user, None, options.dry_run
+        )
+        self._admission.admit(attributes, {})
+        self._admission.validate(attributes, {})
 
     def _prepared(self, ctx: RequestContext, obj: Json, options: DeleteOptions) -> bool:
         """Let the kind prepare the first DELETE of an object; whether a controller finishes it."""
         if obj["metadata"].get("deletionTimestamp"):
             return False
-        write = WriteContext(ctx.user, options.dry_run, ctx.now, self._storage.lookup, ctx.warnings)
+        write = WriteContext(ctx.user, options.dry_run, ctx.now, ctx.warnings)
         return ctx.resource.strategy.prepare_for_delete(write, obj)
 
     def _remove(self, ctx: RequestContext, present: Version, obj: Json, options: DeleteOptions) -> tuple[Json, bool]:

@@ -15,7 +15,6 @@ from zestor_controller.apiserver.builtin.pods.podstatus import pod_cells
 from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Resource, Subresource
-from zestor_controller.apiserver.rest.status import forbidden as refuse
 from zestor_controller.apiserver.rest.strategy import SubresourceStrategy
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid
 
@@ -27,7 +26,6 @@ __all__ = ["EphemeralContainersStrategy", "PodStrategy", "resource"]
 
 _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
-_SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _GATED = {
     "type": "PodScheduled",
     "status": "False",
@@ -58,14 +56,13 @@ class PodStrategy(BuiltinStrategy):
             _mirror(status, "hostIP", "hostIPs")
 
     def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
-        """Start as Pending, with the tolerations and the priority that admission gives to every pod."""
+        """Start as Pending, with the tolerations that admission gives to every pod."""
         super().prepare_for_create(ctx, obj)
         spec = obj["spec"]
         obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
         if spec.get("schedulingGates"):
             obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": ctx.now}]
         _add_tolerations(spec)
-        _set_priority(obj, ctx)
         ctx.warnings += pod_spec_warnings("spec", spec)
 
     def prepare_status(self, new: Json, old: Json) -> None:
@@ -208,29 +205,6 @@ def _add_tolerations(spec: Json) -> None:
 
 def _tolerates(toleration: Json, key: str) -> bool:
     return toleration.get("key", "") in ("", key) and toleration.get("effect", "") in ("", "NoExecute")
-
-
-def _set_priority(obj: Json, ctx: WriteContext) -> None:
-    spec = obj["spec"]
-    name = spec.get("priorityClassName")
-    priority, policy = 0, "PreemptLowerPriority"
-    if name in _SYSTEM_PRIORITIES:
-        priority = _SYSTEM_PRIORITIES[name]
-    elif name:
-        found = ctx.lookup("scheduling.k8s.io", "priorityclasses", "", name)
-        if found is None:
-            why = f"no PriorityClass with name {name} was found"
-            raise refuse("", "pods", obj["metadata"].get("name", ""), why)
-        priority, policy = found.get("value", 0), found.get("preemptionPolicy", policy)
-    given = spec.get("priority")
-    if given is not None and given != priority:
-        why = (
-            f"the integer value of priority ({given}) must not be provided in pod spec; priority admission controller "
-            f"computed {priority} from the given PriorityClass name"
-        )
-        raise refuse("", "pods", obj["metadata"].get("name", ""), why)
-    spec["priority"] = priority
-    spec.setdefault("preemptionPolicy", policy)
 
 
 def _ephemeral_containers(main: PodStrategy) -> Subresource:
