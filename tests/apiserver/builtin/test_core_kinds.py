@@ -45,7 +45,7 @@ async def test_binary_data_counts_towards_the_size_as_it_is_decoded(server: Any)
     half = encoded("x" * 2**19)
     await server.create("v1/configmaps", {"data": {"a": "x" * 2**19}, "binaryData": {"b": half}})
     more = {"data": {"a": "x" * 2**19}, "binaryData": {"b": encoded("x" * (2**19 + 1))}}
-    assert await server.rejected("v1/configmaps", more) == [": Too long: may not be more than 1048576 bytes"]
+    assert await server.rejected("v1/configmaps", more) == ["[]: Too long: may not be more than 1048576 bytes"]
 
 
 async def test_metadata_of_an_immutable_config_map_may_change_and_its_data_may_not(server: Any) -> None:

@@ -50,7 +50,7 @@ def test_duplicates_are_found_behind_dots_and_not_inside_unknown_fields() -> Non
     ]
 
 
-def test_unknown_fields_are_reported_and_dropped_when_warning() -> None:
+def test_unknown_fields_are_warned_about_and_dropped_when_warning() -> None:
     body = {"spec": {"template": {"spec": {"containers": [{"name": "c", "imge": "x"}], "nodeSelecter": {}}}}}
     obj, warnings = DEPLOYMENT.decode(body, "Warn", ())
     assert warnings == [
