@@ -114,6 +114,15 @@ class Pages:
         finally:
             pending.cancel()
 
+    def watch_query(self, version: str, seconds: float) -> dict[str, str]:
+        """The parameters of a watch that goes on from a version and is to last for so long."""
+        return self._selector | {
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(max(1, int(seconds))),
+        }
+
     async def present(self) -> str:
         """The server's present version, by a consistent list of one object.
 
