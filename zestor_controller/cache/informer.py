@@ -80,7 +80,7 @@ class Informer(Generic[T]):
             for scope in scopes
         }
         self.rank = (options.metadata_only, len(options.selector))
-        # A selector may leave a written object out, and metadata alone is another object: only the watch can tell.
+        # A selector may leave a written object out, and metadata alone is another object: only the watch decides.
         self._overlaid = not options.selector and not options.metadata_only
         self.lister: Lister[T] = Lister(
             kind, self._stored, lambda: self.status, client.namespace, self._codec, self.wait_current
@@ -91,19 +91,19 @@ class Informer(Generic[T]):
         """The status of the reflector that is worst off."""
         return max((reflector.status for reflector in self._reflectors.values()), key=badness)
 
-    def observe(self, method: str, name: str | None, answer: bytes) -> None:
-        """Take in a write of this process, so that readers see it before the watch brings it (C9).
+    def observe(self, method: str, name: str | None, response: bytes) -> None:
+        """Apply a write of this process, so that readers see it before the watch brings it (C9).
 
         Args:
             method: the HTTP method.
             name: the object's name in the cache, where the request named it.
-            answer: the server's response: the object, a Status, or what a deletion of many has found.
+            response: the server's: the object, a Status, or what a deletion of many has found.
         """
         if not self._overlaid:
             return
-        written = decode_written(answer)
+        written = decode_written(response)
         if written.kind == self.kind.kind and written.metadata.name:
-            self._observe_object(method, answer)
+            self._observe_object(method, response)
         elif method != "DELETE":
             return
         elif name is None:
@@ -158,7 +158,7 @@ class Informer(Generic[T]):
         return sorted(found)
 
     def _content(self) -> str:
-        """What is cached now, in words."""
+        """What is cached now, as text."""
         try:
             count, refused = self._target.count(), self.refused()
         except StoreClosed:

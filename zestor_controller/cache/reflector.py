@@ -99,7 +99,7 @@ class Reflector(Generic[T]):
     _health: StreamHealth = field(init=False)
     _check: ServerCheck = field(init=False)
     _retry_after: float = field(default=0.0, init=False)
-    _floor: int | str | None = field(default=None, init=False)
+    _swapping_to: int | str | None = field(default=None, init=False)
     _wanted: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
@@ -153,7 +153,7 @@ class Reflector(Generic[T]):
     @property
     def seen(self) -> int | str:
         """The version up to which everything is known: the stream's, or that of the list that is being swapped in."""
-        return self._floor if self._floor is not None else self.history.version_of(self.status.version)
+        return self._swapping_to if self._swapping_to is not None else self.history.version_of(self.status.version)
 
     @property
     def taking(self) -> bool:
@@ -200,7 +200,7 @@ class Reflector(Generic[T]):
             or not self.status.live
             or self.history.epoch
             or self.unsure
-            or self._floor is not None
+            or self._swapping_to is not None
         ):
             return
         prefix = f"{self.namespace}/" if self.namespace and not self.alone else ""
@@ -245,14 +245,14 @@ class Reflector(Generic[T]):
         """Make this reflector's part of the kind what a list says, but for own writes that the list is too old for."""
         reached = self.history.version_of(version)
         self.overlay.carry(stage, reached)
-        self._floor = reached
+        self._swapping_to = reached
         try:
             with self.overlay.swapping():
                 await stage.commit_async(SLICE_S)
             self.unsure = False
             self.reached(version)
         finally:
-            self._floor = None
+            self._swapping_to = None
 
     def record(self, uid: str, version: str, body: bytes) -> Record:
         """A record of an object that the server sent."""

@@ -2,8 +2,8 @@
 
 Start: pages, caches, recorder, election, controllers. Stop (L3): controllers take nothing new, what runs may finish
 within the grace period, Events are flushed, the lease is handed back, caches and pages end, and the process exits 0. A
-second signal exits at once. A replica that does not lead keeps its caches warm; one that has lost the lease goes back
-to standing by.
+second signal exits at once. A replica that does not lead keeps its caches warm; one that has lost the lease waits
+again.
 """
 
 from __future__ import annotations
@@ -157,12 +157,12 @@ class Manager:
 
         Raises:
             ConfigError: the configuration cannot be used, a port is taken, or a controller has no reconcile function.
-                A server that cannot be reached is no error: it is tried again, and /readyz tells.
+                A server that cannot be reached is no error: it is tried again, and /readyz says so.
         """
         for controller in self.controllers:
             controller.check()
         own = client is None  # the connection, and so the process
-        told = own or self.health_port is not None  # whether anybody looks at what this manager says
+        reported = own or self.health_port is not None  # whether there is a reader for what this manager says
         async with AsyncExitStack() as stack:
             if client is None:
                 client = await stack.enter_async_context(
@@ -187,11 +187,11 @@ class Manager:
             self._elector = self._electing(client)
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(recorder.run(), name="event recorder")
-                asides = [tasks.create_task(self._ask_for_rights(client), name="rights")] if told else []
+                asides = [tasks.create_task(self._ask_for_rights(client), name="rights")] if reported else []
                 if own:
                     asides += self._report(tasks, client, cache)
                 while not stop.is_set():
-                    # Runners are made before the election: they start the caches, and those who stand by keep them.
+                    # Runners are made before the election: they start the caches, and waiting replicas keep them.
                     pairs = zip(self.controllers, self._memories, strict=True)
                     self._runners = [Runner(controller, services, memory) for controller, memory in pairs]
                     if await elected(self._elector, stop):
@@ -212,7 +212,7 @@ class Manager:
         return [tasks.create_task(statuses, name="reports"), tasks.create_task(namespaces, name="namespaces")]
 
     async def _ask_for_rights(self, client: Client) -> None:
-        """Find missing rights before a reconcile does; a server that does not tell is not asked again."""
+        """Find missing rights before a reconcile does; a server that does not say is not asked again."""
         rules = rules_for(self.controllers)
         while True:
             try:
@@ -261,7 +261,7 @@ class Manager:
         return elector
 
     async def _leave(self, recorder: EventRecorder) -> None:
-        """Flush what cancelled reconciles had to tell, too, and hand the lease back last of all."""
+        """Flush the Events of cancelled reconciles, too, and hand the lease back last of all."""
         try:
             async with asyncio.timeout(FLUSH_S):
                 await recorder.flush()
@@ -274,7 +274,7 @@ class Manager:
             except TimeoutError:
                 _log.warning("the lease %s could not be handed back in time", self._elector.lease)
 
-    # Telling
+    # Reporting
 
     def checks(self) -> list[Check]:
         """Readiness, one line for each kind and each controller."""
@@ -292,7 +292,7 @@ class Manager:
             if missing:
                 ok, reason = False, f"waits for {', '.join(missing)}"
             elif elector is not None and not elector.leading:
-                ok, reason = True, "stands by"
+                ok, reason = True, "standby"
             elif runner.refused:
                 ok, reason = False, next(iter(runner.refused.values()))
             else:
