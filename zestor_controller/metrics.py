@@ -37,10 +37,14 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
-        r = self.registry
-        by_controller = ["controller"]
-        by_queue = ["name", "controller"]
+        self._add_reconciles(self.registry)
+        self._add_queues(self.registry)
+        self._add_process(self.registry)
+        self._add_informers(self.registry)
+        self._add_streams(self.registry)
 
+    def _add_reconciles(self, r: CollectorRegistry) -> None:
+        by_controller = ["controller"]
         self.reconcile_total = Counter(
             "controller_runtime_reconcile_total", "Reconciles by result", ["controller", "result"], registry=r
         )
@@ -78,6 +82,12 @@ class Metrics:
         self.active_workers = Gauge(
             "controller_runtime_active_workers", "Workers that are reconciling", by_controller, registry=r
         )
+        self.reconcile_stuck = Gauge(
+            "zestor_reconcile_stuck", "Reconciles that outlived their cancellation", by_controller, registry=r
+        )
+
+    def _add_queues(self, r: CollectorRegistry) -> None:
+        by_queue = ["name", "controller"]
         self.queue_depth = Gauge("workqueue_depth", "Keys that wait", ["name", "controller", "priority"], registry=r)
         self.queue_adds = Counter("workqueue_adds_total", "Keys queued", by_queue, registry=r)
         self.queue_seconds = Histogram(
@@ -101,10 +111,14 @@ class Metrics:
             "workqueue_longest_running_processor_seconds", "Age of the longest running reconcile", by_queue, registry=r
         )
         self.queue_retries = Counter("workqueue_retries_total", "Delayed adds", by_queue, registry=r)
+        self.queue_oldest = Gauge(
+            "zestor_queue_oldest_seconds", "Age of the oldest waiting key", ["controller", "priority"], registry=r
+        )
+
+    def _add_process(self, r: CollectorRegistry) -> None:
         self.requests = Counter(
             "rest_client_requests_total", "Requests to the API server", ["code", "method", "host"], registry=r
         )
-
         self.leader = Gauge("leader_election_master_status", "1 while this replica leads", ["name"], registry=r)
         self.fenced_writes = Counter(
             "zestor_leader_fenced_writes_total",
@@ -112,6 +126,14 @@ class Metrics:
             ["name"],
             registry=r,
         )
+        self.loop_blocked_seconds = Histogram(
+            "zestor_event_loop_blocked_seconds", "Gaps seen by the event loop's watchdog", registry=r
+        )
+        self.credential_refreshes = Counter(
+            "zestor_credential_refresh_total", "Credential refreshes", ["result"], registry=r
+        )
+
+    def _add_informers(self, r: CollectorRegistry) -> None:
         self.informer_synced = Gauge(
             "zestor_informer_synced", "1 when the first list is complete and the stream is live", ["kind"], registry=r
         )
@@ -130,6 +152,13 @@ class Metrics:
         self.resource_version = Gauge(
             "zestor_informer_resource_version", "The last resourceVersion, where it is a number", ["kind"], registry=r
         )
+        self.cache_objects = Gauge("zestor_cache_objects", "Objects in a cache", ["kind"], registry=r)
+        self.cache_bytes = Gauge("zestor_cache_bytes", "Encoded bytes in a cache", ["kind"], registry=r)
+        self.invalid_objects = Gauge(
+            "zestor_cache_invalid_objects", "Objects kept raw because their model refuses them", ["kind"], registry=r
+        )
+
+    def _add_streams(self, r: CollectorRegistry) -> None:
         self.watch_events = Counter("zestor_watch_events_total", "Watch events received", ["kind", "type"], registry=r)
         self.watch_streams = Counter(
             "zestor_watch_streams_total", "How watch streams ended", ["kind", "end"], registry=r
@@ -151,23 +180,6 @@ class Metrics:
         )
         self.watch_dropped = Counter(
             "zestor_watch_dropped_total", "Events dropped or folded by full watches", ["kind", "policy"], registry=r
-        )
-        self.cache_objects = Gauge("zestor_cache_objects", "Objects in a cache", ["kind"], registry=r)
-        self.cache_bytes = Gauge("zestor_cache_bytes", "Encoded bytes in a cache", ["kind"], registry=r)
-        self.invalid_objects = Gauge(
-            "zestor_cache_invalid_objects", "Objects kept raw because their model refuses them", ["kind"], registry=r
-        )
-        self.queue_oldest = Gauge(
-            "zestor_queue_oldest_seconds", "Age of the oldest waiting key", ["controller", "priority"], registry=r
-        )
-        self.reconcile_stuck = Gauge(
-            "zestor_reconcile_stuck", "Reconciles that outlived their cancellation", by_controller, registry=r
-        )
-        self.loop_blocked_seconds = Histogram(
-            "zestor_event_loop_blocked_seconds", "Gaps seen by the event loop's watchdog", registry=r
-        )
-        self.credential_refreshes = Counter(
-            "zestor_credential_refresh_total", "Credential refreshes", ["result"], registry=r
         )
 
     def add_process_collectors(self) -> None:

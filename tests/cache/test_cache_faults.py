@@ -412,7 +412,7 @@ def test_c5_a_server_that_never_answers_the_watch_makes_the_kind_stale(virtually
         world.server.end_watches()
         await world.settle(14.5)
         assert lister.status.state.value == "stale"
-        assert "did not answer" in lister.status.reason
+        assert "did not respond" in lister.status.reason
         world.server.handle = usual
         await world.settle(60)
         assert lister.status.live

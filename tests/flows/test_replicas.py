@@ -65,7 +65,7 @@ def test_l2_another_replica_goes_on(tmp_path: Path, end: signal.Signals) -> None
         wait_for_log(first, "this replica leads")
         leader = next_holder(cluster)
         with replica(tmp_path, cluster) as second:
-            wait_for_log(second, "leads, by the lease")
+            wait_for_log(second, "standby")
             began = time.monotonic()
             first.send_signal(end)
             assert next_holder(cluster, leader) != leader

@@ -105,14 +105,14 @@ async def until(condition: Any, within: float = 60.0) -> float:
 
 @asynccontextmanager
 async def two_replicas() -> AsyncIterator[tuple[Cluster, Replica, Replica]]:
-    """The first leads, the second stands by."""
+    """The first leads, the second waits."""
     cluster = Cluster()
     await cluster.client.create("v1/ConfigMap", {"metadata": {"name": "work"}}, namespace="default")
     one, two = Replica(cluster, "one"), Replica(cluster, "two")
     async with one.serving():
         await until(lambda: one.leads)
         async with two.serving():
-            await until(lambda: "stands by" in "".join(two.told()))
+            await until(lambda: "standby" in "".join(two.told()))
             yield cluster, one, two
 
 
@@ -276,8 +276,8 @@ async def test_who_stands_by_is_ready_so_that_a_rollout_can_go_on() -> None:
     async with two_replicas() as (_, one, two):
         await until(lambda: all(check.ok for check in two.manager.checks()))
         checks = {check.name: check.reason for check in two.manager.checks()}
-        assert checks["controller/shops"] == "stands by"
-        assert checks["leader-election"].startswith("stands by: ")
+        assert checks["controller/shops"] == "standby"
+        assert checks["leader-election"].startswith("standby: ")
         for replica, status in ((one, 1.0), (two, 0.0)):
             replica.manager._refresh()
             value = replica.manager.metrics.registry.get_sample_value(

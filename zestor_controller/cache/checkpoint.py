@@ -48,7 +48,7 @@ class Checkpoint:
 
     Args:
         folder: where; made if it is not there.
-        stream: what tells the stream from every other: the server, the kind, the namespace, the selection.
+        stream: what distinguishes the stream from every other: the server, the kind, the namespace, the selection.
     """
 
     def __init__(self, folder: Path, stream: tuple[str, ...]) -> None:
@@ -58,7 +58,7 @@ class Checkpoint:
         self._saved = ""
 
     def load(self) -> tuple[str, list[tuple[str, Record]]] | None:
-        """The version and the objects; None when there is nothing that can be used, which is told in the log."""
+        """The version and the objects; None when there is nothing that can be used, which is logged."""
         try:
             data = self._path.read_bytes()
             body = data[4:]
@@ -85,9 +85,9 @@ class Checkpoint:
             _log.error("the checkpoint %s is out of date and cannot be removed, remove it: %s", self._path, error)
 
     async def save(self, version: str, items: Sequence[tuple[str, Record]]) -> None:
-        """Write the file in the old one's place, letting the loop breathe; nothing when the version is the same.
+        """Write the file in the old one's place, yielding to the loop; nothing when the version is the same.
 
-        A failure is told in the log and leaves the old file.
+        A failure is logged and leaves the old file.
         """
         if version == self._saved:
             return

@@ -19,10 +19,11 @@ from typing import Any, Self, TypeVar, cast, overload
 import msgspec
 
 from zestor_controller.cache.informer import Informer, badness
+from zestor_controller.cache.informeroptions import CacheSettings, InformerOptions
 from zestor_controller.cache.lister import Lister
 from zestor_controller.cache.overlaytransport import OverlayTransport
-from zestor_controller.cache.reflector import Timing
 from zestor_controller.cache.status import InformerState
+from zestor_controller.cache.timing import Timing
 from zestor_controller.client import Client
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.loopthread import LoopThread
@@ -268,15 +269,14 @@ class ClusterCache:
             kind,
             self._store,
             name,
-            namespaces=where or None,
-            selector=selector,
-            indexes=indexes,
-            metrics=self.metrics,
-            timing=self._timing,
-            rng=self._rng,
-            metadata_only=metadata_only,
-            compact=compact,
-            checkpoints=self._checkpoints,
+            InformerOptions(
+                namespaces=where or None,
+                selector=selector,
+                indexes=indexes,
+                metadata_only=metadata_only,
+                compact=compact,
+            ),
+            CacheSettings(metrics=self.metrics, timing=self._timing, rng=self._rng, checkpoints=self._checkpoints),
         )
         self._informers[key] = informer
         self._by_kind.setdefault((kind.api_version, kind.kind), []).append(informer)

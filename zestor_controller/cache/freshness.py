@@ -1,8 +1,8 @@
 """Whether a cache is current: how far one stream has come, and how to make sure (C11).
 
-How it works: a consistent list of one object tells the server's present version. A busy stream passes it by itself. A
+How it works: a consistent list of one object returns the server's present version. A busy stream passes it by itself. A
 quiet one says nothing until its next bookmark, up to a minute away, but a watch that is to last 3 s brings one after
-about a second, because a bookmark is due 2 s before a watch's end. Where there are no bookmarks, a list tells.
+about a second, because a bookmark is due 2 s before a watch's end. Where there are no bookmarks, a list decides.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Freshness:
 
     Args:
         present: asks the server for its present version.
-        version: tells the last version that the stream has brought, or an empty text while it is not whole.
+        version: returns the last version that the stream has brought, or an empty text while it is not whole.
         rng: jitter.
 
     Attributes:

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from zestor_controller.cache.checkpoint import NEVER, Checkpoint
+from zestor_controller.cache.informeroptions import CacheSettings, InformerOptions
 from zestor_controller.cache.lister import Lister
 from zestor_controller.cache.overlay import decode_written
 from zestor_controller.cache.record import Record, RecordCodec
 from zestor_controller.cache.reflector import Reflector
 from zestor_controller.cache.status import InformerState, InformerStatus
-from zestor_controller.cache.timing import Timing
 from zestor_controller.client import Client
 from zestor_controller.errors import StoreClosed
-from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
 from zestor_controller.store import MemoryStore, Overflow, StoreKind
 
@@ -43,15 +39,8 @@ class Informer(Generic[T]):
         kind: what to read.
         store: where to keep it.
         name: the kind's name in the store.
-        namespaces: which namespaces; None for all.
-        selector: query parameters that narrow every stream.
-        indexes: named index functions.
-        metrics: where to count.
-        timing: the reflectors' clocks.
-        rng: jitter.
-        metadata_only: read metadata and nothing else.
-        compact: keep objects compressed.
-        checkpoints: a folder to begin from and to write to; Secrets never are.
+        options: what to keep.
+        settings: the clocks, the random source, where to count and where checkpoints are.
 
     Attributes:
         rank: how much is left out; the lister of a kind is that of the informer with the least.
@@ -63,47 +52,36 @@ class Informer(Generic[T]):
         kind: Kind[T],
         store: MemoryStore,
         name: str,
-        *,
-        namespaces: Sequence[str] | None,
-        selector: Mapping[str, str],
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None,
-        metrics: Metrics,
-        timing: Timing,
-        rng: random.Random,
-        metadata_only: bool = False,
-        compact: bool = False,
-        checkpoints: Path | None = None,
+        options: InformerOptions,
+        settings: CacheSettings,
     ) -> None:
         self.kind = kind
         self._codec = RecordCodec(kind)
-        self._stored: StoreKind[T, Record] = store.kind(name, codec=self._codec, indexes=indexes, synced=False)
+        self._stored: StoreKind[T, Record] = store.kind(name, codec=self._codec, indexes=options.indexes, synced=False)
         target = self._target = self._stored.encoded
         clock = asyncio.get_running_loop().time
-        if kind.plural in NEVER and not kind.group:
-            checkpoints = None
+        checkpoints = None if kind.plural in NEVER and not kind.group else settings.checkpoints
         stream = (client.transport.server if checkpoints is not None else "", name)
-        scopes: list[str | None] = list(dict.fromkeys(namespaces)) if namespaces and kind.namespaced else [None]
+        scopes: list[str | None] = (
+            list(dict.fromkeys(options.namespaces)) if options.namespaces and kind.namespaced else [None]
+        )
         self._reflectors: dict[str | None, Reflector[T]] = {
             scope: Reflector(
                 client,
                 kind,
                 target,
                 InformerStatus(kind.store_name, clock, self._content, scope),
-                metrics,
+                options,
+                settings,
                 namespace=scope,
-                selector=dict(selector),
-                timing=timing,
-                rng=rng,
                 alone=len(scopes) == 1,
-                metadata_only=metadata_only,
-                compact=compact,
                 checkpoint=Checkpoint(checkpoints, (*stream, scope or "")) if checkpoints is not None else None,
             )
             for scope in scopes
         }
-        self.rank = (metadata_only, len(selector))
-        # A selector may leave a written object out, and metadata alone is another object: only the watch can tell.
-        self._overlaid = not selector and not metadata_only
+        self.rank = (options.metadata_only, len(options.selector))
+        # A selector may leave a written object out, and metadata alone is another object: only the watch decides.
+        self._overlaid = not options.selector and not options.metadata_only
         self.lister: Lister[T] = Lister(
             kind, self._stored, lambda: self.status, client.namespace, self._codec, self.wait_current
         )
@@ -113,19 +91,19 @@ class Informer(Generic[T]):
         """The status of the reflector that is worst off."""
         return max((reflector.status for reflector in self._reflectors.values()), key=badness)
 
-    def observe(self, method: str, name: str | None, answer: bytes) -> None:
-        """Take in a write of this process, so that readers see it before the watch brings it (C9).
+    def observe(self, method: str, name: str | None, response: bytes) -> None:
+        """Apply a write of this process, so that readers see it before the watch brings it (C9).
 
         Args:
             method: the HTTP method.
             name: the object's name in the cache, where the request named it.
-            answer: the server's response: the object, a Status, or what a deletion of many has found.
+            response: the server's: the object, a Status, or what a deletion of many has found.
         """
         if not self._overlaid:
             return
-        written = decode_written(answer)
+        written = decode_written(response)
         if written.kind == self.kind.kind and written.metadata.name:
-            self._observe_object(method, answer)
+            self._observe_object(method, response)
         elif method != "DELETE":
             return
         elif name is None:
@@ -180,7 +158,7 @@ class Informer(Generic[T]):
         return sorted(found)
 
     def _content(self) -> str:
-        """What is cached now, in words."""
+        """What is cached now, as text."""
         try:
             count, refused = self._target.count(), self.refused()
         except StoreClosed:

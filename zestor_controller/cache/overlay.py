@@ -121,7 +121,7 @@ class Overlay:
             record: the object.
             seen: the last version that the stream has brought; what it has passed is known already.
         """
-        # Versions that are no numbers cannot tell whether the stream has passed them: better late than wrong.
+        # Versions that are no numbers cannot show whether the stream has passed them: better late than wrong.
         if not isinstance(record.version, int) or not _ahead(record.version, seen):
             return
         removed = self.deletions.get(name)
@@ -143,7 +143,7 @@ class Overlay:
         Args:
             name: its name in the cache.
             uid: the object's.
-            last: its last state, where the response told it.
+            last: its last state, where the response held it.
             seen: the last version that the stream has brought.
         """
         held = self._target.get(name)
@@ -154,7 +154,7 @@ class Overlay:
             version = known
             if held is not None and isinstance(held.version, int) and held.version > version:
                 return
-        else:  # the stream has told its end already, or will tell it without having shown the object
+        else:  # the stream has delivered its deletion already, or will without having shown the object
             return
         self._written.pop(name, None)
         self.deletions[name] = _Removed(uid, version)
@@ -163,7 +163,7 @@ class Overlay:
             self._target.apply([(name, Tombstone(last if last is not None and held.uid == uid else held))])
 
     def hides(self, name: str, record: Record, deleted: bool) -> bool:
-        """Whether an event of the stream tells of a time before this process deleted the object."""
+        """Whether an event of the stream is from before this process deleted the object."""
         removed = self.deletions.get(name)
         if removed is None:
             return False

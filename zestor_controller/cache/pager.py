@@ -20,7 +20,7 @@ __all__ = ["Pages"]
 
 PAGE_BYTES: Final = 1 << 20
 MAX_PAGE: Final = 500
-ANSWER_S: Final = 10.0
+RESPONSE_S: Final = 10.0
 JSON: Final = "application/json"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -36,7 +36,7 @@ class Pages:
         metadata_only: read metadata and nothing else of each object.
 
     Attributes:
-        asked_at: the loop's time at which the server last told its present version, by a page or by a list.
+        asked_at: the loop's time at which the server last sent its present version, by a page or by a list.
     """
 
     def __init__(
@@ -114,24 +114,35 @@ class Pages:
         finally:
             pending.cancel()
 
+    def watch_query(self, version: str, seconds: float) -> dict[str, str]:
+        """The parameters of a watch that goes on from a version and is to last for so long."""
+        return self._selector | {
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(max(1, int(seconds))),
+        }
+
     async def present(self) -> str:
         """The server's present version, by a consistent list of one object.
 
         Raises:
-            ZestorError: it does not tell.
+            ZestorError: it does not say.
         """
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(RESPONSE_S):
                 body = await self._fetch(self._selector | {"limit": "1"})
             self.asked()
             return decode_page(body, self._request).version
         except TimeoutError:
-            raise TransportError(f"the server did not respond to a list of one object within {ANSWER_S:g} s") from None
+            raise TransportError(
+                f"the server did not respond to a list of one object within {RESPONSE_S:g} s"
+            ) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise TransportError(f"the server's list of one object is not readable: {error}") from error
 
     def asked(self) -> None:
-        """The server has told its present version just now."""
+        """The server has sent its present version just now."""
         self.asked_at = asyncio.get_running_loop().time()
 
     async def _fetch(self, query: Mapping[str, str]) -> bytes:

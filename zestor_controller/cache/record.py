@@ -1,7 +1,7 @@
 """From a raw line of a watch, or a raw page of a list, to the few fields a cache needs; the bytes are kept.
 
 Invariant: nothing here builds an object. A :class:`Record` holds the identity and the JSON as it came; the object is
-decoded by :class:`RecordCodec` when somebody asks for it, anew each time, so no reader can corrupt the cache.
+decoded by :class:`RecordCodec` when it is read, anew each time, so no reader can corrupt the cache.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _LabelledObject(msgspec.Struct, gc=False):
 
 
 class Record(msgspec.Struct, gc=False, frozen=True):
-    """A cached object: what tells it from others, and its JSON.
+    """A cached object: its identity, and its JSON.
 
     ``gc=False``: a record refers to no container, so the collector need not walk a cache of a million of them.
 
@@ -112,10 +112,10 @@ _ZLIB: Final = b"\x78"
 def compressed(raw: bytes) -> bytes:
     """JSON for a :class:`Record`, compressed: by zstd where the extra ``compact`` is installed, else by zlib.
 
-    The first byte tells the two from each other and from plain JSON.
+    The first byte distinguishes the two from each other and from plain JSON.
     """
     small = zlib.compress(raw, 1) if zstandard is None else _zstd.compressor.compress(raw)
-    # What it answers was shrunk in place and leaves a hole behind it in the heap; a copy leaves none.
+    # What it returns was shrunk in place and leaves a hole behind it in the heap; a copy leaves none.
     return bytes(bytearray(small))
 
 
@@ -148,7 +148,7 @@ def name_of(body: bytes) -> str:
 
 
 def version_text(version: int | str) -> str:
-    """The resourceVersion that a record's version stands for."""
+    """The resourceVersion of a record's version."""
     return str(version % EPOCH) if isinstance(version, int) else version
 
 
@@ -164,7 +164,7 @@ class RecordCodec(Generic[T]):
     """How a store's kind keeps an informer's objects: as records, decoded at each access.
 
     Attributes:
-        refused: the records that the model refused when somebody read them, by name; they may be out of date.
+        refused: the records that the model refused when they were read, by name; they may be out of date.
     """
 
     def __init__(self, kind: Kind[T]) -> None:

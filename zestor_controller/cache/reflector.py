@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -20,6 +19,7 @@ from zestor_controller.backoff import Backoff
 from zestor_controller.cache.checkpoint import Checkpoint
 from zestor_controller.cache.freshness import EVIDENCE_S, SOON_S, Freshness, has_reached, is_older
 from zestor_controller.cache.history import VersionHistory
+from zestor_controller.cache.informeroptions import CacheSettings, InformerOptions
 from zestor_controller.cache.overlay import Overlay
 from zestor_controller.cache.pager import JSON, Pages
 from zestor_controller.cache.record import Record, compressed
@@ -46,7 +46,6 @@ from zestor_controller.errors import (
     TransportError,
     ZestorError,
 )
-from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
 from zestor_controller.store import EncodedKind, EncodedStage
 
@@ -70,14 +69,10 @@ class Reflector(Generic[T]):
         kind: what to read.
         target: the kind's writer side in the store.
         status: where to report how it goes.
-        metrics: where to count.
+        options: what is kept.
+        settings: the clocks, the random source, and where to count.
         namespace: one namespace, or None for all.
-        selector: query parameters that narrow the stream (labelSelector, fieldSelector).
-        timing: see :class:`Timing`.
-        rng: jitter; injected so that a simulation can replay.
         alone: the kind is this reflector's only; False where each watched namespace has a reflector of its own.
-        metadata_only: read metadata and nothing else of each object.
-        compact: keep objects compressed: less memory, for some 10 us more at each event and each read.
         checkpoint: where to begin, and what to write at times; None begins with a list.
 
     Attributes:
@@ -91,14 +86,10 @@ class Reflector(Generic[T]):
     kind: Kind[T]
     target: EncodedKind[Record]
     status: InformerStatus
-    metrics: Metrics
+    options: InformerOptions
+    settings: CacheSettings
     namespace: str | None = None
-    selector: dict[str, str] = field(default_factory=dict)
-    timing: Timing = field(default_factory=Timing)
-    rng: random.Random = field(default_factory=random.Random)
     alone: bool = True
-    metadata_only: bool = False
-    compact: bool = False
     checkpoint: Checkpoint | None = None
     unsure: bool = field(default=False, init=False)
     overlay: Overlay = field(init=False)
@@ -108,15 +99,16 @@ class Reflector(Generic[T]):
     _health: StreamHealth = field(init=False)
     _check: ServerCheck = field(init=False)
     _retry_after: float = field(default=0.0, init=False)
-    _floor: int | str | None = field(default=None, init=False)
+    _swapping_to: int | str | None = field(default=None, init=False)
     _wanted: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         self.overlay = Overlay(self.target)
         self._health = StreamHealth(self.kind.store_name, self.namespace, self.status)
-        self.history = VersionHistory(self.kind.store_name, self.status, self.metrics, self.overlay, self.checkpoint)
-        self._pages = Pages(self.client, self.kind, self.namespace, self.selector, self.metadata_only)
-        self.fresh = Freshness(self._pages.present, lambda: "" if self.unsure else self.status.version, self.rng)
+        rng, metrics = self.settings.rng, self.settings.metrics
+        self.history = VersionHistory(self.kind.store_name, self.status, metrics, self.overlay, self.checkpoint)
+        self._pages = Pages(self.client, self.kind, self.namespace, self.options.selector, self.options.metadata_only)
+        self.fresh = Freshness(self._pages.present, lambda: "" if self.unsure else self.status.version, rng)
         self._check = ServerCheck(self.client, self.namespace, self._pages, self.status, self.history, self.fresh)
 
     async def run(self) -> None:
@@ -125,13 +117,13 @@ class Reflector(Generic[T]):
         A bug of ours, or of a store's backend, ends one attempt only: each kind fails by itself (C6).
         """
         loop = asyncio.get_running_loop()
-        backoff = restarts = Backoff(rng=self.rng, clock=loop.time)
+        backoff = restarts = Backoff(rng=self.settings.rng, clock=loop.time)
         state: SyncState | None = None
         while True:
             try:
                 if state is None:
                     state = await self._resumed()
-                    backoff = Backoff(rng=self.rng, clock=loop.time)
+                    backoff = Backoff(rng=self.settings.rng, clock=loop.time)
                 if state.absent and self.status.synced and self.target.count():
                     await self._drop()
                 if state.delay:
@@ -161,7 +153,7 @@ class Reflector(Generic[T]):
     @property
     def seen(self) -> int | str:
         """The version up to which everything is known: the stream's, or that of the list that is being swapped in."""
-        return self._floor if self._floor is not None else self.history.version_of(self.status.version)
+        return self._swapping_to if self._swapping_to is not None else self.history.version_of(self.status.version)
 
     @property
     def taking(self) -> bool:
@@ -208,7 +200,7 @@ class Reflector(Generic[T]):
             or not self.status.live
             or self.history.epoch
             or self.unsure
-            or self._floor is not None
+            or self._swapping_to is not None
         ):
             return
         prefix = f"{self.namespace}/" if self.namespace and not self.alone else ""
@@ -219,8 +211,8 @@ class Reflector(Generic[T]):
 
     async def _list(self, state: SyncState) -> Outcome:
         started = perf_counter()
-        name = self.kind.store_name
-        self.metrics.relists.labels(name, state.reason).inc()
+        name, metrics = self.kind.store_name, self.settings.metrics
+        metrics.relists.labels(name, state.reason).inc()
         if self.status.synced:
             self.status.relists += 1
         # Never go back in time: not older than what this cache has already served.
@@ -236,9 +228,9 @@ class Reflector(Generic[T]):
         except ZestorError as error:
             return Failed(error, state.version)
         if self.status.synced and self.alone:
-            self.metrics.synthetic_deletes.labels(name).inc(max(0, known - met))
-        self.metrics.list_items.labels(name).inc(count)
-        self.metrics.list_seconds.labels(name, "whole" if state.whole else "paged").observe(perf_counter() - started)
+            metrics.synthetic_deletes.labels(name).inc(max(0, known - met))
+        metrics.list_items.labels(name).inc(count)
+        metrics.list_seconds.labels(name, "whole" if state.whole else "paged").observe(perf_counter() - started)
         if self.alone:
             self.target.mark_synced()
         if self.namespace and not count:
@@ -253,25 +245,25 @@ class Reflector(Generic[T]):
         """Make this reflector's part of the kind what a list says, but for own writes that the list is too old for."""
         reached = self.history.version_of(version)
         self.overlay.carry(stage, reached)
-        self._floor = reached
+        self._swapping_to = reached
         try:
             with self.overlay.swapping():
                 await stage.commit_async(SLICE_S)
             self.unsure = False
             self.reached(version)
         finally:
-            self._floor = None
+            self._swapping_to = None
 
-    def record(self, uid: str, version: str, body: bytes, *, wrapped: bool = False) -> Record:
-        """A record of what the server sent."""
-        return Record(uid, self.history.version_of(version), compressed(body) if self.compact else body, wrapped)
+    def record(self, uid: str, version: str, body: bytes) -> Record:
+        """A record of an object that the server sent."""
+        return Record(uid, self.history.version_of(version), compressed(body) if self.options.compact else body, False)
 
     async def _drop(self) -> None:
         """The server no longer knows the resource: nothing of it exists any more."""
         self.overlay.clear()
         stage = self._stage()
         await stage.commit_async(SLICE_S)
-        self.metrics.synthetic_deletes.labels(self.kind.store_name).inc(stage.changed)
+        self.settings.metrics.synthetic_deletes.labels(self.kind.store_name).inc(stage.changed)
 
     def _stage(self) -> EncodedStage[Record]:
         """The next content of this reflector's part of the kind."""
@@ -307,37 +299,23 @@ class Reflector(Generic[T]):
         resuming = not self.status.synced
         loop = asyncio.get_running_loop()
         started = loop.time()
-        seconds = min(self.timing.watch, CHECK_S) * (1 - self.rng.random() / 6)
+        seconds = min(self.settings.timing.watch, CHECK_S) * (1 - self.settings.rng.random() / 6)
         if resuming or self.fresh.sooner:
             seconds = min(seconds, SOON_S)
-        query = dict(self.selector) | {
-            "watch": "true",
-            "resourceVersion": state.version,
-            "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(max(1, int(seconds))),
-        }
-        handler = WatchHandler(
-            self.kind,
-            self.target,
-            self.overlay,
-            self.history,
-            self.metrics,
-            metadata_only=self.metadata_only,
-            compact=self.compact,
-            version=state.version,
-        )
+        metrics, options = self.settings.metrics, self.options
+        handler = WatchHandler(self.kind, self.target, self.overlay, self.history, metrics, options, state.version)
         end = "closed"
         opened = False
         try:
             async with (
                 self._check.beside_watch(state.version),
-                asyncio.timeout(EVIDENCE_S if resuming else seconds + self.timing.margin) as deadline,
+                asyncio.timeout(EVIDENCE_S if resuming else seconds + self.settings.timing.margin) as deadline,
                 self.fresh.watching(deadline),
                 self.client.stream_lines(
                     self.kind,
                     namespace=self.namespace,
-                    query=query,
-                    accept=METADATA if self.metadata_only else JSON,
+                    query=self._pages.watch_query(state.version, seconds),
+                    accept=METADATA if self.options.metadata_only else JSON,
                 ) as batches,
             ):
                 opened = True
@@ -346,7 +324,7 @@ class Reflector(Generic[T]):
         except TimeoutError:
             if not opened and not resuming and not self.fresh.interrupted:
                 end = "no_answer"
-                error = TransportError(f"the server did not answer within {seconds + self.timing.margin:g} s")
+                error = TransportError(f"the server did not respond within {seconds + self.settings.timing.margin:g} s")
                 return Failed(error, handler.version)
             end = "skipped" if handler.skipped else "renewed" if self.fresh.interrupted else "idle"
         except ApiError as error:
@@ -360,7 +338,7 @@ class Reflector(Generic[T]):
                 end = "server_timeout"
             elif end == "closed" and not handler.lines and loop.time() - started < 1:
                 end = "short"
-            self.metrics.watch_streams.labels(self.kind.store_name, end).inc()
+            metrics.watch_streams.labels(self.kind.store_name, end).inc()
         return Ended(
             handler.version,
             handler.lines,
@@ -380,7 +358,7 @@ class Reflector(Generic[T]):
             proving = loop.call_later(SHORT_WATCH_S, self._health.proved)
         else:
             self._health.live()
-        idle_s, hurried = self.timing.idle, False
+        idle_s, hurried = self.settings.timing.idle, False
         handled = yielded = loop.time()
         try:
             async with asyncio.timeout(idle_s) as idle:

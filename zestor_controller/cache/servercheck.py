@@ -1,6 +1,6 @@
-"""Questions that a reflector puts to its server beside its list and its watch.
+"""Requests that a reflector sends to its server beside its list and its watch.
 
-Invariant: an answer changes nothing by itself: it makes the reflector list, or it is shown in the status.
+Invariant: a response changes nothing by itself: it makes the reflector list, or it is shown in the status.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from zestor_controller.cache.freshness import Freshness, is_older
 from zestor_controller.cache.history import VersionHistory
-from zestor_controller.cache.pager import ANSWER_S, Pages
+from zestor_controller.cache.pager import RESPONSE_S, Pages
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.cache.sync import SHORT_WATCH_S
 from zestor_controller.client import Client
@@ -85,7 +85,7 @@ class ServerCheck:
         """A namespace with nothing in it may not exist: a typing error that would look like an empty cluster."""
         missing = False
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(RESPONSE_S):
                 await self._client.get("v1/Namespace", str(self._namespace))
         except NotFound:
             missing = True

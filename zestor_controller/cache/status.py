@@ -41,7 +41,7 @@ class InformerStatus:
     Args:
         kind: the kind's name.
         clock: seconds, monotonic.
-        content: tells what is cached, in words.
+        content: returns what is cached, as text.
         namespace: the one that is watched; None for all.
     """
 

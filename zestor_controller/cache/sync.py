@@ -1,6 +1,6 @@
 """The reflector's state machine: list, watch, relist; pure.
 
-:func:`step` takes a state and what just happened and answers the next state, which says what to do next and whether to
+:func:`step` takes a state and what just happened and returns the next state, which says what to do next and whether to
 back off before. It does no input or output and reads no clock, so every rule of the protocol can be tested as a table.
 
 Source: client-go tools/cache/reflector.go and kube-runtime watcher.rs, with the differences that the docstrings name.
@@ -41,7 +41,7 @@ class OlderList(TransportError):
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """Where a reflector stands.
+    """The state of a reflector.
 
     Attributes:
         phase: what to do next.
@@ -51,7 +51,7 @@ class SyncState:
         delay: back off before doing it.
         reason: why the next list is made: ``start``, ``gone``, ``too_large_rv``, ``error``, ``no_kind``, ``skipped``,
             ``regression``, ``unconfirmed``.
-        troubled_since: when the server began to answer a watch with errors, by the caller's clock; None when well.
+        troubled_since: when the server began to reject a watch with errors, by the caller's clock; None when well.
         fresh: a list has just been accepted, and no watch has lived from its version since.
         absent: the server does not know the resource: what is cached is to be dropped.
     """
@@ -82,7 +82,7 @@ class Ended:
         version: the last resourceVersion seen on it.
         events: how many lines it brought, bookmarks included.
         seconds: how long it lived.
-        skipped: it brought an event that could not be used, of an object that is unknown: only a list can tell.
+        skipped: it brought an event that could not be used, of an object that is unknown: only a list can repair that.
         own: the client ended it early, for a reason of its own.
         unconfirmed: it was to prove that a checkpoint is current, and brought nothing.
     """
@@ -121,7 +121,7 @@ def step(state: SyncState, outcome: Outcome, now: float) -> SyncState:
     """The next state.
 
     Args:
-        state: where the reflector stood.
+        state: the reflector's state before.
         outcome: what came of doing what `state` asked for.
         now: seconds, monotonic.
     """

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from zestor_controller.cache.history import VersionHistory
+from zestor_controller.cache.informeroptions import InformerOptions
 from zestor_controller.cache.overlay import Overlay
 from zestor_controller.cache.record import Line, Record, compressed, decode_line, version_of
 from zestor_controller.errors import ApiError
@@ -38,8 +39,7 @@ class WatchHandler:
         overlay: the own writes.
         history: gives the versions their epoch.
         metrics: where to count.
-        metadata_only: the objects are metadata and nothing else.
-        compact: keep objects compressed.
+        options: what is kept of an object.
         version: where the watch begins.
 
     Attributes:
@@ -55,9 +55,7 @@ class WatchHandler:
         overlay: Overlay,
         history: VersionHistory,
         metrics: Metrics,
-        *,
-        metadata_only: bool,
-        compact: bool,
+        options: InformerOptions,
         version: str,
     ) -> None:
         self.version = version
@@ -69,8 +67,8 @@ class WatchHandler:
         self._overlay = overlay
         self._history = history
         self._name = kind.store_name
-        self._kind = "PartialObjectMetadata" if metadata_only else kind.kind
-        self._compact = compact
+        self._kind = "PartialObjectMetadata" if options.metadata_only else kind.kind
+        self._compact = options.compact
         self._metrics = metrics
         self._counters = {event: metrics.watch_events.labels(self._name, event) for event in (*EVENTS, "ERROR")}
 

@@ -347,8 +347,8 @@ class BlockingContext:
                 coroutine.close()
                 raise CancelledError(f"the reconcile of {self.request} has been cancelled; return from it")
             self._waiting = waiting = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        answer: R = waiting.result()
-        return answer
+        result: R = waiting.result()
+        return result
 
     def cancel(self) -> None:
         """End the verb that blocks now and refuse those that follow; the runner calls it at the timeout."""

@@ -207,7 +207,7 @@ class Controller(Generic[T]):
         """Refuse a controller that would do nothing, or never call one of its functions.
 
         Raises:
-            ConfigError: no reconcile function is registered, or @requests stands beside what it replaces.
+            ConfigError: no reconcile function is registered, or @requests is used beside what it replaces.
         """
         if self.functions.requests is not None:
             for decorator, given in (("deleted", self.functions.deleted), ("finalizer", self.functions.finalizer)):

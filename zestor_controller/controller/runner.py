@@ -214,7 +214,7 @@ class Runner(Generic[T]):
                 return
             stack = stack_of(task)
             _log.error(
-                "%s: the reconcile of %s has run for %.0f s, its timeout; it is cancelled. It stood at:\n%s",
+                "%s: the reconcile of %s has run for %.0f s, its timeout; it is cancelled. It was at:\n%s",
                 *(self.name, item.key, timeout, "".join(stack.format())),
             )
             self._metrics.timeouts.inc()

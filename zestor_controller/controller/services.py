@@ -15,7 +15,7 @@ __all__ = ["Outcome", "Services"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one reconcile ended, for whoever watches the manager.
+    """How one reconcile ended, for the watchers of the manager.
 
     Attributes:
         controller: the controller's name.

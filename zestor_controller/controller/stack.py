@@ -1,4 +1,4 @@
-"""Where a reconcile stands: the frames of a task that waits, through all its awaits, or of its thread.
+"""Where a reconcile is: the frames of a task that waits, through all its awaits, or of its thread.
 
 ``Task.print_stack`` shows a suspended task's outermost frame only, which is always one of ours.
 """

@@ -1,4 +1,4 @@
-"""Plain functions in threads of their own, so that one which never returns costs nobody else a thread.
+"""Plain functions in threads of their own, so that one which never returns costs no other call a thread.
 
 Invariant: an abandoned thread delays neither the other reconciles nor the end of the process: threads are not pooled,
 and they are daemons.
@@ -22,7 +22,7 @@ async def in_thread(function: Callable[[], R], *, name: str, on_cancel: Callable
     """Run a plain function in a new thread and wait for it.
 
     A thread cannot be stopped from outside. A cancellation is therefore passed on by `on_cancel` and takes effect when
-    the function ends: whoever awaits this holds the key locked for as long as the function really runs.
+    the function ends: the caller that awaits this holds the key locked for as long as the function really runs.
 
     Args:
         function: what to run; it sees the caller's context variables.
@@ -38,20 +38,20 @@ async def in_thread(function: Callable[[], R], *, name: str, on_cancel: Callable
 
     def work() -> None:
         try:
-            answer = context.run(function)
+            result = context.run(function)
         except StopIteration as error:  # a future refuses this one
             stop = RuntimeError(f"the function raised StopIteration: {error}")
             stop.__cause__ = error
-            tell(lambda: ended.set_exception(stop))
+            report(lambda: ended.set_exception(stop))
         except BaseException as error:  # also SystemExit: it ends this function, not the manager's thread
             failure = error
-            tell(lambda: ended.set_exception(failure))
+            report(lambda: ended.set_exception(failure))
         else:
-            tell(lambda: ended.set_result(answer))
+            report(lambda: ended.set_result(result))
 
-    def tell(settle: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-            loop.call_soon_threadsafe(settle)
+    def report(finish: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: no caller waits any more
+            loop.call_soon_threadsafe(finish)
 
     threading.Thread(target=work, name=name, daemon=True).start()
     cancelled = False

@@ -109,7 +109,7 @@ class WorkQueue(Generic[K]):
         self._delays: dict[K, tuple[float, str]] = {}
         self._timers: list[tuple[float, int, K]] = []
         self._sequence = itertools.count()
-        # Beside its time, for not every loop's handles tell theirs: uvloop's call_at may return a plain Handle.
+        # Beside its time, for not every loop's handles have theirs: uvloop's call_at may return a plain Handle.
         self._wakeup: tuple[float, asyncio.Handle] | None = None
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._idle: list[asyncio.Future[None]] = []
@@ -186,7 +186,7 @@ class WorkQueue(Generic[K]):
         """How often this key has failed since it last succeeded."""
         return self._failures.get(key, 0)
 
-    # Taking
+    # Reading
 
     def get_nowait(self) -> Item[K] | None:
         """The next key, or None when none waits.
@@ -258,7 +258,7 @@ class WorkQueue(Generic[K]):
                     future.set_result(None)
             self._idle.clear()
 
-    # Ending
+    # Shutdown
 
     def shut_down(self) -> list[K]:
         """Start nothing new; returns the keys that were left waiting, delayed or dirty."""
@@ -283,7 +283,7 @@ class WorkQueue(Generic[K]):
             self._idle.append(future)
             await future
 
-    # Looking
+    # Figures
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -296,7 +296,7 @@ class WorkQueue(Generic[K]):
         """The keys being processed, with the time (of the clock) at which each started."""
         return dict(self._processing)
 
-    # Inside
+    # Internals
 
     def _loop_time(self) -> float:
         """The time of the running loop, which is this queue's from now on."""

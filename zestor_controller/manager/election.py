@@ -1,13 +1,10 @@
-"""Leader election over a Lease: of all replicas one works, the others stand by with warm caches.
+"""Leader election over a Lease: of all replicas one works, the others wait with warm caches.
 
 Invariants: a leader's right to write ends `renew_deadline` after it *sent* its last successful renewal, by a clock that
 counts suspended time, and the :class:`~zestor_controller.client.WriteGate` enforces that on its own (L1). Others may
-take the lease no sooner than `lease_duration` after they saw it change: both times are measured by whoever waits, and
-no clock is compared with another machine's. A clean stop hands the lease back, and who stands by takes it with its
-next look, within a second (L2).
-
-The record is client-go's, so a client-go leader and one of these respect each other.
-Source: client-go tools/leaderelection/leaderelection.go; KEP-589; cilium#42920 (what a late stop costs).
+take the lease no sooner than `lease_duration` after they saw it change: both times are measured by the waiting replica,
+and no clock is compared with another machine's. A clean stop releases the lease, and a waiting replica takes it with
+its next look, within a second (L2).
 """
 
 from __future__ import annotations
@@ -91,11 +88,11 @@ class LeaderElector:
         identity: this replica, unlike any other and any earlier life of its own.
         gate: opened while this replica leads, and only then.
         clock: seconds, monotonic, suspended time included.
-        rng: spreads the looks of those who stand by.
+        rng: spreads the reads of the waiting replicas.
 
     Attributes:
         leading: whether this replica has the lease, as far as it has noticed; the gate knows to the instant.
-        reason: one sentence: who leads, or what keeps this replica from standing for election.
+        reason: one sentence: who leads, or what keeps this replica from being elected.
         trouble: whether `reason` is an error.
     """
 
@@ -136,10 +133,10 @@ class LeaderElector:
         return f"{self._namespace}/{self._election.lease_name}"
 
     async def acquire(self) -> None:
-        """Return once this replica leads; errors are told and tried again."""
+        """Return once this replica leads; errors are reported and tried again."""
         period = self._election.retry_period.total_seconds()
         look = min(period, LONGEST_LOOK_S)
-        while not await self._try(self._patience):  # noqa: ASYNC110  # nothing tells of a lease that runs out
+        while not await self._try(self._patience):  # noqa: ASYNC110  # no event announces that a lease runs out
             await asyncio.sleep((period if self.trouble else look) * (0.9 + 0.2 * self._rng.random()))
         _log.info("this replica leads: it has the lease %s as %s", self.lease, self._identity)
 
@@ -188,30 +185,30 @@ class LeaderElector:
     # One try
 
     async def _try(self, seconds: float) -> bool:
-        """Acquire or renew once, within so many seconds; what goes wrong is told in `reason`."""
+        """Acquire or renew once, within so many seconds; what goes wrong is reported in `reason`."""
         began = self._clock()
         try:
             async with asyncio.timeout(seconds):
                 won = await self._acquire_or_renew()
         except (Conflict, AlreadyExists):  # another one was quicker; look again
             won = False
-            self._tell(f"another replica wrote the lease {self.lease} first", trouble=self.leading)
+            self._report(f"another replica wrote the lease {self.lease} first", trouble=self.leading)
         except Unauthorized as error:
             won = False
-            self._tell(f"{describe_denial(error)} (the lease {self.lease} cannot be read)", trouble=True)
+            self._report(f"{describe_denial(error)} (the lease {self.lease} cannot be read)", trouble=True)
         except Forbidden as error:
             won = False
             rights = "grant get, create and update on leases.coordination.k8s.io"
-            self._tell(f"missing right: {error}; {rights}", trouble=True)
+            self._report(f"missing right: {error}; {rights}", trouble=True)
         except (ZestorError, TimeoutError) as error:
             won = False
-            why = str(error) or f"no answer within {seconds:.3g} s"
-            self._tell(f"the lease {self.lease} cannot be reached: {why}", trouble=True)
+            why = str(error) or f"no response within {seconds:.3g} s"
+            self._report(f"the lease {self.lease} cannot be reached: {why}", trouble=True)
         if won:
             self.leading = True
             self._until = began + self._election.renew_deadline.total_seconds()
             self._gate.open(self._until, clock=self._clock)
-            self._tell(f"leads, by the lease {self.lease}", trouble=False)
+            self._report(f"leads, by the lease {self.lease}", trouble=False)
         return won
 
     async def _acquire_or_renew(self) -> bool:
@@ -220,30 +217,30 @@ class LeaderElector:
                 self._see(await self._client.replace(LEASE, self._taken(self._lease), namespace=self._namespace))
                 return True
             except ApiError:
-                pass  # somebody wrote or deleted it, perhaps; what it is now decides
+                pass  # another client wrote or deleted it, perhaps; what it is now decides
         name, where = self._election.lease_name, self._namespace
         try:
             lease = await self._client.get(LEASE, name, namespace=where)
         except NotFound:
             # Who led when it was deleted does so still, and makes it anew with the next renewal.
-            if self._stands_by():
+            if self._follows():
                 return False
             fresh = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}}
             self._see(await self._client.create(LEASE, self._taken(fresh), namespace=where))
             return True
         self._see(lease)
-        if self._stands_by():
+        if self._follows():
             return False
         self._see(await self._client.replace(LEASE, self._taken(lease), namespace=where))
         return True
 
-    def _stands_by(self) -> bool:
+    def _follows(self) -> bool:
         """Whether another replica leads, as far as this one has seen and for as long as it has to respect it."""
         spec = (self._lease.get("spec") if self._lease is not None else None) or {}
         holder = spec.get("holderIdentity") or ""
         if holder in ("", self._identity) or self._clock() >= self._seen + (spec.get("leaseDurationSeconds") or 0):
             return False
-        self._tell(f"stands by: {holder} leads, by the lease {self.lease}", trouble=False)
+        self._report(f"standby: {holder} leads, by the lease {self.lease}", trouble=False)
         return True
 
     def _see(self, lease: Unstructured) -> None:
@@ -264,7 +261,7 @@ class LeaderElector:
         spec["renewTime"] = now
         return {**lease, "spec": spec}
 
-    def _tell(self, reason: str, *, trouble: bool) -> None:
+    def _report(self, reason: str, *, trouble: bool) -> None:
         if (reason, trouble) != (self.reason, self.trouble):
             _log.log(logging.WARNING if trouble else logging.INFO, "leader election: %s", reason)
         self.reason, self.trouble = reason, trouble

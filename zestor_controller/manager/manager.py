@@ -2,8 +2,8 @@
 
 Start: pages, caches, recorder, election, controllers. Stop (L3): controllers take nothing new, what runs may finish
 within the grace period, Events are flushed, the lease is handed back, caches and pages end, and the process exits 0. A
-second signal exits at once. A replica that does not lead keeps its caches warm; one that has lost the lease goes back
-to standing by.
+second signal exits at once. A replica that does not lead keeps its caches warm; one that has lost the lease waits
+again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ import random
 import signal
 import socket
 import threading
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack, nullcontext
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any, Final, Unpack
 
 from zestor_controller.cache import ClusterCache
 from zestor_controller.cache.status import InformerStatus
@@ -30,8 +28,10 @@ from zestor_controller.controller.denial import describe_denial
 from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError, Forbidden, NotFound, Unauthorized, ZestorError
-from zestor_controller.manager.election import LeaderElection, LeaderElector, election_clock
+from zestor_controller.manager.election import LeaderElector, election_clock
 from zestor_controller.manager.health import Check, HealthServer, check_to_dict, default_host
+from zestor_controller.manager.manageroptions import ManagerOptions, ManagerSettings
+from zestor_controller.manager.process import run_to_end
 from zestor_controller.manager.report import report_cluster, report_informers, report_namespaces
 from zestor_controller.manager.rights import REVIEW_PATH, missing_rights, rules_for
 from zestor_controller.manager.sampler import Sampler
@@ -45,10 +45,8 @@ __all__ = ["Manager"]
 
 _log = logging.getLogger(__name__)
 
-GRACE: Final = timedelta(seconds=30)
 BLOCKED_LIMIT_S: Final = 60.0
 FLUSH_S: Final = 5.0
-LEAVE_S: Final = 1.0
 RIGHTS_S: Final = (30.0, 300.0)  # how often the rights are asked for while some are missing, and while none is
 
 
@@ -59,16 +57,7 @@ class Manager:
 
     Args:
         controllers: what to run.
-        kubeconfig: a file; KUBECONFIG, ``~/.kube/config`` or the pod's own account unless given.
-        context: a context of the kubeconfig.
-        namespaces: watch these only; all unless given.
-        health_port: where to serve /healthz, /readyz and /statusz; None serves none.
-        metrics_port: where to serve /metrics; None serves none.
-        host: the address of both; loopback outside a cluster, every address inside.
-        grace: how long a stop waits for running reconciles.
-        leader_election: work only while this replica leads; without it, it always works.
-        checkpoints: a folder that keeps what the caches hold, so that a restart lists nothing.
-        rng: jitter and generated names; a simulation passes its seeded one.
+        **options: see :class:`ManagerOptions`.
 
     Attributes:
         gate: refuses writes while this replica does not lead; the manager's own connections ask it.
@@ -77,36 +66,24 @@ class Manager:
         ConfigError: two controllers have the same name, or `namespaces` is no list of names.
     """
 
-    def __init__(
-        self,
-        *controllers: Controller[Any],
-        kubeconfig: str | os.PathLike[str] | None = None,
-        context: str | None = None,
-        namespaces: list[str] | None = None,
-        health_port: int | None = None,
-        metrics_port: int | None = None,
-        host: str | None = None,
-        grace: timedelta = GRACE,
-        leader_election: LeaderElection | None = None,
-        checkpoints: Path | None = None,
-        rng: random.Random | None = None,
-    ) -> None:
+    def __init__(self, *controllers: Controller[Any], **options: Unpack[ManagerOptions]) -> None:
+        settings = ManagerSettings(**options)
         names = [controller.name for controller in controllers]
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"two controllers are named {name!r}; give one of them name=...")
         self.controllers = controllers
-        self.kubeconfig = kubeconfig
-        self.context = context
-        checked = checked_namespaces(namespaces, where="Manager(namespaces=...)")
+        self.kubeconfig = settings.kubeconfig
+        self.context = settings.context
+        checked = checked_namespaces(settings.namespaces, where="Manager(namespaces=...)")
         self.namespaces = list(checked) if checked is not None else None
-        self.health_port = health_port
-        self.metrics_port = metrics_port
-        self.host = host
-        self.grace = grace
-        self.leader_election = leader_election
-        self.checkpoints = checkpoints
-        self._rng = rng if rng is not None else random.Random()
+        self.health_port = settings.health_port
+        self.metrics_port = settings.metrics_port
+        self.host = settings.host
+        self.grace = settings.grace
+        self.leader_election = settings.leader_election
+        self.checkpoints = settings.checkpoints
+        self._rng = settings.rng if settings.rng is not None else random.Random()
         self.gate = WriteGate()
         self.metrics = Metrics()
         self.outcomes: StoreKind[Outcome] = MemoryStore().kind("outcomes", Outcome, compare=lambda old, new: False)
@@ -138,7 +115,7 @@ class Manager:
             self.host = self.host or default_host()  # before the environment of a pod is hidden
             named = self.kubeconfig is not None or self.context is not None
             with cluster_environment(self.kubeconfig, self.context) if named else nullcontext():
-                return _run_to_end(self._run())
+                return run_to_end(self._run())
         except ConfigError as error:
             _log.error("%s", error)
             return 2
@@ -180,12 +157,12 @@ class Manager:
 
         Raises:
             ConfigError: the configuration cannot be used, a port is taken, or a controller has no reconcile function.
-                A server that cannot be reached is no error: it is tried again, and /readyz tells.
+                A server that cannot be reached is no error: it is tried again, and /readyz says so.
         """
         for controller in self.controllers:
             controller.check()
         own = client is None  # the connection, and so the process
-        told = own or self.health_port is not None  # whether anybody looks at what this manager says
+        reported = own or self.health_port is not None  # whether there is a reader for what this manager says
         async with AsyncExitStack() as stack:
             if client is None:
                 client = await stack.enter_async_context(
@@ -205,24 +182,16 @@ class Manager:
                     checkpoints=self.checkpoints,
                 )
             )
-            rng = self._rng
-            recorder = self._recorder = EventRecorder(
-                client,
-                controller=self.controllers[0].name if len(self.controllers) == 1 else "zestor-controller",
-                instance=socket.gethostname(),
-                now=lambda: datetime.now(UTC),
-                clock=asyncio.get_running_loop().time,
-                suffix=lambda: f"{rng.getrandbits(64):016x}",
-            )
+            recorder = self._recorder = self._recording(client)
             services = Services(cache.client, cache, self.metrics, recorder, self.outcomes)
-            self._elector = self._electing(client, rng)
+            self._elector = self._electing(client)
             async with asyncio.TaskGroup() as tasks:
                 writing = tasks.create_task(recorder.run(), name="event recorder")
-                asides = [tasks.create_task(self._ask_for_rights(client), name="rights")] if told else []
+                asides = [tasks.create_task(self._ask_for_rights(client), name="rights")] if reported else []
                 if own:
                     asides += self._report(tasks, client, cache)
                 while not stop.is_set():
-                    # Runners are made before the election: they start the caches, and those who stand by keep them.
+                    # Runners are made before the election: they start the caches, and waiting replicas keep them.
                     pairs = zip(self.controllers, self._memories, strict=True)
                     self._runners = [Runner(controller, services, memory) for controller, memory in pairs]
                     if await elected(self._elector, stop):
@@ -243,7 +212,7 @@ class Manager:
         return [tasks.create_task(statuses, name="reports"), tasks.create_task(namespaces, name="namespaces")]
 
     async def _ask_for_rights(self, client: Client) -> None:
-        """Find missing rights before a reconcile does; a server that does not tell is not asked again."""
+        """Find missing rights before a reconcile does; a server that does not say is not asked again."""
         rules = rules_for(self.controllers)
         while True:
             try:
@@ -264,8 +233,19 @@ class Manager:
             self._missing, self._denied = missing, denied
             await asyncio.sleep(RIGHTS_S[0] if missing or denied else RIGHTS_S[1])
 
-    def _electing(self, client: Client, rng: random.Random) -> LeaderElector | None:
-        election = self.leader_election
+    def _recording(self, client: Client) -> EventRecorder:
+        rng = self._rng
+        return EventRecorder(
+            client,
+            controller=self.controllers[0].name if len(self.controllers) == 1 else "zestor-controller",
+            instance=socket.gethostname(),
+            now=lambda: datetime.now(UTC),
+            clock=asyncio.get_running_loop().time,
+            suffix=lambda: f"{rng.getrandbits(64):016x}",
+        )
+
+    def _electing(self, client: Client) -> LeaderElector | None:
+        rng, election = self._rng, self.leader_election
         if election is None:
             return None
         elector = LeaderElector(
@@ -281,7 +261,7 @@ class Manager:
         return elector
 
     async def _leave(self, recorder: EventRecorder) -> None:
-        """Flush what cancelled reconciles had to tell, too, and hand the lease back last of all."""
+        """Flush the Events of cancelled reconciles, too, and hand the lease back last of all."""
         try:
             async with asyncio.timeout(FLUSH_S):
                 await recorder.flush()
@@ -294,7 +274,7 @@ class Manager:
             except TimeoutError:
                 _log.warning("the lease %s could not be handed back in time", self._elector.lease)
 
-    # Telling
+    # Reporting
 
     def checks(self) -> list[Check]:
         """Readiness, one line for each kind and each controller."""
@@ -312,7 +292,7 @@ class Manager:
             if missing:
                 ok, reason = False, f"waits for {', '.join(missing)}"
             elif elector is not None and not elector.leading:
-                ok, reason = True, "stands by"
+                ok, reason = True, "standby"
             elif runner.refused:
                 ok, reason = False, next(iter(runner.refused.values()))
             else:
@@ -376,38 +356,3 @@ class Manager:
 
 def _described(status: InformerStatus) -> str:
     return f"{status.state.value}: {status.reason}"
-
-
-def _run_to_end(main: Coroutine[Any, Any, int]) -> int:
-    """``asyncio.run``, but tasks that ignore their cancellation do not keep it from ending (L3)."""
-    loop = _new_loop()
-    try:
-        asyncio.set_event_loop(loop)
-        try:
-            return loop.run_until_complete(main)
-        finally:
-            loop.run_until_complete(_leave())
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    """A loop: that of uvloop where it is installed (the extra ``fast``)."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
-
-
-async def _leave() -> None:
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    if rest:
-        _, abandoned = await asyncio.wait(rest, timeout=LEAVE_S)
-        for task in abandoned:
-            _log.warning("%s ignores its cancellation and is left behind", task.get_name())
-    await asyncio.get_running_loop().shutdown_asyncgens()

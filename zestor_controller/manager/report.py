@@ -69,7 +69,7 @@ async def report_namespaces(client: Client, namespaces: Sequence[str]) -> None:
                 await asyncio.sleep(RETRY_S)
                 continue
             except ApiError as error:  # most operators may not read namespaces
-                _log.debug("cannot tell whether namespace %r exists: %s", name, error)
+                _log.debug("whether the namespace %r exists is not known: %s", name, error)
             break
 
 

@@ -100,7 +100,7 @@ def _in_namespaces(rule: Rule, resource: str) -> bool:
 async def missing_rights(
     client: Client, rules: Rules, *, namespaces: Sequence[str] = (), user: str | None = None
 ) -> list[str]:
-    """Ask the server for each right; answers those that are not granted, ``patch deployments.apps``.
+    """Ask the server for each right; returns those that are not granted, ``patch deployments.apps``.
 
     Args:
         client: whose rights are asked for.
@@ -109,7 +109,7 @@ async def missing_rights(
         user: ask for another user, such as ``system:serviceaccount:NAMESPACE:NAME``.
 
     Raises:
-        ApiError: the server does not answer such questions, or not to this client.
+        ApiError: the server does not serve such reviews, or not to this client.
     """
     missing: list[str] = []
     for rule, where in [(r, n) for r in rules.namespaced for n in namespaces or ("",)] + [
@@ -140,5 +140,5 @@ async def _allowed(client: Client, attributes: Mapping[str, str], user: str | No
         spec["groups"] = ["system:authenticated"]
         if user.startswith("system:serviceaccount:"):
             spec["groups"] += ["system:serviceaccounts", f"system:serviceaccounts:{user.split(':')[2]}"]
-    answer = await client.create(f"{REVIEWS}/{kind}", {"apiVersion": REVIEWS, "kind": kind, "spec": spec})
-    return bool(answer.get("status", {}).get("allowed"))
+    review = await client.create(f"{REVIEWS}/{kind}", {"apiVersion": REVIEWS, "kind": kind, "spec": spec})
+    return bool(review.get("status", {}).get("allowed"))

@@ -37,7 +37,7 @@ async def serve_term(
 
     Args:
         runners: the controllers, none of which has run before.
-        elector: the leader's; None where nobody else could work.
+        elector: the leader's; None where no other replica could work.
         stop: set it to end the term in order.
         grace: seconds that running reconciles have for their end.
     """
@@ -52,7 +52,7 @@ async def serve_term(
                 ]
             for runner in runners:
                 _log.info("controller %s started", runner.name)
-            async with _racing(elector.hold() if elector is not None else _for_ever()) as holding:
+            async with _racing(elector.hold() if elector is not None else _until_cancelled()) as holding:
                 await asyncio.wait({stopping, holding}, return_when=asyncio.FIRST_COMPLETED)
                 left = {runner.name: runner.stop() for runner in runners}
                 if not holding.done():
@@ -85,7 +85,7 @@ async def _drained(runners: Sequence[Runner[Any]]) -> None:
         await runner.drained()
 
 
-async def _for_ever() -> str:
+async def _until_cancelled() -> str:
     await asyncio.Event().wait()
     return ""
 

@@ -46,16 +46,16 @@ class Codec(Protocol[T, S]):
         ...
 
     def same(self, old: S, new: S, /) -> bool:
-        """Tell whether two stored forms hold equal values: such a write is no change and makes no event (S3)."""
+        """Return whether two stored forms hold equal values: such a write is no change and makes no event (S3)."""
         ...
 
 
 @runtime_checkable
 class ReplacingCodec(Protocol):
-    """A codec that can also tell that a name has been reused by another object."""
+    """A codec that can also see that a name has been reused by another object."""
 
     def replaced(self, old: Any, new: Any, /) -> bool:
-        """Tell whether `new` is another object under the same name (another uid): told as DELETE then CREATE (C3)."""
+        """Return whether `new` is another object (another uid) of the same name: a DELETE, then a CREATE (C3)."""
         ...
 
 
@@ -105,12 +105,12 @@ def _frozen_fields(kind: type) -> tuple[str, ...] | None:
     return None
 
 
-# Classes are few and live long; the answer for a class never changes, so two threads that race write the same.
+# Classes are few and live long; the result for a class never changes, so two threads that race write the same.
 _FIELDS: dict[type, tuple[str, ...] | None] = {}
 
 
 def is_immutable(value: object) -> bool:
-    """Tell whether a value cannot change, all the way down: only then may it be shared between callers."""
+    """Return whether a value cannot change, all the way down: only then may it be shared between callers."""
     kind = type(value)
     if kind in _ATOMS or isinstance(value, enum.Enum):
         return True
@@ -159,7 +159,7 @@ class CopyCodec(Generic[T]):
     """The default codec: immutable values are kept and handed out as they are, others are copied by value.
 
     Args:
-        compare: tells whether two values are equal; by default values of one type are compared with ``==``.
+        compare: returns whether two values are equal; by default values of one type are compared with ``==``.
     """
 
     as_is = _ATOMS
@@ -197,7 +197,7 @@ def _same_by_value(old: Any, new: Any) -> bool:
 
 
 class ComparedCodec(Generic[T]):
-    """A user's codec whose ``same`` is answered by the kind's ``compare`` on decoded values."""
+    """A user's codec whose ``same`` is decided by the kind's ``compare`` on decoded values."""
 
     def __init__(self, codec: Codec[T, Any], compare: Callable[[T, T], bool]) -> None:
         self.encode = codec.encode

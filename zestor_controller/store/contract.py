@@ -3,18 +3,18 @@
 The guarantees, by number. Each has tests named after it in :mod:`zestor_controller.testing.store_contract`, the
 conformance suite that a backend of yours can run too.
 
-- **S1 Typed.** A kind with a model refuses a value of another type with TypeError.
+- **S1 Typed.** A kind with a model rejects a value of another type with TypeError.
 - **S2 Event types.** CREATE, UPDATE (``event.old`` is the value before) and DELETE (the last value).
-- **S3 No event without change.** An equal value writes nothing and tells nobody; ``set`` returns a :class:`Change`.
+- **S3 No event without change.** An equal value writes nothing, notifies no watcher; ``set`` returns a :class:`Change`.
 - **S4 Order and replay.** Events come in the order of the writes; a replay comes first and is atomic with the
-  subscription; then the watch tells once that it is in sync.
-- **S5 Filters.** An event that is filtered out takes no place in the buffer and wakes nobody.
+  subscription; then the watch delivers once that it is in sync.
+- **S5 Filters.** An event that is filtered out takes no place in the buffer and wakes no consumer.
 - **S6 Buffer.** A write never waits for a watcher; no gap is silent: DROP counts, COALESCE folds, CLOSE ends the watch.
 - **S7 Cancel.** ``cancel()`` or leaving the ``with`` block ends a watch; a forgotten one is cleaned up, with a warning.
 - **S8 Independent watchers.** A slow, failing or cancelled watcher affects neither another one nor the writer.
 - **S9 Threads and loops.** Every operation is safe from any thread; watches are iterated with ``for`` or ``async for``.
 - **S10 Atomic writes.** ``update``, ``set_many``, ``replace`` and stages are all or nothing and return what changed.
-- **S11 Validation.** A refused write raises ValidationFailed and changes nothing.
+- **S11 Validation.** A rejected write raises ValidationFailed and changes nothing.
 - **S12 Close.** ``close()`` ends every watch once, buffered events first; later operations raise StoreClosed.
 - **S13 Reads.** Values are copied in on write and private on read, unless they are immutable.
 - **S14 Backends.** Every backend passes the same suite.

@@ -149,7 +149,7 @@ class Event(Generic[T]):
         return self._old
 
     def with_missed(self, missed: int) -> Event[T]:
-        """Return a copy of this event that tells how many were dropped after it."""
+        """Return a copy of this event that counts how many were dropped after it."""
         event = _LastBeforeGap(self._kind, self._name, self._type, self._object, self._old, self._decode)
         event._missed = missed
         return event
@@ -160,7 +160,7 @@ class Event(Generic[T]):
 
 
 class _LastBeforeGap(Event[T]):
-    """The rare event that tells of a gap; a number in every event would cost every write."""
+    """The rare event before a gap; a number in every event would cost every write."""
 
     __slots__ = ("_missed",)
 

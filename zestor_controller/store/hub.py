@@ -3,7 +3,7 @@
 How it works: a write appends its Event to the hub's log, whatever the number of watches, and wakes the consumers that
 wait. A watch *catches up*, that is moves the log's tail into its own buffer, when its consumer takes events, when the
 filter of a waiting consumer has to be evaluated, or when the log is full. What its policy decides does not depend on
-when it catches up, because only its consumer makes room in a buffer, and a consumer catches up first.
+when it catches up, because only its consumer frees places in a buffer, and a consumer catches up first.
 
 Invariants: everything here runs under the store's lock; only this module appends to the log; publishing never waits
 for a consumer. Guarantees S4 to S9 and S12 of :mod:`zestor_controller.store.contract` are kept here, in ``watch``,

@@ -1,4 +1,4 @@
-"""Named indexes, kept with the write: after a write returns, ``by_index`` answers from the new state.
+"""Named indexes, kept with the write: after a write returns, ``by_index`` reads the new state.
 
 Invariants: a key whose set of names is empty is removed; a function that raises concerns that one object only (it is in
 no set, :attr:`Index.failures` says so, and each place that raises is logged once); all calls are made under the store's
