@@ -201,7 +201,7 @@ def test_a_field_that_its_only_applier_drops_is_taken_out(cluster: Cluster) -> N
     assert cluster.spec == {"m": [{"name": "b"}], "s": ["y"], "gm": {"l": "2"}}
 
 
-def test_what_stood_inside_a_dropped_part_but_was_never_the_appliers_stays(cluster: Cluster) -> None:
+def test_what_was_inside_a_dropped_part_but_was_never_the_appliers_stays(cluster: Cluster) -> None:
     cluster.apply("one", {"m": [{"name": "a", "v": "1"}], "o": {"p": 1}})
     cluster.change("ed", o={"p": 1, "q": 2})
     cluster.apply("one", {"m": [{"name": "a"}]})
@@ -216,7 +216,7 @@ def test_an_emptied_map_stays_when_its_owner_still_applies_it(cluster: Cluster) 
     assert cluster.owned() == {"one": {"f:gm": {}}}
 
 
-def test_items_of_keyed_lists_belong_to_whoever_applies_them(cluster: Cluster) -> None:
+def test_items_of_keyed_lists_belong_to_each_manager_that_applies_them(cluster: Cluster) -> None:
     cluster.apply("one", {"m": [{"name": "a", "inner": [{"port": 1}]}]})
     cluster.apply("two", {"m": [{"name": "a", "inner": [{"port": 1, "protocol": "UDP", "d": "u"}]}, {"name": "b"}]})
     assert [item["name"] for item in cluster.spec["m"]] == ["a", "b"]
@@ -345,7 +345,7 @@ def test_a_removed_field_is_nobodys(cluster: Cluster) -> None:
     assert cluster.owned() == {"ed": {".": {}, "f:b": {}}}
 
 
-def test_items_that_stand_twice_are_one_thing(cluster: Cluster) -> None:
+def test_items_that_occur_twice_are_one_thing(cluster: Cluster) -> None:
     cluster.apply("one", {"s": ["x"]})
     cluster.change("ed", s=["x", "x"])
     assert cluster.owned() == {"ed": {"f:s": {'v:"x"': {}}}}
@@ -383,7 +383,7 @@ def test_an_empty_list_resets_the_entries(cluster: Cluster, given: Any) -> None:
         "managedFields"
         not in cluster.write("ed", {**live, "metadata": {"name": "x", "managedFields": given}})["metadata"]
     )
-    # Nobody is kept track of any more, until the next apply.
+    # No manager is kept track of any more, until the next apply.
     assert "managedFields" not in cluster.change("ed", n=2)["metadata"]
     failure = cluster.refused("one", {"n": 1})
     assert failure.body["message"] == (

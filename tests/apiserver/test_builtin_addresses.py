@@ -62,7 +62,7 @@ def test_addresses_of_the_machine_itself_take_no_traffic(text: str) -> None:
     assert len(check_endpoint_ip("f", text)) == 1
 
 
-def test_families_are_told_apart() -> None:
+def test_families_are_distinguished() -> None:
     assert [address_family(text) for text in ("1.2.3.4", "::ffff:1.2.3.4", "::1", "x")] == ["IPv4", "IPv4", "IPv6", ""]
 
 
@@ -70,9 +70,11 @@ async def test_exceptions_of_a_block_lie_within_it(talk: Any) -> None:
     async def cidrs(cidr: str, *exceptions: str) -> list[str]:
         block = {"cidr": cidr, "except": list(exceptions)}
         spec = {"podSelector": {}, "ingress": [{"from": [{"ipBlock": block}]}]}
-        status, told = await talk.ask("POST", f"{POLICIES}?dryRun=All", {"metadata": {"name": "p"}, "spec": spec})
+        status, reported = await talk.ask("POST", f"{POLICIES}?dryRun=All", {"metadata": {"name": "p"}, "spec": spec})
         return (
-            [] if status == 201 else [cause["field"].rpartition("ipBlock.")[2] for cause in told["details"]["causes"]]
+            []
+            if status == 201
+            else [cause["field"].rpartition("ipBlock.")[2] for cause in reported["details"]["causes"]]
         )
 
     assert await cidrs("10.0.0.0/8", "10.1.0.0/16") == []

@@ -22,9 +22,9 @@ def stateful(mounts: tuple[str, ...] = (), claims: tuple[Any, ...] = (CLAIM,), *
 
 
 async def refused(talk: Any, path: str, spec: dict[str, Any]) -> list[str]:
-    status, told = await talk.ask("POST", path, {"metadata": {"name": "refused"}, "spec": spec})
-    assert status == 422, told
-    return [cause["field"] for cause in told["details"]["causes"]]
+    status, reported = await talk.ask("POST", path, {"metadata": {"name": "refused"}, "spec": spec})
+    assert status == 422, reported
+    return [cause["field"] for cause in reported["details"]["causes"]]
 
 
 async def test_a_container_mounts_the_claim_templates(talk: Any) -> None:
@@ -62,9 +62,11 @@ async def test_a_claim_template_may_say_its_type_and_is_always_a_claim(talk: Any
 async def test_only_a_kind_inside_a_kind_may_say_its_type(talk: Any) -> None:
     spec = stateful(claims=())
     spec["template"]["kind"] = "PodTemplateSpec"
-    status, told = await talk.ask("POST", f"{SETS}?fieldValidation=Strict", {"metadata": {"name": "s"}, "spec": spec})
+    status, reported = await talk.ask(
+        "POST", f"{SETS}?fieldValidation=Strict", {"metadata": {"name": "s"}, "spec": spec}
+    )
     assert status == 400
-    assert 'unknown field "spec.template.kind"' in told["message"]
+    assert 'unknown field "spec.template.kind"' in reported["message"]
 
 
 async def test_claim_templates_are_validated_when_they_are_new(talk: Any) -> None:

@@ -44,7 +44,7 @@ def test_duplicates_are_found_behind_dots_and_not_inside_unknown_fields() -> Non
     ]
 
 
-def test_unknown_fields_are_told_and_dropped_when_warning() -> None:
+def test_unknown_fields_are_reported_and_dropped_when_warning() -> None:
     body = {"spec": {"template": {"spec": {"containers": [{"name": "c", "imge": "x"}], "nodeSelecter": {}}}}}
     obj, warnings = DEPLOYMENT.decode(body, "Warn", ())
     assert warnings == [
@@ -81,7 +81,9 @@ def test_unknown_fields_are_dropped_silently_when_ignored() -> None:
         ),
     ],
 )
-def test_a_value_of_the_wrong_type_is_refused_in_the_words_of_go(strategy: Any, body: dict[str, Any], why: str) -> None:
+def test_a_value_of_the_wrong_type_is_refused_with_the_message_of_go(
+    strategy: Any, body: dict[str, Any], why: str
+) -> None:
     assert refusal(strategy, body) == f"json: cannot unmarshal {why}"
 
 
@@ -131,7 +133,7 @@ def test_times_are_brought_to_utc_and_whole_seconds() -> None:
         ("2020-01-01T00:00:00Zx", 'parsing time "2020-01-01T00:00:00Zx": extra text: "x"'),
     ],
 )
-def test_what_is_no_time_is_refused_in_the_words_of_go(text: str, why: str) -> None:
+def test_what_is_no_time_is_refused_with_the_message_of_go(text: str, why: str) -> None:
     with pytest.raises(ValueError, match="parsing time") as caught:
         plain_time(text)
     assert str(caught.value) == why

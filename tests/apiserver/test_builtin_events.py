@@ -38,7 +38,7 @@ def test_both_groups_keep_their_events_in_one_place() -> None:
     assert BY_NAME["events.k8s.io", "v1", "events"].storage == BY_NAME["", "v1", "events"].storage == ("", "events")
 
 
-def test_an_event_reads_in_the_words_of_either_api() -> None:
+def test_an_event_reads_in_the_form_of_either_api() -> None:
     obj, _ = CORE.decode(
         {
             "kind": "Event",
@@ -130,7 +130,7 @@ def test_cells_are_computed_for_nearly_empty_objects() -> None:
         assert cells["Name"] == "x"
 
 
-def test_a_pod_row_tells_the_state_of_its_containers() -> None:
+def test_a_pod_row_reports_the_state_of_its_containers() -> None:
     pods = BY_NAME["", "v1", "pods"]
     waiting = {"name": "c", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
     running = {"name": "d", "ready": True, "restartCount": 0, "state": {"running": {}}}

@@ -22,7 +22,7 @@ def writing(subresource: str = "", found: Json | None = None) -> Writing:
 
 
 def create(group: str, version: str, plural: str, body: Json, allowed: Writing | None = None) -> tuple[Json, list[str]]:
-    """Take an object through a create; answer it and the errors' ``field: label`` lines."""
+    """Take an object through a create; return it and the errors' ``field: label`` lines."""
     strategy = BY_NAME[group, version, plural].strategy
     obj, _ = strategy.decode(
         copy.deepcopy({"metadata": {"name": "x", "namespace": "n", "uid": "u-1"}} | body), "Strict", ()
@@ -260,7 +260,7 @@ def test_bad_containers_are_refused(containers: list[Json], errors: list[str]) -
     assert create("", "v1", "pods", {"spec": {"containers": containers}})[1] == errors
 
 
-def test_a_variable_that_stands_twice_is_warned_about() -> None:
+def test_a_variable_that_occurs_twice_is_warned_about() -> None:
     now = writing()
     env = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
     create("", "v1", "pods", {"spec": {"containers": [{"name": "c", "image": "i", "env": env}]}}, now)

@@ -41,8 +41,8 @@ async def test_the_main_write_adds_none(talk: Any) -> None:
 async def test_what_is_there_is_neither_changed_nor_removed(talk: Any) -> None:
     await made(talk)
     await changed(talk, DEBUG)
-    status, told = await changed(talk, {**DEBUG, "image": "other"})
-    assert (status, told["details"]["causes"][0]["reason"]) == (422, "FieldValueForbidden")
+    status, reported = await changed(talk, {**DEBUG, "image": "other"})
+    assert (status, reported["details"]["causes"][0]["reason"]) == (422, "FieldValueForbidden")
     status, _ = await talk.merge(f"{PODS}/p/ephemeralcontainers", {"spec": {"ephemeralContainers": None}})
     assert status == 422
     status, pod = await changed(talk, {"name": "second", "image": "x", "targetContainerName": "c"})

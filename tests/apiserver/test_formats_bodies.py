@@ -1,4 +1,4 @@
-"""Bodies by content type: what is read, and the words for what cannot be."""
+"""Bodies by content type: what is read, and the messages for what cannot be."""
 
 import json
 
@@ -31,11 +31,11 @@ JSON_ERRORS = {
 }
 
 
-@pytest.mark.parametrize(("text", "words"), JSON_ERRORS.items())
-def test_a_json_text_that_cannot_be_read_is_refused_in_gos_words(text, words):
+@pytest.mark.parametrize(("text", "expected"), JSON_ERRORS.items())
+def test_a_json_text_that_cannot_be_read_is_refused_with_gos_message(text, expected):
     with pytest.raises(gojson.DocumentError) as raised:
         gojson.load(text.encode())
-    assert str(raised.value) == words
+    assert str(raised.value) == expected
 
 
 def test_deep_nesting_is_refused_not_a_crash():
@@ -87,11 +87,11 @@ YAML_ERRORS = {
 }
 
 
-@pytest.mark.parametrize(("text", "words"), YAML_ERRORS.items())
-def test_a_yaml_text_that_cannot_be_read_is_refused_in_gos_words(text, words):
+@pytest.mark.parametrize(("text", "expected"), YAML_ERRORS.items())
+def test_a_yaml_text_that_cannot_be_read_is_refused_with_gos_message(text, expected):
     with pytest.raises(gojson.DocumentError) as raised:
         goyaml.load(text.encode())
-    assert str(raised.value) == words
+    assert str(raised.value) == expected
 
 
 def test_a_bomb_of_aliases_is_refused():
@@ -148,7 +148,7 @@ def test_unknown_types_and_too_large_bodies_are_refused():
     )
 
 
-def test_patch_types_are_told_apart_by_kind_of_resource():
+def test_patch_types_are_distinguished_by_kind_of_resource():
     assert bodies.patch_type("application/merge-patch+json; charset=utf-8", True) == "application/merge-patch+json"
     with pytest.raises(Failure, match="415: Unsupported Media Type"):
         bodies.patch_type(None, True)

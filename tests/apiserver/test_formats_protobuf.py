@@ -52,12 +52,12 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize(("data", "words"), REFUSALS.items())
-def test_what_is_no_kubernetes_protobuf_is_a_bad_request(data, words):
+@pytest.mark.parametrize(("data", "message"), REFUSALS.items())
+def test_what_is_no_kubernetes_protobuf_is_a_bad_request(data, message):
     with pytest.raises(Failure) as raised:
         bodies.decode_object(bodies.PROTOBUF, data, "ConfigMap")
     assert raised.value.code == 400
-    assert words in raised.value.body["message"]
+    assert message in raised.value.body["message"]
 
 
 def test_a_status_is_written_so_that_it_reads_back():

@@ -52,7 +52,7 @@ def server(folder: Path, *arguments: str) -> ApiServerProcess:
 
 
 async def test_a4_nothing_acknowledged_is_lost_by_kill_9(tmp_path: Path) -> None:
-    """Writers that note each answer; the process is killed while they write; all that they noted is there."""
+    """Writers that note each response; the process is killed while they write; all that they noted is there."""
     command = [sys.executable, "-P", "-m", "zestor_controller.cli.main", "apiserver", "--data", str(tmp_path / "data")]
     command += ["--kubeconfig", str(tmp_path / "kubeconfig")]
     acknowledged: dict[str, str | None] = {}
@@ -108,12 +108,12 @@ async def test_a_server_that_comes_back_is_who_it_was(tmp_path: Path) -> None:
             await client.create("v1/ServiceAccount", {"metadata": {"name": "worker"}}, namespace="default")
             request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
             path = "/api/v1/namespaces/default/serviceaccounts/worker/token"
-            answer = await client.call(
+            response = await client.call(
                 HttpRequest(
                     "POST", path, headers={"content-type": "application/json"}, body=json.dumps(request).encode()
                 )
             )
-            token = json.loads(answer)["status"]["token"]
+            token = json.loads(response)["status"]["token"]
     with server(tmp_path, "--rbac") as second:
         after = yaml.safe_load(second.kubeconfig.read_text())
         assert after["users"] == before["users"]
@@ -131,8 +131,8 @@ async def test_a_server_that_comes_back_is_who_it_was(tmp_path: Path) -> None:
         ca = tmp_path / "ca.pem"
         ca.write_bytes(base64.b64decode(after["clusters"][0]["cluster"][authority]))
         async with Client.connect(server=second.url, token=token, ca=ca) as client:
-            told = await client.create(review)
-            assert told["status"]["userInfo"]["username"] == "system:serviceaccount:default:worker"
+            reported = await client.create(review)
+            assert reported["status"]["userInfo"]["username"] == "system:serviceaccount:default:worker"
     assert (tmp_path / "data" / "identity.json").stat().st_mode & 0o77 == 0
     assert (tmp_path / "data" / "journal").stat().st_mode & 0o77 == 0
 
@@ -408,7 +408,7 @@ OPEN: list[FileJournal] = []
 
 
 def opened(folder: Path) -> tuple[FileJournal, Storage]:
-    """A storage kept in this folder; whoever had it before is taken for dead."""
+    """A storage kept in this folder; its former process is taken for dead."""
     while OPEN:
         OPEN.pop().close()
     journal = FileJournal(folder)

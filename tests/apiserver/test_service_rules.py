@@ -13,8 +13,8 @@ PORTS = [{"port": 80}]
 async def fields(talk: Any, **spec: Any) -> list[str]:
     """The fields that a server complains about; empty when it takes the Service."""
     body = {"metadata": {"generateName": "s-"}, "spec": {"ports": PORTS, **spec}}
-    status, told = await talk.ask("POST", f"{SERVICES}?dryRun=All", body)
-    return [] if status == 201 else [cause["field"] for cause in told["details"]["causes"]]
+    status, reported = await talk.ask("POST", f"{SERVICES}?dryRun=All", body)
+    return [] if status == 201 else [cause["field"] for cause in reported["details"]["causes"]]
 
 
 @pytest.mark.parametrize(("name", "status"), [("1st", 201), ("a-b", 201), ("a.b", 422), ("A", 422), ("a" * 64, 422)])
@@ -27,7 +27,7 @@ async def test_a_put_creates_a_service_that_is_not_there(talk: Any) -> None:
     assert (await talk.ask("PUT", f"{SERVICES}/s", body))[0] == 201
 
 
-async def test_whoever_prefers_two_families_gets_the_one_that_there_is(talk: Any) -> None:
+async def test_a_service_that_prefers_two_families_gets_the_one_that_there_is(talk: Any) -> None:
     made = await talk.make("s", SERVICES, spec={"ports": PORTS, "ipFamilyPolicy": "PreferDualStack"})
     assert (made["spec"]["ipFamilyPolicy"], made["spec"]["ipFamilies"]) == ("PreferDualStack", ["IPv4"])
     assert len(made["spec"]["clusterIPs"]) == 1
@@ -87,8 +87,8 @@ async def test_only_a_load_balancer_has_an_ingress(talk: Any) -> None:
     async def written(name: str, **ingress: Any) -> tuple[int, Any]:
         return await talk.merge(f"{SERVICES}/{name}/status", {"status": {"loadBalancer": {"ingress": [ingress]}}})
 
-    status, told = await written("plain", ip="192.0.2.1")
-    assert (status, told["details"]["causes"][0]["field"]) == (422, "status.loadBalancer.ingress")
+    status, reported = await written("plain", ip="192.0.2.1")
+    assert (status, reported["details"]["causes"][0]["field"]) == (422, "status.loadBalancer.ingress")
     status, balanced = await written("balanced", ip="192.0.2.1")
     assert (status, balanced["status"]["loadBalancer"]["ingress"]) == (200, [{"ip": "192.0.2.1", "ipMode": "VIP"}])
     for wrong in ({"ip": "x"}, {"ip": "192.0.2.1", "ipMode": "Odd"}, {"hostname": "192.0.2.1"}, {"hostname": "A_b"}):
@@ -98,8 +98,8 @@ async def test_only_a_load_balancer_has_an_ingress(talk: Any) -> None:
 
 async def test_the_class_of_a_load_balancer_stays(talk: Any) -> None:
     await talk.make("s", SERVICES, spec={"ports": PORTS, "type": "LoadBalancer", "loadBalancerClass": "a.example/b"})
-    status, told = await talk.merge(f"{SERVICES}/s", {"spec": {"loadBalancerClass": "a.example/c"}})
-    assert (status, told["details"]["causes"][0]["field"]) == (422, "spec.loadBalancerClass")
+    status, reported = await talk.merge(f"{SERVICES}/s", {"spec": {"loadBalancerClass": "a.example/c"}})
+    assert (status, reported["details"]["causes"][0]["field"]) == (422, "spec.loadBalancerClass")
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ async def test_a_budget_is_not_replaced_without_its_version(talk: Any) -> None:
     path = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
     body = {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}}
     assert (await talk.ask("POST", path, body))[0] == 201
-    status, told = await talk.ask("PUT", f"{path}/b", body)
-    assert (status, told["details"]["causes"][0]["field"]) == (422, "metadata.resourceVersion")
+    status, reported = await talk.ask("PUT", f"{path}/b", body)
+    assert (status, reported["details"]["causes"][0]["field"]) == (422, "metadata.resourceVersion")
 
 
 async def test_the_writer_of_a_daemon_set_owns_its_count_of_templates(talk: Any) -> None:

@@ -36,7 +36,7 @@ def test_one_counter_numbers_the_writes_of_all_tables():
     assert storage.table(TABLE).get("n", "a").obj["metadata"]["resourceVersion"] == str(first + 2)
 
 
-def test_a_deletion_has_a_revision_of_its_own_and_tells_the_last_state():
+def test_a_deletion_has_a_revision_of_its_own_and_reports_the_last_state():
     storage = Storage()
     put(storage, "a", 5)
     last = storage.delete(TABLE, "n", "a")
@@ -227,11 +227,11 @@ async def test_a_table_that_is_dropped_ends_its_channels():
     assert channel.signal.is_set()
 
 
-def test_hooks_are_told_of_each_change_in_order():
+def test_hooks_are_reported_of_each_change_in_order():
     storage = Storage()
-    told: list[tuple[str, str]] = []
-    storage.hooks.append(lambda table, change: told.append((table[1], change.type)))
+    reported: list[tuple[str, str]] = []
+    storage.hooks.append(lambda table, change: reported.append((table[1], change.type)))
     put(storage, "a")
     put(storage, "a", 1)
     storage.delete(TABLE, "n", "a")
-    assert told == [("things", ADDED), ("things", MODIFIED), ("things", DELETED)]
+    assert reported == [("things", ADDED), ("things", MODIFIED), ("things", DELETED)]

@@ -60,7 +60,7 @@ class Namespace:
     def until(self, kind: str, name: str, test: Callable[[Any], Any]) -> Any:
         return self.client.wait_for(kind, name, test, namespace=self.name, timeout=WAIT)
 
-    def settled(self, name: str = "web") -> Any:
+    def handled(self, name: str = "web") -> Any:
         def complete(found: Any) -> bool:
             status = (found or {}).get("status") or {}
             replicas = found["spec"]["replicas"] if found else 0
@@ -91,12 +91,12 @@ def image_of(pod: Any) -> str:
 
 def roll(client: Namespace, image: str) -> Any:
     client.patch(DEPLOYMENT, "web", {"spec": {"template": template(image)}})
-    return client.settled()
+    return client.handled()
 
 
-def test_nobody_but_its_user_moves_a_deployments_generation(client: Namespace) -> None:
+def test_only_its_user_moves_a_deployments_generation(client: Namespace) -> None:
     client.create(DEPLOYMENT, "web", spec=owner())
-    web = client.settled()
+    web = client.handled()
     assert (web.metadata.generation, web["status"]["observedGeneration"]) == (1, 1)
     assert web.metadata.annotations == {REVISION: "1"}
     managers = {(entry["manager"], entry.get("subresource", "")) for entry in web["metadata"]["managedFields"]}
@@ -106,7 +106,7 @@ def test_nobody_but_its_user_moves_a_deployments_generation(client: Namespace) -
 
 def test_old_replica_sets_stay_up_to_the_limit_and_a_roll_back_is_a_new_revision(client: Namespace) -> None:
     client.create(DEPLOYMENT, "web", spec=owner(revisionHistoryLimit=1))
-    client.settled()
+    client.handled()
     (first,) = client.list(SET)
     for image in ("v1", "v2", "v1"):
         web = roll(client, image)
@@ -118,7 +118,7 @@ def test_old_replica_sets_stay_up_to_the_limit_and_a_roll_back_is_a_new_revision
 
 def test_a_paused_deployment_keeps_its_template_and_follows_its_size(client: Namespace) -> None:
     client.create(DEPLOYMENT, "web", spec=owner())
-    client.settled()
+    client.handled()
     client.patch(DEPLOYMENT, "web", {"spec": {"paused": True, "replicas": 2, "template": template("v1")}})
 
     def paused(found: Any) -> bool:
@@ -128,14 +128,14 @@ def test_a_paused_deployment_keeps_its_template_and_follows_its_size(client: Nam
     client.until(DEPLOYMENT, "web", paused)
     assert len(client.list(SET)) == 1
     client.patch(DEPLOYMENT, "web", {"spec": {"paused": False}})
-    client.settled()
+    client.handled()
     assert len(client.list(SET)) == 2
 
 
 def test_a_roll_out_never_has_more_pods_than_the_surge_allows(client: Namespace) -> None:
     rolling = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     client.create(DEPLOYMENT, "web", spec=owner(replicas=4, strategy=rolling))
-    client.settled()
+    client.handled()
     most, stop = [0], threading.Event()
 
     def count() -> None:
@@ -154,7 +154,7 @@ def test_a_roll_out_never_has_more_pods_than_the_surge_allows(client: Namespace)
 
 def test_recreate_starts_nothing_before_everything_old_has_gone(client: Namespace) -> None:
     client.create(DEPLOYMENT, "web", spec=owner(replicas=2, strategy={"type": "Recreate"}))
-    client.settled()
+    client.handled()
     before = {pod.metadata.uid for pod in client.list(POD)}
     roll(client, "v1")
     assert before.isdisjoint(pod.metadata.uid for pod in client.list(POD))
@@ -166,7 +166,7 @@ def test_a_pod_is_available_once_it_has_been_ready_for_long_enough(client: Names
     client.create(DEPLOYMENT, "web", spec=owner(minReadySeconds=2))
     ready = client.until(DEPLOYMENT, "web", lambda d: d["status"].get("readyReplicas") == 1)
     assert "availableReplicas" not in ready["status"]
-    client.settled()
+    client.handled()
 
 
 def test_a_replication_controller_makes_its_pods(client: Namespace) -> None:
@@ -306,7 +306,7 @@ def evict(client: Namespace, name: str) -> int:
 
 def test_a_budget_counts_and_lets_go_what_it_can_spare(client: Namespace) -> None:
     client.create(DEPLOYMENT, "web", spec=owner(replicas=2))
-    client.settled()
+    client.handled()
     selector = {"matchLabels": {"a": "b"}}
     client.create("policy/v1/PodDisruptionBudget", "b", spec={"minAvailable": "50%", "selector": selector})
     budget = client.until("policy/v1/PodDisruptionBudget", "b", lambda b: b["status"].get("disruptionsAllowed") == 1)
@@ -321,7 +321,7 @@ def test_a_budget_counts_and_lets_go_what_it_can_spare(client: Namespace) -> Non
     client.patch("policy/v1/PodDisruptionBudget", "b", {"spec": {"minAvailable": 1}})
     client.until("policy/v1/PodDisruptionBudget", "b", lambda b: b["status"].get("disruptionsAllowed") == 1)
     assert evict(client, client.list(POD)[0].metadata.name) == 201
-    client.settled()
+    client.handled()
 
 
 def test_each_namespace_has_the_certificate_and_gets_it_back(client: Namespace, cluster: EmbeddedCluster) -> None:

@@ -15,7 +15,7 @@ from zestor_controller.http.server import HttpServer
 
 
 class Echo:
-    """Answers with what it was asked; /stream never ends until its reader goes."""
+    """Returns the request; /stream never ends until its reader goes."""
 
     def __init__(self) -> None:
         self.closed = asyncio.Event()
@@ -57,16 +57,16 @@ async def talk(port: int, data: bytes) -> bytes:
     writer.write(data)
     await writer.drain()
     async with asyncio.timeout(5):
-        answer = await reader.read()
+        response = await reader.read()
     writer.close()
-    return answer
+    return response
 
 
-async def test_requests_of_one_connection_are_answered_in_order(served: tuple[Echo, HttpServer]) -> None:
+async def test_requests_of_one_connection_get_responses_in_order(served: tuple[Echo, HttpServer]) -> None:
     data = b"GET /a?x=1&x=2 HTTP/1.1\r\nHost: h\r\n\r\n"
     data += b"POST /b%20c HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
-    answer = (await talk(served[1].port, data)).decode()
-    first, second = answer.split("HTTP/1.1 200 OK")[1:]
+    response = (await talk(served[1].port, data)).decode()
+    first, second = response.split("HTTP/1.1 200 OK")[1:]
     assert '"path": "/a", "query": [["x", "1"], ["x", "2"]]' in first
     assert '"path": "/b c"' in second
     assert '"body": "hi"' in second
@@ -113,11 +113,11 @@ async def test_a_chunked_body_that_arrives_in_pieces_is_put_together(served: tup
         (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n300001\r\n", b"413"),
     ],
 )
-async def test_what_is_no_request_is_answered_with_a_status_and_the_connection_ends(
+async def test_what_is_no_request_gets_a_status_and_the_connection_ends(
     served: tuple[Echo, HttpServer], data: bytes, status: bytes
 ) -> None:
-    answer = await talk(served[1].port, data)
-    head, _, body = answer.partition(b"\r\n\r\n")
+    response = await talk(served[1].port, data)
+    head, _, body = response.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 " + status)
     assert b"Content-Type: text/plain" in head
     assert head.count(b"Connection: close") == 1
@@ -129,14 +129,16 @@ async def test_the_owner_of_the_server_decides_what_a_rejection_looks_like() -> 
     server = HttpServer(Echo(), reject=lambda error: HttpResponse(error.status, [("X-Why", str(error))], b"{}"))
     await server.start("127.0.0.1", 0)
     try:
-        answer = await talk(server.port, b"nonsense\r\n\r\n")
+        response = await talk(server.port, b"nonsense\r\n\r\n")
     finally:
         await server.stop()
-    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nX-Why: malformed HTTP request line\r\nConnection: close\r\n")
-    assert answer.endswith(b"\r\n\r\n{}")
+    assert response.startswith(
+        b"HTTP/1.1 400 Bad Request\r\nX-Why: malformed HTTP request line\r\nConnection: close\r\n"
+    )
+    assert response.endswith(b"\r\n\r\n{}")
 
 
-async def test_a_client_that_waits_for_continue_is_told_to_go_on(served: tuple[Echo, HttpServer]) -> None:
+async def test_a_client_that_waits_for_continue_is_sent_a_continue(served: tuple[Echo, HttpServer]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served[1].port)
     writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     async with asyncio.timeout(5):
@@ -157,15 +159,15 @@ async def test_a_reader_that_goes_away_closes_the_stream_it_was_reading(served: 
         await echo.closed.wait()
 
 
-async def test_a_body_that_is_too_large_is_answered_although_the_client_sends_on(
+async def test_a_body_that_is_too_large_gets_a_response_although_the_client_sends_on(
     served: tuple[Echo, HttpServer],
 ) -> None:
     size = 3 * MAX_BODY
-    answer = await talk(
+    response = await talk(
         served[1].port, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     )
-    assert answer.startswith(b"HTTP/1.1 413 ")
-    assert answer.partition(b"\r\n\r\n")[2] == b"Request entity too large: limit is 3145728\n"
+    assert response.startswith(b"HTTP/1.1 413 ")
+    assert response.partition(b"\r\n\r\n")[2] == b"Request entity too large: limit is 3145728\n"
 
 
 async def test_stopping_the_server_brings_open_streams_to_their_regular_end(served: tuple[Echo, HttpServer]) -> None:
@@ -193,8 +195,8 @@ async def test_the_client_speaks_https_with_the_servers_own_ca_and_reads_a_strea
     await server.start("127.0.0.1", 0)
     transport = AiohttpTransport(static_config(f"https://127.0.0.1:{server.port}/prefix", ca=certificates.ca))
     try:
-        answer = await transport.request(HttpRequest("PUT", "/x y", [("q", "a b")], {}, b"body"))
-        assert json.loads(answer.body) == {
+        response = await transport.request(HttpRequest("PUT", "/x y", [("q", "a b")], {}, b"body"))
+        assert json.loads(response.body) == {
             "method": "PUT",
             "path": "/prefix/x y",
             "query": [["q", "a b"]],
@@ -214,25 +216,25 @@ async def test_the_client_speaks_https_with_the_servers_own_ca_and_reads_a_strea
     assert chunks.splitlines() == [b'{"n":0}', b'{"n":1}', b'{"n":2}']
 
 
-async def test_a_line_end_in_a_header_of_the_answer_begins_no_other_header(
+async def test_a_line_end_in_a_header_of_the_response_begins_no_other_header(
     served: tuple[Echo, HttpServer],
 ) -> None:
-    answer = await talk(served[1].port, b"GET /warn HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-    assert b"\r\nSet-Cookie" not in answer
-    assert b'Warning: 299 - "a  Set-Cookie: b"\r\n' in answer
+    response = await talk(served[1].port, b"GET /warn HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert b"\r\nSet-Cookie" not in response
+    assert b'Warning: 299 - "a  Set-Cookie: b"\r\n' in response
 
 
 async def test_repeated_groups_are_kept_apart_even_when_they_hold_commas(served: tuple[Echo, HttpServer]) -> None:
     head = b"Host: h\r\nConnection: close\r\nImpersonate-Group: cn=a,ou=b\r\nImpersonate-Group: c\r\n"
-    answer = await talk(served[1].port, b"GET /groups HTTP/1.1\r\n" + head + b"\r\n")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == ["cn=a,ou=b", "c"]
+    response = await talk(served[1].port, b"GET /groups HTTP/1.1\r\n" + head + b"\r\n")
+    assert json.loads(response.partition(b"\r\n\r\n")[2]) == ["cn=a,ou=b", "c"]
 
 
 async def test_a_large_chunked_body_in_tiny_chunks_costs_linear_time(served: tuple[Echo, HttpServer]) -> None:
     count = 100_000
     data = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    answer = await talk(served[1].port, data + b"1\r\nx\r\n" * count + b"0\r\n\r\n")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["body"] == "x" * count
+    response = await talk(served[1].port, data + b"1\r\nx\r\n" * count + b"0\r\n\r\n")
+    assert json.loads(response.partition(b"\r\n\r\n")[2])["body"] == "x" * count
 
 
 async def test_stopping_does_not_wait_for_a_client_that_reads_nothing() -> None:

@@ -102,7 +102,7 @@ def test_a_schema_that_may_not_be_is_refused_field_by_field(schema: dict[str, An
     assert messages(definition(with_field(schema))) == [f"{ROOT}.properties[a].{message}" for message in expected]
 
 
-def test_an_unsupported_keyword_is_told_once() -> None:
+def test_an_unsupported_keyword_is_reported_once() -> None:
     assert messages(definition({"type": "object", "$ref": "#/x"})) == [f"{ROOT}.$ref: Forbidden: $ref is not supported"]
 
 
@@ -144,7 +144,7 @@ def test_a_wrong_field_is_named(spec: dict[str, Any], field: str) -> None:
     assert field in [error.field for error in validate_definition(definition(**spec))]
 
 
-def test_versions_that_differ_are_told_apart_by_their_index() -> None:
+def test_versions_that_differ_are_distinguished_by_their_index() -> None:
     crd = definition()
     other = {**crd["spec"]["versions"][0], "name": "v2", "storage": False}
     other["schema"] = {"openAPIV3Schema": with_field({})}

@@ -37,7 +37,7 @@ def prune(value: dict[str, Any]) -> list[str]:
     return sorted(unknown)
 
 
-def test_unknown_fields_go_and_are_told() -> None:
+def test_unknown_fields_go_and_are_reported() -> None:
     obj = {
         "apiVersion": "x/v1",
         "kind": "X",

@@ -95,11 +95,13 @@ def field(schema: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )
-def test_each_keyword_complains_in_the_servers_words(schema: dict[str, Any], value: Any, expected: list[str]) -> None:
+def test_each_keyword_complains_with_the_servers_message(
+    schema: dict[str, Any], value: Any, expected: list[str]
+) -> None:
     assert complaints(field(schema), {"spec": {"f": value}}) == expected
 
 
-def test_of_failed_alternatives_the_one_that_came_closest_is_told() -> None:
+def test_of_failed_alternatives_the_one_that_came_closest_is_reported() -> None:
     schema = {
         "type": "object",
         "properties": {"a": {"type": "integer"}, "b": {"type": "string"}},
