@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from zestor_controller.apiserver.patch import managedfields as managed
 from zestor_controller.apiserver.patch import serversideapply
 from zestor_controller.apiserver.patch.managedfields import FieldOwner
+from zestor_controller.apiserver.typed.comparison import compare
 from zestor_controller.apiserver.typed.fieldset import FieldSet, decode, difference, encode, intersection, union
 from zestor_controller.apiserver.typed.fieldtable import structural
-from zestor_controller.apiserver.typed.value import compare, field_set, merge, named_members, remove
+from zestor_controller.apiserver.typed.value import field_set, merge, named_members, remove
 
 KEYED = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 LEAF = {"type": "object", "properties": {"name": {"type": "string"}, "v": {"type": "integer"}}}

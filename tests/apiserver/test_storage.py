@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.storage.history import MAX_BYTES, History
+from zestor_controller.apiserver.storage.retention import MAX_BYTES, Retention
 from zestor_controller.apiserver.storage.revisionlog import (
     ADDED,
     DELETED,
@@ -123,7 +123,7 @@ def test_history_is_bounded_without_being_asked():
     assert storage.compacted > 80
 
 
-def test_a7_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
+def test_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
     """Sixty versions of a megabyte: memory stays flat, and an old watch has expired."""
     storage = Storage()
     held = []
@@ -135,9 +135,9 @@ def test_a7_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
     assert 0 < storage.compacted < storage.revision
 
 
-def test_a7_history_is_kept_for_one_to_two_intervals_of_time():
+def test_history_is_kept_for_one_to_two_intervals_of_time():
     now = [0.0]
-    history = History(1000, age=300.0, clock=lambda: now[0])
+    history = Retention(1000, age=300.0, clock=lambda: now[0])
     due = {}
     for revision in range(1, 21):
         now[0] = revision * 60.0
@@ -146,7 +146,7 @@ def test_a7_history_is_kept_for_one_to_two_intervals_of_time():
 
 
 def test_what_is_forgotten_no_longer_counts():
-    history = History(4, size=100)
+    history = Retention(4, size=100)
     assert [history.add(revision, 10) for revision in range(1, 5)] == [0, 0, 0, 0]
     history.forget(3)
     assert [history.add(revision, 10) for revision in range(5, 8)] == [0, 0, 0]
@@ -227,11 +227,17 @@ async def test_a_table_that_is_dropped_ends_its_channels():
     assert channel.signal.is_set()
 
 
-def test_hooks_are_reported_of_each_change_in_order():
+def test_a_channel_signals_each_change_in_order_once_it_is_committed():
     storage = Storage()
-    reported: list[tuple[str, str]] = []
-    storage.hooks.append(lambda table, change: reported.append((table[1], change.type)))
+    taken: list[tuple[str, int]] = []
+
+    class Signal:
+        def set(self) -> None:
+            while channel.pending:
+                taken.append((channel.take().type, storage.revision))
+
+    channel = storage.table(TABLE).watch("", Signal())
     put(storage, "a")
     put(storage, "a", 1)
     storage.delete(TABLE, "n", "a")
-    assert reported == [("things", ADDED), ("things", MODIFIED), ("things", DELETED)]
+    assert taken == [(ADDED, 2), (MODIFIED, 3), (DELETED, 4)]

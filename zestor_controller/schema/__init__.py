@@ -4,7 +4,9 @@ What always holds: everything here works on plain JSON values and knows no serve
 :class:`FieldError` values in the words of kube-apiserver.
 """
 
-from zestor_controller.schema.celrules import Rules, RuleSet
+import warnings
+
+from zestor_controller.schema.celrules import RuleEngine, RuleSet
 from zestor_controller.schema.definition import (
     check,
     check_schema,
@@ -25,8 +27,8 @@ __all__ = [
     "ErrorType",
     "FieldError",
     "NotStructural",
+    "RuleEngine",
     "RuleSet",
-    "Rules",
     "Structural",
     "Validator",
     "check",
@@ -41,3 +43,10 @@ __all__ = [
     "validate_definition_update",
     "version_schema",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Rules":
+        warnings.warn("schema.Rules is schema.RuleEngine since 0.2", DeprecationWarning, stacklevel=2)
+        return RuleEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from zestor_controller.schema.fielderror import FieldError
 from zestor_controller.schema.structural import Schema, Structural
 
-__all__ = ["RuleSet", "Rules", "has_rules"]
+__all__ = ["RuleEngine", "RuleSet", "has_rules"]
 
 
 class RuleSet(Protocol):
@@ -32,7 +32,7 @@ class RuleSet(Protocol):
         ...
 
 
-class Rules(Protocol):
+class RuleEngine(Protocol):
     """A CEL engine."""
 
     def check(self, schema: Schema, path: str) -> list[FieldError]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["WHOLE_ONLY", "Mismatch", "schema_types", "type_table"]
+__all__ = ["WHOLE_ONLY", "TypePair", "schema_types", "type_table"]
 
-Mismatch = tuple[str, str]
+TypePair = tuple[str, str]
 """The expected and the found type, as messages name them."""
 
-WHOLE_ONLY: Mismatch = ("", "")
+WHOLE_ONLY: TypePair = ("", "")
 """Marks floats that are right if they are whole."""
 
 _JSON_TYPES: dict[type, str] = {
@@ -31,9 +31,9 @@ def schema_types(schema: Mapping[str, Any], of_default: bool) -> tuple[str, ...]
     return (schema["type"],) if schema.get("type") else ()
 
 
-def type_table(types: tuple[str, ...], form: str) -> dict[type, Mismatch | None]:
-    """For each type of a value: None when it is right, else the mismatch."""
-    found: dict[type, Mismatch | None] = {}
+def type_table(types: tuple[str, ...], form: str) -> dict[type, TypePair | None]:
+    """For each type of a value: None when it is right, else the two types."""
+    found: dict[type, TypePair | None] = {}
     numeric = "number" in types or "integer" in types
     for python_type, name in _JSON_TYPES.items():
         right = name in types or (name == "integer" and "number" in types)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from zestor_controller.apiserver.typed.comparison import compare
 from zestor_controller.apiserver.typed.fieldset import FieldSet, difference
 from zestor_controller.apiserver.typed.typecheck import misfits
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
-from zestor_controller.apiserver.typed.value import compare, field_set
+from zestor_controller.apiserver.typed.value import field_set
 
 __all__ = ["ANNOTATION", "renewed", "unchanged"]
 

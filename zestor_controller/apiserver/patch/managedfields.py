@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from zestor_controller.apiserver.typed.comparison import compare
 from zestor_controller.apiserver.typed.fieldset import (
     FieldSet,
     decode,
@@ -23,7 +24,6 @@ from zestor_controller.apiserver.typed.fieldset import (
     union,
 )
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
-from zestor_controller.apiserver.typed.value import compare
 
 __all__ = [
     "UNMANAGED",

@@ -26,10 +26,11 @@ from zestor_controller.apiserver.patch.managedfields import (
     without_managers,
 )
 from zestor_controller.apiserver.rest.status import Failure, bad_request, status_body
+from zestor_controller.apiserver.typed.comparison import compare
 from zestor_controller.apiserver.typed.fieldset import FieldSet, difference, intersection, paths, union
 from zestor_controller.apiserver.typed.typecheck import misfits
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
-from zestor_controller.apiserver.typed.value import compare, field_set, merge, named_members, remove, same
+from zestor_controller.apiserver.typed.value import field_set, merge, named_members, remove, same
 
 __all__ = ["apply"]
 

@@ -7,40 +7,23 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import uuid
-from collections.abc import Callable, Mapping
 from typing import Final
 
-from zestor_controller.apiserver.rest.resource import Resource
+from zestor_controller.apiserver.rest.strategy import Strategy
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_label_value,
-    bad_name_label,
     bad_qualified_name,
-    bad_subdomain,
 )
 from zestor_controller.schema.fielderror import ErrorType, FieldError, forbidden, invalid, required, too_long
 
-__all__ = ["bare_finalizers", "fold_owners", "generate_name", "new_uid", "validate_new", "validate_update"]
+__all__ = ["fold_owners", "generate_name", "new_uid", "validate_finalizers", "validate_new", "validate_update"]
 
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
-_LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_LABEL_1035_WORDS: Final = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
-_STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _OWNER_ORDER: Final = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 
 
-def _bad_label_1035(name: str) -> list[str]:
-    words = ["must be no more than 63 characters"] if len(name) > 63 else []
-    return words if _LABEL_1035.fullmatch(name) else [*words, _LABEL_1035_WORDS]
-
-
-_NAME_RULES: Final[Mapping[str, Callable[[str], list[str]]]] = {"label": bad_name_label, "label1035": _bad_label_1035}
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -55,7 +38,7 @@ def generate_name(prefix: str, rng: random.Random) -> str:
     return prefix[:58] + "".join(rng.choices(_LETTERS, k=5))
 
 
-def validate_new(obj: Json, resource: Resource) -> list[FieldError]:
+def validate_new(obj: Json, strategy: Strategy) -> list[FieldError]:
     """The rules of a new object's metadata."""
     meta = obj["metadata"]
     errors: list[FieldError] = []
@@ -63,21 +46,11 @@ def validate_new(obj: Json, resource: Resource) -> list[FieldError]:
     if not name:
         errors.append(required("metadata.name", "name or generateName is required"))
     else:
-        errors += _name(name, resource, "metadata.name")
+        errors += [invalid("metadata.name", name, why) for why in strategy.validate_name(name)]
     if meta.get("generateName"):
-        stem = str(meta["generateName"])
-        errors += _name(stem.rstrip("-") if stem.endswith("-") else stem, resource, "metadata.generateName")
-    return errors + _common(meta)
-
-
-def _name(name: str, resource: Resource, field: str) -> list[FieldError]:
-    rule = resource.name_rule
-    if rule == "path":
-        for bad in ("/", "%"):
-            if bad in name:
-                return [invalid(field, name, f"may not contain '{bad}'")]
-        return [invalid(field, name, f"may not be '{name}'")] if name in (".", "..") else []
-    return [invalid(field, name, words) for words in _NAME_RULES.get(rule, bad_subdomain)(name)]
+        stem = str(meta["generateName"]).rstrip("-")
+        errors += [invalid("metadata.generateName", stem, why) for why in strategy.validate_name(stem)]
+    return errors + _common(meta) + validate_finalizers(obj, strategy)
 
 
 def _common(meta: Json) -> list[FieldError]:
@@ -100,16 +73,10 @@ def _common(meta: Json) -> list[FieldError]:
     return errors + _owners(meta.get("ownerReferences") or [])
 
 
-def bare_finalizers(obj: Json, resource: Resource) -> list[FieldError]:
-    """What built-in kinds ask of finalizers beyond the rest: a standard name, or one with a domain."""
-    if resource.custom or resource.group == "apiextensions.k8s.io":
-        return []  # the apiextensions server has no such rule
-    told = "name is neither a standard finalizer name nor is it fully qualified"
-    return [
-        invalid(f"metadata.finalizers[{index}]", name, told)
-        for index, name in enumerate(obj["metadata"].get("finalizers") or ())
-        if "/" not in name and name not in _STANDARD_FINALIZERS
-    ]
+def validate_finalizers(obj: Json, strategy: Strategy) -> list[FieldError]:
+    """The kind's own rules of finalizers."""
+    finalizers = obj["metadata"].get("finalizers")
+    return strategy.validate_finalizers(finalizers) if finalizers else []
 
 
 def _owner_text(owner: Json) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zestor_controller.schema import nameformat
-from zestor_controller.schema.celrules import Rules, has_rules
+from zestor_controller.schema.celrules import RuleEngine, has_rules
 from zestor_controller.schema.definition.conversionrules import check_conversion
 from zestor_controller.schema.definition.schemarules import check_schema, unrecognized_formats
 from zestor_controller.schema.definition.versionrules import check_column, check_scale, check_selectable
@@ -94,7 +94,7 @@ def _stored(crd: Json) -> list[str]:
     return [version.get("name", "") for version in versions if version.get("storage")][:1]
 
 
-def validate_definition(crd: Json, rules: Rules | None = None) -> list[FieldError]:
+def validate_definition(crd: Json, rules: RuleEngine | None = None) -> list[FieldError]:
     """Every rule that a new definition breaks.
 
     Args:
@@ -114,7 +114,7 @@ def validate_definition(crd: Json, rules: Rules | None = None) -> list[FieldErro
     return found
 
 
-def validate_definition_update(new: Json, old: Json, rules: Rules | None = None) -> list[FieldError]:
+def validate_definition_update(new: Json, old: Json, rules: RuleEngine | None = None) -> list[FieldError]:
     """Every rule that a changed definition breaks, immutable fields included.
 
     Args:
@@ -150,7 +150,7 @@ def _at(value: Any, path: Sequence[str]) -> Any:
     return value or ""
 
 
-def _check_spec(spec: Json, rules: Rules | None) -> Iterator[FieldError]:
+def _check_spec(spec: Json, rules: RuleEngine | None) -> Iterator[FieldError]:
     yield from _check_group(spec.get("group") or "")
     scope = spec.get("scope") or ""
     if not scope:
@@ -196,7 +196,7 @@ def _check_group(group: str) -> Iterator[FieldError]:
         yield invalid("spec.group", group, "should be a domain with at least one dot")
 
 
-def _check_versions(versions: Sequence[Json], shared: set[str], rules: Rules | None) -> Iterator[FieldError]:
+def _check_versions(versions: Sequence[Json], shared: set[str], rules: RuleEngine | None) -> Iterator[FieldError]:
     called = [version.get("name") or "" for version in versions]
     separate = {keyword for keyword, _ in _SHARED} - shared
     for index, version in enumerate(versions):
@@ -255,7 +255,7 @@ def _wrong_warning(version: Json) -> list[str]:
 
 
 def _check_version_parts(
-    version: Json, path: str, keywords: set[str], rules: Rules | None, has_status: bool
+    version: Json, path: str, keywords: set[str], rules: RuleEngine | None, has_status: bool
 ) -> Iterator[FieldError]:
     """What a version says, as far as it is said at this path: in the version itself, or for all of them."""
     schema = version_schema(version)

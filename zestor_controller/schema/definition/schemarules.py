@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from zestor_controller.errors import SchemaError
-from zestor_controller.schema.celrules import Rules
+from zestor_controller.schema.celrules import RuleEngine
 from zestor_controller.schema.definition.defaultrules import check_defaults
 from zestor_controller.schema.definition.structuralrules import check_structural, check_values
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
@@ -50,7 +50,7 @@ class _Scope:
     inside_meta: bool = False
 
 
-def check_schema(schema: Schema, path: str, *, has_status: bool, rules: Rules | None = None) -> list[FieldError]:
+def check_schema(schema: Schema, path: str, *, has_status: bool, rules: RuleEngine | None = None) -> list[FieldError]:
     """Every rule that the schema of a version breaks.
 
     Args:

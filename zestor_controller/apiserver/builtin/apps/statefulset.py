@@ -25,7 +25,7 @@ from zestor_controller.apiserver.validation.fieldchecks import (
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["StatefulSetStrategy", "resource"]
@@ -71,7 +71,7 @@ class StatefulSetStrategy(TemplateStrategy):
             claim.setdefault("status", {})
             claim["status"].setdefault("phase", "Pending")
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
         """Also what can never change later: the claim templates and the name of the governing Service."""
         spec = obj.get("spec") or {}
         errors = self.validate(obj)

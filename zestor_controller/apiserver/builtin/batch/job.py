@@ -25,7 +25,7 @@ from zestor_controller.apiserver.validation.fieldchecks import (
 from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["JobStrategy", "resource"]
@@ -61,12 +61,12 @@ class JobStrategy(BuiltinStrategy):
         if labels and not obj["metadata"].get("labels"):
             obj["metadata"]["labels"] = dict(labels)
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Generate the selector and the labels that tie pods to this job, unless the selector is manual."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         spec, metadata = obj["spec"], obj["metadata"]
         template = spec.setdefault("template", {})
-        writing.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
+        ctx.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
         if spec.get("manualSelector"):
             return
         uid, name = metadata.get("uid", ""), metadata.get("name", "")
@@ -159,5 +159,5 @@ def resource() -> Resource:
         ),
         categories=ALL,
         subresources=("status",),
-        selectable={"status.successful": counter_at("status", "succeeded")},
+        selectable_fields={"status.successful": counter_at("status", "succeeded")},
     )

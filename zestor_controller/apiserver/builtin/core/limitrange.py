@@ -58,5 +58,5 @@ def resource() -> Resource:
         LimitRangeStrategy,
         columns("roles", NAME, ("Created At", value_at("metadata", "creationTimestamp"), 0)),
         short_names=("limits",),
-        create_on_update=True,
+        allow_create_on_update=True,
     )

@@ -79,5 +79,5 @@ def resource() -> Resource:
         "secrets",
         SecretStrategy,
         columns("secrets", NAME, ("Type", value_at("type"), 0), ("Data", count_at("data"), 0), AGE),
-        selectable={"type": text_at("type")},
+        selectable_fields={"type": text_at("type")},
     )

@@ -18,7 +18,7 @@ from zestor_controller.apiserver.validation.fieldchecks import bad_qualified_nam
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["CoreEventStrategy", "EventStrategy", "core_resource", "resource"]
@@ -119,7 +119,7 @@ class EventStrategy(BuiltinStrategy):
 
     has_status = False
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
         """Every field of the new style, and none of the old one."""
         event = _to_core(obj)
         errors = _check_common(event, "reportingController", True)
@@ -236,8 +236,8 @@ def core_resource() -> Resource:
         CoreEventStrategy,
         columns("events", *_COLUMNS),
         short_names=("ev",),
-        selectable=_selectable("involvedObject", "reportingComponent", source=_source_component),
-        create_on_update=True,
+        selectable_fields=_selectable("involvedObject", "reportingComponent", source=_source_component),
+        allow_create_on_update=True,
     )
 
 
@@ -250,7 +250,7 @@ def resource() -> Resource:
         EventStrategy,
         columns("events", *_COLUMNS),
         short_names=("ev",),
-        selectable=_selectable("regarding", "reportingController"),
-        create_on_update=True,
-        stored_as=("", "events"),
+        selectable_fields=_selectable("regarding", "reportingController"),
+        allow_create_on_update=True,
+        storage=("", "events"),
     )

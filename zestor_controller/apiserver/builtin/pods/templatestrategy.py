@@ -20,7 +20,7 @@ from zestor_controller.apiserver.validation.fieldchecks import (
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["TemplateStrategy", "check_lasting_template"]
@@ -47,11 +47,11 @@ class TemplateStrategy(BuiltinStrategy):
     def default_spec(self, obj: Json, spec: Json) -> None:
         """Fill the kind's own fields."""
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Also warn about the template."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         template = (obj.get("spec") or {}).get("template") or {}
-        writing.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
+        ctx.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
 
     def validate(self, obj: Json) -> list[FieldError]:
         """Numbers, selector and template."""

@@ -9,6 +9,7 @@ from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, Cell, Ce
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
+from zestor_controller.schema.nameformat import path_segment
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
@@ -25,6 +26,10 @@ class BindingStrategy(BuiltinStrategy):
     has_status = False
     roles: tuple[str, ...] = ("Role", "ClusterRole")
     namespaced = True
+
+    def validate_name(self, name: str) -> list[str]:
+        """Names may have colons, as ``system:masters``."""
+        return path_segment(name)
 
     def default(self, obj: Json) -> None:
         """References without a group mean this API's group."""
@@ -123,8 +128,7 @@ def cluster_resource() -> Resource:
         ClusterBindingStrategy,
         columns("rolebindings", *_COLUMNS),
         namespaced=False,
-        create_on_update=True,
-        name_rule="path",
+        allow_create_on_update=True,
     )
 
 
@@ -136,6 +140,5 @@ def resource() -> Resource:
         "rolebindings",
         BindingStrategy,
         columns("rolebindings", *_COLUMNS),
-        create_on_update=True,
-        name_rule="path",
+        allow_create_on_update=True,
     )

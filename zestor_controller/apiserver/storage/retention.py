@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["History"]
+__all__ = ["Retention"]
 
 MAX_BYTES: Final = 64 << 20
 MAX_AGE_S: Final = 300.0  # kube-apiserver's --etcd-compaction-interval
 
 
-class History:
+class Retention:
     """The revisions that are remembered, and what they take.
 
     Args:
