@@ -29,6 +29,8 @@
     ├── ConfigError              the user's configuration: kubeconfig, options, operator file
     └── SchemaError              a model or schema that cannot become structural; ``path`` names the field
 
+Beside it: ``ZestorDeprecationWarning``, a warning about names that will be removed.
+
 Every message names the object and, where there is one, the next step. No message carries a secret.
 """
 
@@ -65,8 +67,16 @@ __all__ = [
     "UnsupportedMediaType",
     "ValidationFailed",
     "WatchOverflow",
+    "ZestorDeprecationWarning",
     "ZestorError",
 ]
+
+
+class ZestorDeprecationWarning(UserWarning):
+    """A name or an option that will be removed; the message says since when, and what to use instead.
+
+    It is no DeprecationWarning, because Python hides those outside of ``__main__`` and tests.
+    """
 
 
 class ZestorError(Exception):

@@ -216,7 +216,7 @@ def test_an_emptied_map_stays_when_its_owner_still_applies_it(cluster: Cluster) 
     assert cluster.owned() == {"one": {"f:gm": {}}}
 
 
-def test_items_of_keyed_lists_belong_to_each_manager_that_applies_them(cluster: Cluster) -> None:
+def test_items_of_keyed_lists_belong_to_the_manager_that_applies_them(cluster: Cluster) -> None:
     cluster.apply("one", {"m": [{"name": "a", "inner": [{"port": 1}]}]})
     cluster.apply("two", {"m": [{"name": "a", "inner": [{"port": 1, "protocol": "UDP", "d": "u"}]}, {"name": "b"}]})
     assert [item["name"] for item in cluster.spec["m"]] == ["a", "b"]
@@ -345,7 +345,7 @@ def test_a_removed_field_is_nobodys(cluster: Cluster) -> None:
     assert cluster.owned() == {"ed": {".": {}, "f:b": {}}}
 
 
-def test_items_that_occur_twice_are_one_thing(cluster: Cluster) -> None:
+def test_repeated_items_are_one_thing(cluster: Cluster) -> None:
     cluster.apply("one", {"s": ["x"]})
     cluster.change("ed", s=["x", "x"])
     assert cluster.owned() == {"ed": {"f:s": {'v:"x"': {}}}}
@@ -383,7 +383,7 @@ def test_an_empty_list_resets_the_entries(cluster: Cluster, given: Any) -> None:
         "managedFields"
         not in cluster.write("ed", {**live, "metadata": {"name": "x", "managedFields": given}})["metadata"]
     )
-    # No manager is kept track of any more, until the next apply.
+    # No owner is tracked any more, until the next apply.
     assert "managedFields" not in cluster.change("ed", n=2)["metadata"]
     failure = cluster.refused("one", {"n": 1})
     assert failure.body["message"] == (

@@ -35,7 +35,7 @@ TYPES = structural({"type": "object", "properties": {"spec": SPEC}})
 NAMES = st.sampled_from("abc")
 NUMBERS = st.integers(1, 2)
 LEAVES = st.fixed_dictionaries({"name": NAMES}, optional={"v": NUMBERS})
-# An empty keyed list has no owner, so that one applied twice is not the same twice: left out here.
+# No manager owns an empty keyed list, so that one applied twice is not the same twice: left out here.
 SETS = st.lists(NAMES, unique=True, min_size=1, max_size=3)
 
 
@@ -104,7 +104,7 @@ def test_what_is_applied_is_in_the_object_and_is_owned(writes: Any, spec: Any) -
 
 @settings(deadline=None)
 @given(st.lists(WRITES, min_size=1, max_size=5))
-def test_what_is_not_there_has_no_owner(writes: Any) -> None:
+def test_no_manager_owns_what_is_not_there(writes: Any) -> None:
     live = history(writes)
     assert live is not None
     held = compare({}, live, TYPES).added
@@ -122,7 +122,7 @@ def test_applying_nothing_takes_out_what_was_applied_alone(spec: Any, other: Any
 
 
 @given(SPECS, SPECS)
-def test_a_comparison_reports_the_difference_of_two_sets(old: Any, new: Any) -> None:
+def test_a_comparison_is_the_difference_of_two_sets(old: Any, new: Any) -> None:
     found = compare(body(old), body(new), TYPES)
     before, after = compare({}, body(old), TYPES).added, compare({}, body(new), TYPES).added
     assert found.added == difference(after, before)

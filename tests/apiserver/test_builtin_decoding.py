@@ -87,7 +87,7 @@ def test_unknown_fields_are_dropped_silently_when_ignored() -> None:
         ),
     ],
 )
-def test_a_value_of_the_wrong_type_is_refused_with_the_message_of_go(
+def test_a_value_of_the_wrong_type_is_rejected_with_the_message_of_go(
     strategy: Any, body: dict[str, Any], why: str
 ) -> None:
     assert refusal(strategy, body) == f"json: cannot unmarshal {why}"
@@ -139,7 +139,7 @@ def test_times_are_brought_to_utc_and_whole_seconds() -> None:
         ("2020-01-01T00:00:00Zx", 'parsing time "2020-01-01T00:00:00Zx": extra text: "x"'),
     ],
 )
-def test_what_is_no_time_is_refused_with_the_message_of_go(text: str, why: str) -> None:
+def test_what_is_no_time_is_rejected_with_the_message_of_go(text: str, why: str) -> None:
     with pytest.raises(ValueError, match="parsing time") as caught:
         plain_time(text)
     assert str(caught.value) == why

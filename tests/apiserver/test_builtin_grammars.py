@@ -90,7 +90,7 @@ def test_what_parse_standard_takes_is_a_schedule(schedule: str) -> None:
         ("@every " + "9" * 5000 + "s", None),
     ],
 )
-def test_what_parse_standard_refuses_is_refused_with_its_message(schedule: str, why: str | None) -> None:
+def test_what_parse_standard_refuses_is_rejected_with_its_message(schedule: str, why: str | None) -> None:
     (error,) = check_schedule("spec.schedule", schedule, None, None)
     assert error.field == "spec.schedule"
     assert why is None or error.detail == why

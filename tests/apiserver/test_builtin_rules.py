@@ -315,7 +315,7 @@ def test_an_immutable_config_map_stays() -> None:
 def test_a_config_map_holds_no_more_than_a_mebibyte() -> None:
     assert create("", "v1", "configmaps", {"data": {"a": "x" * 2**20}})[1] == []
     assert create("", "v1", "configmaps", {"data": {"a": "x" * (2**20 + 1)}})[1] == [
-        ": Too long: may not be more than 1048576 bytes"
+        "[]: Too long: may not be more than 1048576 bytes"
     ]
 
 

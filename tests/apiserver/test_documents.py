@@ -230,8 +230,8 @@ async def test_a_patch_makes_no_object_that_is_too_deep(talk, levels):
     steps = [{"op": "add", "path": "/a", "value": nested}]
     steps += [{"op": "copy", "from": "/a", "path": "/a" * level} for level in (levels // 2, levels // 2, 99)]
     for more in range(1, len(steps) + 1):
-        status, reply = await talk.ask("PATCH", f"{path}/a", steps[:more], content_type=JSON_PATCH)
-        assert status == (200 if more == 1 and levels == 150 else 400), reply
+        status, returned = await talk.ask("PATCH", f"{path}/a", steps[:more], content_type=JSON_PATCH)
+        assert status == (200 if more == 1 and levels == 150 else 400), returned
 
 
 async def test_managed_fields_count_as_levels_of_a_new_object(talk):
@@ -301,8 +301,8 @@ async def test_a_patch_leaves_an_object_of_its_kind(talk, label, kind, patch, bu
         (path, "Thing", "documents.example/v1", custom),
     ):
         for one in ("/a", "/a/status") if where == path else ("/a",):
-            status, reply = await talk.ask("PATCH", where + one + query, patch, content_type=kind)
-            assert status == wanted, reply
+            status, returned = await talk.ask("PATCH", where + one + query, patch, content_type=kind)
+            assert status == wanted, returned
             _, stored = await talk.ask("GET", f"{where}/a")
             assert (stored["kind"], stored["apiVersion"]) == (name, api_version)
             for accept in ("application/json", TABLE, METADATA):

@@ -32,11 +32,11 @@ JSON_ERRORS = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), JSON_ERRORS.items())
-def test_a_json_text_that_cannot_be_read_is_refused_with_gos_message(text, expected):
+@pytest.mark.parametrize(("text", "message"), JSON_ERRORS.items())
+def test_a_json_text_that_cannot_be_read_is_rejected_with_gos_message(text, message):
     with pytest.raises(gojson.DocumentError) as raised:
         gojson.load(text.encode())
-    assert str(raised.value) == expected
+    assert str(raised.value) == message
 
 
 def test_deep_nesting_is_refused_not_a_crash():
@@ -88,11 +88,11 @@ YAML_ERRORS = {
 }
 
 
-@pytest.mark.parametrize(("text", "expected"), YAML_ERRORS.items())
-def test_a_yaml_text_that_cannot_be_read_is_refused_with_gos_message(text, expected):
+@pytest.mark.parametrize(("text", "message"), YAML_ERRORS.items())
+def test_a_yaml_text_that_cannot_be_read_is_rejected_with_gos_message(text, message):
     with pytest.raises(gojson.DocumentError) as raised:
         goyaml.load(text.encode())
-    assert str(raised.value) == expected
+    assert str(raised.value) == message
 
 
 def test_a_bomb_of_aliases_is_refused():

@@ -131,8 +131,8 @@ async def test_a_server_that_comes_back_is_who_it_was(tmp_path: Path) -> None:
         ca = tmp_path / "ca.pem"
         ca.write_bytes(base64.b64decode(after["clusters"][0]["cluster"][authority]))
         async with Client.connect(server=second.url, token=token, ca=ca) as client:
-            reported = await client.create(review)
-            assert reported["status"]["userInfo"]["username"] == "system:serviceaccount:default:worker"
+            reviewed = await client.create(review)
+            assert reviewed["status"]["userInfo"]["username"] == "system:serviceaccount:default:worker"
     assert (tmp_path / "data" / "identity.json").stat().st_mode & 0o77 == 0
     assert (tmp_path / "data" / "journal").stat().st_mode & 0o77 == 0
 
@@ -408,7 +408,7 @@ OPEN: list[FileJournal] = []
 
 
 def opened(folder: Path) -> tuple[FileJournal, Storage]:
-    """A storage kept in this folder; its former process is taken for dead."""
+    """A storage kept in this folder; its former owner is taken for dead."""
     while OPEN:
         OPEN.pop().close()
     journal = FileJournal(folder)

@@ -44,9 +44,9 @@ async def test_an_alias_that_is_repeated_counts_each_time(things: Any) -> None:
     head = "apiVersion: find.example/v1\nkind: Thing\nmetadata: {name: x}\n"
     text = head + 'x: &a "' + "A" * 20_000 + '"\nspec:\n' + " - *a\n" * 400
 
-    status, reply = await things.ask("POST", THINGS, text.encode(), content_type="application/yaml")
+    status, returned = await things.ask("POST", THINGS, text.encode(), content_type="application/yaml")
 
-    assert (status, reply) == (500, TOO_LARGE)
+    assert (status, returned) == (500, TOO_LARGE)
     assert (await things.ask("GET", f"{THINGS}/x"))[0] == 404
     assert (await things.ask("POST", f"{THINGS}?dryRun=All", text.encode(), content_type="application/yaml"))[0] == 201
 
@@ -54,13 +54,13 @@ async def test_an_alias_that_is_repeated_counts_each_time(things: Any) -> None:
 async def test_an_object_that_grows_by_patches_stays_as_it_was_when_it_would_be_too_large(things: Any) -> None:
     assert (await things.ask("POST", THINGS, thing("a", {"0": "x" * 1_000_000})))[0] == 201
 
-    status, reply = await things.merge(f"{THINGS}/a", {"spec": {"1": "y" * 1_000_000}})
+    status, returned = await things.merge(f"{THINGS}/a", {"spec": {"1": "y" * 1_000_000}})
 
-    assert (status, reply) == (500, TOO_LARGE)
+    assert (status, returned) == (500, TOO_LARGE)
     assert list((await things.ask("GET", f"{THINGS}/a"))[1]["spec"]) == ["0"]
     copies = [{"op": "copy", "from": "/spec/0", "path": "/spec/1"}]
-    status, reply = await things.ask("PATCH", f"{THINGS}/a", copies, content_type="application/json-patch+json")
-    assert (status, reply) == (500, TOO_LARGE)
+    status, returned = await things.ask("PATCH", f"{THINGS}/a", copies, content_type="application/json-patch+json")
+    assert (status, returned) == (500, TOO_LARGE)
     put = thing("a", {"0": "x" * 1_600_000})
     put["metadata"]["resourceVersion"] = (await things.ask("GET", f"{THINGS}/a"))[1]["metadata"]["resourceVersion"]
     assert await things.ask("PUT", f"{THINGS}/a", put) == (500, TOO_LARGE)
@@ -73,11 +73,11 @@ async def test_a7_an_object_that_grows_by_field_managers_stays_bounded(things: A
         applied = thing("m", {f"{number}-{key}-{'k' * 1000}": 0 for key in range(400)})
         body = json.dumps(applied).encode()
         path = f"{THINGS}/m?fieldManager=m{number}"
-        status, reply = await things.ask("PATCH", path, body, content_type="application/apply-patch+yaml")
+        status, returned = await things.ask("PATCH", path, body, content_type="application/apply-patch+yaml")
         statuses.append(status)
         if status != 200 and status != 201:
             break
-    assert (statuses, reply) == ([201, 200, 200, 500], TOO_LARGE)
+    assert (statuses, returned) == ([201, 200, 200, 500], TOO_LARGE)
     _, stored = await things.ask("GET", f"{THINGS}/m")
     assert len(json.dumps(stored, separators=(",", ":"))) <= 1_572_864
 

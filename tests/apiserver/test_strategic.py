@@ -110,7 +110,7 @@ def test_items_inside_of_items_are_merged_by_their_keys() -> None:
         ),
     ],
 )
-def test_a_bad_patch_is_refused_with_the_servers_message(patch: Any, code: int, why: str) -> None:
+def test_a_bad_patch_is_rejected_with_the_servers_message(patch: Any, code: int, why: str) -> None:
     live = {"items": items("a"), "labels": {"l": "1"}, "tags": ["t"], "kept": {"a": "1"}}
     with pytest.raises(Failure) as caught:
         strategic_merge(live, patch, ROOT)

@@ -11,7 +11,7 @@ import pytest
 from writable import Writable, site
 
 from zestor_controller.cache import ClusterCache
-from zestor_controller.cache.writing import noting_lost_writes
+from zestor_controller.cache.lostwrites import noting_lost_writes
 from zestor_controller.client import Client, MemoryTransport
 from zestor_controller.errors import Conflict, TransportError
 from zestor_controller.http import HttpResponse

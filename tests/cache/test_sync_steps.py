@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.cache.sync import Ended, Failed, Listed, OlderList, Phase, State, step
+from zestor_controller.cache.sync import Ended, Failed, Listed, OlderList, Phase, step
+from zestor_controller.cache.sync import SyncState as State
 from zestor_controller.errors import (
     ApiError,
     Cause,

@@ -238,7 +238,7 @@ async def test_a7_more_clients_than_the_limit_wait_until_one_ends(caplog: pytest
         await server.stop()
 
 
-async def test_a_handshake_that_does_not_come_delays_no_client_and_ends_with_the_server() -> None:
+async def test_a_handshake_that_does_not_come_delays_no_other_client_and_ends_with_the_server() -> None:
     certificates = make_certificates(["localhost", "127.0.0.1"])
     server = HttpServer(Handler(), certificates.context(), limit=10)
     await server.start("127.0.0.1", 0)
@@ -296,10 +296,10 @@ def test_tls_is_served_on_either_event_loop(loop_factory: Any) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust)
         writer.write(b"GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         async with asyncio.timeout(20):
-            response = await reader.read()
+            received = await reader.read()
         writer.close()
         await server.stop()
-        return response
+        return received
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         assert len(runner.run(scenario()).partition(b"\r\n\r\n")[2]) == 2_000_000

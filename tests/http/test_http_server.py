@@ -15,7 +15,7 @@ from zestor_controller.http.server import HttpServer
 
 
 class Echo:
-    """Returns the request; /stream never ends until its reader goes."""
+    """Responds with the request; /stream never ends until its reader disconnects."""
 
     def __init__(self) -> None:
         self.closed = asyncio.Event()
@@ -57,16 +57,16 @@ async def talk(port: int, data: bytes) -> bytes:
     writer.write(data)
     await writer.drain()
     async with asyncio.timeout(5):
-        response = await reader.read()
+        received = await reader.read()
     writer.close()
-    return response
+    return received
 
 
-async def test_requests_of_one_connection_get_responses_in_order(served: tuple[Echo, HttpServer]) -> None:
+async def test_requests_of_one_connection_are_served_in_order(served: tuple[Echo, HttpServer]) -> None:
     data = b"GET /a?x=1&x=2 HTTP/1.1\r\nHost: h\r\n\r\n"
     data += b"POST /b%20c HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
-    response = (await talk(served[1].port, data)).decode()
-    first, second = response.split("HTTP/1.1 200 OK")[1:]
+    received = (await talk(served[1].port, data)).decode()
+    first, second = received.split("HTTP/1.1 200 OK")[1:]
     assert '"path": "/a", "query": [["x", "1"], ["x", "2"]]' in first
     assert '"path": "/b c"' in second
     assert '"body": "hi"' in second
@@ -103,6 +103,8 @@ async def test_a_chunked_body_that_arrives_in_pieces_is_put_together(served: tup
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, b"431"),
         (b"GET / HTTP/1.1\r\nX: y\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: h\r\nX: a\nY: b\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", b"400"),
+        (b"GET /a\tb HTTP/1.1\r\nHost: h\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n", b"400"),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", b"400"),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
@@ -116,8 +118,8 @@ async def test_a_chunked_body_that_arrives_in_pieces_is_put_together(served: tup
 async def test_what_is_no_request_gets_a_status_and_the_connection_ends(
     served: tuple[Echo, HttpServer], data: bytes, status: bytes
 ) -> None:
-    response = await talk(served[1].port, data)
-    head, _, body = response.partition(b"\r\n\r\n")
+    received = await talk(served[1].port, data)
+    head, _, body = received.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 " + status)
     assert b"Content-Type: text/plain" in head
     assert head.count(b"Connection: close") == 1
@@ -129,16 +131,16 @@ async def test_the_owner_of_the_server_decides_what_a_rejection_looks_like() -> 
     server = HttpServer(Echo(), reject=lambda error: HttpResponse(error.status, [("X-Why", str(error))], b"{}"))
     await server.start("127.0.0.1", 0)
     try:
-        response = await talk(server.port, b"nonsense\r\n\r\n")
+        received = await talk(server.port, b"nonsense\r\n\r\n")
     finally:
         await server.stop()
-    assert response.startswith(
+    assert received.startswith(
         b"HTTP/1.1 400 Bad Request\r\nX-Why: malformed HTTP request line\r\nConnection: close\r\n"
     )
-    assert response.endswith(b"\r\n\r\n{}")
+    assert received.endswith(b"\r\n\r\n{}")
 
 
-async def test_a_client_that_waits_for_continue_is_sent_a_continue(served: tuple[Echo, HttpServer]) -> None:
+async def test_a_client_that_waits_for_continue_is_asked_to_send_on(served: tuple[Echo, HttpServer]) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", served[1].port)
     writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     async with asyncio.timeout(5):
@@ -163,11 +165,11 @@ async def test_a_body_that_is_too_large_gets_a_response_although_the_client_send
     served: tuple[Echo, HttpServer],
 ) -> None:
     size = 3 * MAX_BODY
-    response = await talk(
+    received = await talk(
         served[1].port, b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
     )
-    assert response.startswith(b"HTTP/1.1 413 ")
-    assert response.partition(b"\r\n\r\n")[2] == b"Request entity too large: limit is 3145728\n"
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert received.partition(b"\r\n\r\n")[2] == b"Request entity too large: limit is 3145728\n"
 
 
 async def test_stopping_the_server_brings_open_streams_to_their_regular_end(served: tuple[Echo, HttpServer]) -> None:
@@ -195,8 +197,8 @@ async def test_the_client_speaks_https_with_the_servers_own_ca_and_reads_a_strea
     await server.start("127.0.0.1", 0)
     transport = AiohttpTransport(static_config(f"https://127.0.0.1:{server.port}/prefix", ca=certificates.ca))
     try:
-        response = await transport.request(HttpRequest("PUT", "/x y", [("q", "a b")], {}, b"body"))
-        assert json.loads(response.body) == {
+        received = await transport.request(HttpRequest("PUT", "/x y", [("q", "a b")], {}, b"body"))
+        assert json.loads(received.body) == {
             "method": "PUT",
             "path": "/prefix/x y",
             "query": [["q", "a b"]],
@@ -219,22 +221,22 @@ async def test_the_client_speaks_https_with_the_servers_own_ca_and_reads_a_strea
 async def test_a_line_end_in_a_header_of_the_response_begins_no_other_header(
     served: tuple[Echo, HttpServer],
 ) -> None:
-    response = await talk(served[1].port, b"GET /warn HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-    assert b"\r\nSet-Cookie" not in response
-    assert b'Warning: 299 - "a  Set-Cookie: b"\r\n' in response
+    received = await talk(served[1].port, b"GET /warn HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert b"\r\nSet-Cookie" not in received
+    assert b'Warning: 299 - "a  Set-Cookie: b"\r\n' in received
 
 
 async def test_repeated_groups_are_kept_apart_even_when_they_hold_commas(served: tuple[Echo, HttpServer]) -> None:
     head = b"Host: h\r\nConnection: close\r\nImpersonate-Group: cn=a,ou=b\r\nImpersonate-Group: c\r\n"
-    response = await talk(served[1].port, b"GET /groups HTTP/1.1\r\n" + head + b"\r\n")
-    assert json.loads(response.partition(b"\r\n\r\n")[2]) == ["cn=a,ou=b", "c"]
+    received = await talk(served[1].port, b"GET /groups HTTP/1.1\r\n" + head + b"\r\n")
+    assert json.loads(received.partition(b"\r\n\r\n")[2]) == ["cn=a,ou=b", "c"]
 
 
 async def test_a_large_chunked_body_in_tiny_chunks_costs_linear_time(served: tuple[Echo, HttpServer]) -> None:
     count = 100_000
     data = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    response = await talk(served[1].port, data + b"1\r\nx\r\n" * count + b"0\r\n\r\n")
-    assert json.loads(response.partition(b"\r\n\r\n")[2])["body"] == "x" * count
+    received = await talk(served[1].port, data + b"1\r\nx\r\n" * count + b"0\r\n\r\n")
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["body"] == "x" * count
 
 
 async def test_stopping_does_not_wait_for_a_client_that_reads_nothing() -> None:

@@ -26,7 +26,7 @@ from zestor_controller.schema.stringformat import checker, is_known
         ("k8s-short-name", "a-b", "A"),
     ],
 )
-def test_a_format_distinguishes_right_from_wrong(name: str, right: str, wrong: str) -> None:
+def test_a_format_accepts_what_is_right_and_rejects_what_is_wrong(name: str, right: str, wrong: str) -> None:
     check = checker(name)
 
     assert check is not None

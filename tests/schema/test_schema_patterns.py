@@ -58,7 +58,7 @@ def test_a_pattern_means_what_it_means_in_go(pattern: str, matching: str, other:
         (r"[\p{L}]{1,1000}", r"expression too large: `[\p{L}]{1,1000}`"),
     ],
 )
-def test_what_go_refuses_is_refused_with_its_message(pattern: str, message: str) -> None:
+def test_what_go_rejects_is_rejected_with_its_message(pattern: str, message: str) -> None:
     with pytest.raises(PatternError) as caught:
         compile_pattern(pattern)
 

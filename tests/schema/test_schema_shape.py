@@ -37,7 +37,7 @@ def prune(value: dict[str, Any]) -> list[str]:
     return sorted(unknown)
 
 
-def test_unknown_fields_go_and_are_reported() -> None:
+def test_unknown_fields_are_removed_and_reported() -> None:
     obj = {
         "apiVersion": "x/v1",
         "kind": "X",

@@ -95,9 +95,7 @@ def field(schema: dict[str, Any]) -> dict[str, Any]:
         ),
     ],
 )
-def test_each_keyword_complains_with_the_servers_message(
-    schema: dict[str, Any], value: Any, expected: list[str]
-) -> None:
+def test_each_keyword_reports_the_servers_message(schema: dict[str, Any], value: Any, expected: list[str]) -> None:
     assert complaints(field(schema), {"spec": {"f": value}}) == expected
 
 

@@ -29,9 +29,9 @@ def test_s5_a_parked_consumer_is_not_even_woken_by_a_filtered_event(numbers, ove
         with numbers.watch(predicate=lambda event: event.object > 10, overflow=overflow) as watch:
             waiting = asyncio.ensure_future(watch.aget())
             await asyncio.sleep(0)
-            waiter = watch.waiter
+            waiter = watch._subscription.waiter
             numbers.set("a", 1)
-            assert watch.waiter is waiter
+            assert watch._subscription.waiter is waiter
             assert not waiter.future.done()
             numbers.set("a", 11)
             assert waiter.future.done()
@@ -158,7 +158,7 @@ def test_s6_a_coalescing_buffer_is_bounded_by_the_names_that_exist(numbers):
             watch.drain()
             numbers.delete(f"n{i}")
             watch.drain()
-        buffer = watch._buffer
+        buffer = watch._subscription.buffer
         assert (len(buffer._pending), len(buffer._front), len(buffer._hidden)) == (0, 0, 0)
 
 

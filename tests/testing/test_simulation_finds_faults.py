@@ -23,9 +23,9 @@ CHANGES = {
     "a deletion delivered while an own write is pending is lost": [
         (
             "cache/watchhandler.py",
-            "        held = self._get(key)\n        if deleted:\n",
-            "        held = self._get(key)\n        if deleted and key in self._overlay._written:\n"
-            "            return\n        if deleted:\n",
+            'if event != "DELETED":',
+            'if event == "DELETED" and key in self._overlay._written:\n'
+            '                    continue\n                if event != "DELETED":',
         ),
     ],
     "an own child that another client deleted in a compacted gap is shown without end": [
@@ -41,8 +41,8 @@ CHANGES = {
     "a relist after an unusable line asks for less than was applied": [
         (
             "cache/watchhandler.py",
-            "            self.version = version\n            self.lines",
-            "            self.version = version = self.version if self.skipped else version\n            self.lines",
+            "self._last, self.version = last, version",
+            "self._last, self.version = last, self.version if self.skipped else version",
         ),
     ],
     "a list does not replace an object by one with a lower version": [
@@ -57,7 +57,7 @@ CHANGES = {
         ("cache/sync.py", "short = outcome.seconds < SHORT_WATCH_S", "short = False"),
     ],
     "a server that was restored and keeps its watches silent is never noticed": [
-        ("cache/reflector.py", "if is_older(present, version):", "if False:"),
+        ("cache/servercheck.py", "if is_older(present, version):", "if False:"),
     ],
     "`deleted` is called again at the next event of the name": [
         (

@@ -13,10 +13,8 @@ import asyncio
 import importlib
 import logging
 import re
-import threading
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
 from typing import Any, Final
@@ -24,8 +22,9 @@ from typing import Any, Final
 from zestor_controller.adapters.kopflogin import KopfLogin
 from zestor_controller.cache import ClusterCache, Lister
 from zestor_controller.cache.reflector import Timing
-from zestor_controller.client import AiohttpTransport, Client
+from zestor_controller.client import AiohttpTransport, Client, ClusterConfig
 from zestor_controller.errors import ConfigError, ZestorError
+from zestor_controller.loopthread import LoopThread
 from zestor_controller.objects import kind_of
 
 __all__ = ["Mirror", "mirror"]
@@ -105,7 +104,9 @@ class Mirror:
         self._namespaces = None if self._everywhere else names
         self._timeout = timeout
         self._registry = registry if registry is not None else self._kopf.get_default_registry()
-        self._running: dict[asyncio.AbstractEventLoop, _Run] = {}  # by kopf's loop: a registry may serve two operators
+        self._running: dict[
+            asyncio.AbstractEventLoop, LoopThread
+        ] = {}  # by kopf's loop: a registry may serve two operators
         self._kopf.on.startup(registry=self._registry, id="zestor-mirror")(self._start)
         self._kopf.on.cleanup(registry=self._registry, id="zestor-mirror")(self._stop)
 
@@ -121,12 +122,8 @@ class Mirror:
             config = await KopfLogin(self._registry, memo=memo, settings=settings, logger=logger).config()
             seconds = settings.watching.server_timeout
             timing = Timing(watch=float(seconds)) if seconds else None
-            run = self._running[asyncio.get_running_loop()] = _Run(
-                lambda: Client(AiohttpTransport(config)),
-                lambda client: ClusterCache(client, namespaces=self._namespaces, timing=timing),
-                self._fill,
-            )
-            for name, lister in (await run.start()).items():
+            thread = self._running[asyncio.get_running_loop()] = LoopThread("zestor-kopf-mirror")
+            for name, lister in (await asyncio.wrap_future(thread.begin(self._mirrored(config, timing)))).items():
                 _put(memo, name, lister.stored)
         except ZestorError as error:
             await self._stop()
@@ -138,9 +135,18 @@ class Mirror:
 
     async def _stop(self, **_: Any) -> None:
         """Kopf's clean-up handler."""
-        run = self._running.pop(asyncio.get_running_loop(), None)
-        if run is not None:
-            await asyncio.to_thread(run.stop)
+        thread = self._running.pop(asyncio.get_running_loop(), None)
+        if thread is not None and not await asyncio.to_thread(thread.stop, STOP_S):
+            _log.warning("the mirror's thread has not ended within %g s; it is left behind", STOP_S)
+
+    @asynccontextmanager
+    async def _mirrored(self, config: ClusterConfig, timing: Timing | None) -> AsyncIterator[Listers]:
+        """The listers, by the names under which handlers find them; they are current inside of the block."""
+        async with (
+            Client(AiohttpTransport(config)) as client,
+            ClusterCache(client, namespaces=self._namespaces, timing=timing) as cache,
+        ):
+            yield await self._fill(cache)
 
     async def _fill(self, cache: ClusterCache) -> Listers:
         """Cache every kind, all at once, and wait for all of them."""
@@ -164,75 +170,6 @@ class Mirror:
     async def _add(self, cache: ClusterCache, name: str | None, kind: type[Any] | str) -> tuple[str, Lister[Any]]:
         lister: Lister[Any] = await cache.add(kind, indexes=self._indexes.get(_shown(kind)), timeout=self._timeout)
         return name or lister.kind.plural.replace("-", "_"), lister
-
-
-class _Run:
-    """One start of an operator: a thread with a loop of its own, and the cache that lives there.
-
-    Args:
-        connect: opens the connection, on that loop.
-        open_cache: makes the cache.
-        fill: adds the kinds to it and waits for them.
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[], Client],
-        open_cache: Callable[[Client], ClusterCache],
-        fill: Callable[[ClusterCache], Coroutine[Any, Any, Listers]],
-    ) -> None:
-        self._connect = connect
-        self._open_cache = open_cache
-        self._fill = fill
-        self._filled: Future[Listers] = Future()
-        self._thread = threading.Thread(target=self._main, name="zestor-kopf-mirror", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended: asyncio.Event | None = None
-
-    async def start(self) -> Listers:
-        """The listers, by the names under which handlers find them.
-
-        Raises:
-            ZestorError: a kind cannot be had; the others are named too.
-        """
-        self._thread.start()
-        return await asyncio.wrap_future(self._filled)
-
-    def stop(self) -> None:
-        """End the watches, the connection and the thread."""
-        self._filled.cancel()
-        loop, ended = self._loop, self._ended
-        if loop is not None and ended is not None:
-            with suppress(RuntimeError):  # it has ended by itself
-                loop.call_soon_threadsafe(ended.set)
-        self._thread.join(STOP_S)
-        if self._thread.is_alive():
-            _log.warning("the mirror's thread has not ended within %g s; it is left behind", STOP_S)
-
-    def _main(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:  # whatever it is, who waits for the start must learn of it
-            if not self._filled.done():
-                self._filled.set_exception(error)
-            else:
-                _log.exception("the mirror has failed; what it holds is not kept true any more")
-
-    async def _serve(self) -> None:
-        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
-        async with self._connect() as client, self._open_cache(client) as cache:
-            filling = asyncio.create_task(self._fill(cache), name="filling")
-            ending = asyncio.create_task(self._ended.wait(), name="ending")
-            await asyncio.wait({filling, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if filling.done() and not self._filled.cancelled():
-                error = filling.exception()
-                if error is not None:
-                    ending.cancel()
-                    self._filled.set_exception(error)
-                    return
-                self._filled.set_result(filling.result())
-            filling.cancel()
-            await ending
 
 
 def _names(namespaces: Sequence[str]) -> list[str]:

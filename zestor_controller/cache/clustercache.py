@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
@@ -21,11 +20,12 @@ import msgspec
 
 from zestor_controller.cache.informer import Informer, badness
 from zestor_controller.cache.lister import Lister
+from zestor_controller.cache.overlaytransport import OverlayTransport
 from zestor_controller.cache.reflector import Timing
 from zestor_controller.cache.status import InformerState
-from zestor_controller.cache.writing import ObservedClient
 from zestor_controller.client import Client
 from zestor_controller.errors import ConfigError, TransportError
+from zestor_controller.loopthread import LoopThread
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind, Unstructured, checked_namespaces, kind_of
 from zestor_controller.store import MemoryStore, Overflow
@@ -81,7 +81,7 @@ class ClusterCache:
         self.metrics = metrics if metrics is not None else Metrics()
         self._timing = timing if timing is not None else Timing()
         self._rng = rng if rng is not None else random.Random()
-        self._observed: ObservedClient | None = None
+        self._observed: Client | None = None
         self._store = MemoryStore()
         self._informers: dict[tuple[Hashable, ...], Informer[Any]] = {}
         self._lost: dict[tuple[str, Overflow], int] = {}  # what has been counted
@@ -319,7 +319,7 @@ class ClusterCache:
         if self._client is None:
             raise ConfigError("the cache is not running: use it in `async with ClusterCache(...) as cache`")
         if self._observed is None:
-            self._observed = ObservedClient(self._client, self._wrote)
+            self._observed = self._client.through(lambda inner: OverlayTransport(inner, self._wrote))
         return self._observed
 
     def _wrote(self, kind: Kind[Any], method: str, name: str | None, answer: bytes) -> None:
@@ -366,11 +366,7 @@ class BlockingClusterCache:
 
     def __init__(self, cache: ClusterCache) -> None:
         self._cache = cache
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._entered = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._main, name="zestor-cluster-cache", daemon=True)
+        self._thread = LoopThread("zestor-cluster-cache")
 
     def start(self) -> None:
         """Connect.
@@ -378,17 +374,11 @@ class BlockingClusterCache:
         Raises:
             ConfigError: the configuration cannot be used.
         """
-        self._thread.start()
-        self._entered.wait()
-        if self._failure is not None:
-            self._thread.join()
-            raise self._failure
+        self._thread.start(self._cache)
 
     def stop(self) -> None:
         """End the watches, close the connection and the thread."""
-        if self._loop is not None and self._stop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        self._thread.stop()
 
     @overload
     def add(
@@ -429,8 +419,6 @@ class BlockingClusterCache:
         timeout: timedelta = SYNC_TIMEOUT,
     ) -> Lister[Any]:
         """Cache a kind and block until it is in sync; see :meth:`ClusterCache.add`."""
-        if self._loop is None:
-            raise ConfigError("the cache is not running: use it in `with ClusterCache(...) as cache`")
         adding = self._cache.add(
             kind,
             namespaces=namespaces,
@@ -441,24 +429,8 @@ class BlockingClusterCache:
             metadata_only=metadata_only,
             timeout=timeout,
         )
-        return asyncio.run_coroutine_threadsafe(adding, self._loop).result()
+        return self._thread.run(adding)
 
     def lister(self, kind: type[T] | str) -> Lister[Any]:
         """See :meth:`ClusterCache.lister`."""
         return self._cache.lister(kind)
-
-    def _main(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:  # whatever it is, the caller's thread must learn of it and not hang
-            if self._entered.is_set():
-                raise
-            self._failure = error
-            self._entered.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        async with self._cache:
-            self._entered.set()
-            await self._stop.wait()

@@ -48,6 +48,7 @@ class Freshness:
         sooner: the next watch is to be a short one, for the sake of its bookmark.
         list_wanted: the next step is to be a consistent list.
         interrupted: the open watch was ended early, for one of the two.
+        waiting: how many wait for the stream to be current.
     """
 
     def __init__(self, present: Callable[[], Awaitable[str]], version: Callable[[], str], rng: random.Random) -> None:
@@ -55,7 +56,7 @@ class Freshness:
         self._version = version
         self._rng = rng
         self._moved = asyncio.Event()
-        self._waiting = 0
+        self.waiting = 0
         self._begun = 0
         self._consistent = 0
         self._deadline: asyncio.Timeout | None = None
@@ -73,7 +74,7 @@ class Freshness:
         def current() -> bool:
             return self._consistent > begun or (not restored and has_reached(self._version(), present))
 
-        self._waiting += 1
+        self.waiting += 1
         try:
             if restored:
                 self.want_list()
@@ -85,7 +86,7 @@ class Freshness:
                 else:
                     self.want_list()
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
 
     async def _ask(self) -> str:
         backoff = Backoff(rng=self._rng, clock=asyncio.get_running_loop().time)
@@ -108,7 +109,7 @@ class Freshness:
 
     def moved(self) -> None:
         """The stream has brought something, or a list has been swapped in."""
-        if self._waiting:
+        if self.waiting:
             self._moved.set()
             self._moved = asyncio.Event()
 

@@ -19,7 +19,7 @@ from zestor_controller.cache.status import InformerStatus
 from zestor_controller.cache.sync import OlderList
 from zestor_controller.metrics import Metrics
 
-__all__ = ["History"]
+__all__ = ["VersionHistory"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ class _Suspicion:
     at: float
 
 
-class History:
+class VersionHistory:
     """The history of one stream's versions.
 
     Args:
         kind: the kind's name.
-        status: where a restored server is told.
+        status: where a restored server is reported.
         metrics: where it is counted.
         overlay: the own writes, which belong to one history.
         checkpoint: the stream's file, which does, too; None for none.
@@ -74,7 +74,7 @@ class History:
             self.suspicion = _Suspicion(number, asyncio.get_running_loop().time())
 
     def look_back(self, last: str, version: str, *, consistent: bool) -> None:
-        """Refuse a list that would turn time back.
+        """Reject a list that would turn time back.
 
         Args:
             last: the last version seen; empty before the first list.
@@ -119,10 +119,10 @@ class History:
         self.anew = True
         self._overlay.clear()
         if self._checkpoint is not None:
-            self._checkpoint.remove()  # the server may pass its version again, and then nothing could tell
+            self._checkpoint.remove()  # the server may pass its version again, and then nothing could show it
 
     def alarm(self, last: str, version: str) -> None:
-        """Tell everybody that the server was restored."""
+        """Report that the server was restored."""
         _log.error(
             "%s: the server's versions went back from %s to %s: it was restored from a backup; everything is replaced",
             *(self._kind, last, version),

@@ -1,7 +1,7 @@
 """An informer: one kind of one server, kept in a kind of a store by one reflector for each watched namespace.
 
 Invariant: the reflectors of an informer write disjoint parts of its kind, and a part ends only with the informer: a
-reflector that dies of a defect is started again with backoff, and says so (C7).
+reflector that fails of a bug starts again by itself, with backoff, and reports it (C7).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from zestor_controller.backoff import Backoff
 from zestor_controller.cache.checkpoint import NEVER, Checkpoint
 from zestor_controller.cache.lister import Lister
 from zestor_controller.cache.overlay import decode_written
 from zestor_controller.cache.record import Record, RecordCodec
-from zestor_controller.cache.reflector import Reflector, Timing
+from zestor_controller.cache.reflector import Reflector
 from zestor_controller.cache.status import InformerState, InformerStatus
+from zestor_controller.cache.timing import Timing
 from zestor_controller.client import Client
 from zestor_controller.errors import StoreClosed
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
-from zestor_controller.store import EncodedKind, MemoryStore, Overflow, StoreKind
+from zestor_controller.store import MemoryStore, Overflow, StoreKind
 
 __all__ = ["Informer"]
 
@@ -76,10 +76,8 @@ class Informer(Generic[T]):
     ) -> None:
         self.kind = kind
         self._codec = RecordCodec(kind)
-        self._stored: StoreKind[T] = store.kind(name, codec=self._codec, indexes=indexes, synced=False)
-        target: EncodedKind[Record] = self._stored.encoded
-        self._target = target
-        self._rng = rng
+        self._stored: StoreKind[T, Record] = store.kind(name, codec=self._codec, indexes=indexes, synced=False)
+        target = self._target = self._stored.encoded
         clock = asyncio.get_running_loop().time
         if kind.plural in NEVER and not kind.group:
             checkpoints = None
@@ -203,7 +201,7 @@ class Informer(Generic[T]):
         async with asyncio.TaskGroup() as tasks:
             for reflector in self._reflectors.values():
                 name = f"reflector {self.kind.store_name} {reflector.namespace or ''}".strip()
-                tasks.create_task(self._supervise(reflector), name=name)
+                tasks.create_task(reflector.run(), name=name)
             if len(self._reflectors) > 1:
                 await self.wait_synced()
                 self._target.mark_synced()
@@ -217,16 +215,6 @@ class Informer(Generic[T]):
     def bytes(self) -> int:
         """How many encoded bytes are kept."""
         return sum(len(record.raw) for _, record in self._target.items())
-
-    async def _supervise(self, reflector: Reflector[T]) -> None:
-        backoff = Backoff(rng=self._rng, clock=asyncio.get_running_loop().time)
-        while True:
-            try:
-                await reflector.run()
-            except Exception as error:  # a defect of ours or of a backend: one kind's trouble is its own (C6)
-                _log.exception("%s: the reflector failed and is started again", self.kind.store_name)
-                reflector.status.become(InformerState.FAILED, f"{type(error).__name__}: {error}")
-                await asyncio.sleep(backoff.next())
 
 
 def badness(status: InformerStatus) -> tuple[bool, bool, bool, float]:

@@ -19,7 +19,7 @@ from zestor_controller.cache.record import Record, RecordCodec, labels_of, versi
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.errors import InvalidObject
 from zestor_controller.objects import Kind, LabelSelector, NamespacedName
-from zestor_controller.store import EncodedKind, Event, EventType, Overflow, StoreKind, Watch
+from zestor_controller.store import Event, EventType, Overflow, StoreKind, Watch
 
 __all__ = ["CachedMetadata", "Lister", "Validation"]
 
@@ -59,7 +59,7 @@ class Lister(Generic[T]):
     def __init__(
         self,
         kind: Kind[T],
-        stored: StoreKind[T],
+        stored: StoreKind[T, Record],
         status: Callable[[], InformerStatus],
         namespace: str,
         codec: RecordCodec[T],
@@ -67,7 +67,7 @@ class Lister(Generic[T]):
     ) -> None:
         self.kind = kind
         self._stored = stored
-        self._encoded: EncodedKind[Record] = stored.encoded
+        self._encoded = stored.encoded
         self._status = status
         self._namespace = namespace
         self._decode = codec.decode
@@ -79,7 +79,7 @@ class Lister(Generic[T]):
         return self._status()
 
     @property
-    def stored(self) -> StoreKind[T]:
+    def stored(self) -> StoreKind[T, Record]:
         """The kind of the store behind, for who reads it as a store; only its informer may write it."""
         return self._stored
 
@@ -93,7 +93,8 @@ class Lister(Generic[T]):
         Raises:
             InvalidObject: its model refuses it.
         """
-        return self._get(self._key(name, namespace))
+        record = self._encoded.get(self._key(name, namespace))
+        return None if record is None else self._decode(record)
 
     def __contains__(self, name: object) -> bool:
         """Whether an object of this name is cached; anything with the text ``namespace/name`` or ``name`` will do."""

@@ -95,19 +95,23 @@ class Overlay:
 
     Args:
         target: the kind's writer side in the store.
+
+    Attributes:
+        deletions: by name, the deletions that the stream has not brought yet.
+        order: what was written, oldest first, to be forgotten in turn.
     """
 
     def __init__(self, target: EncodedKind[Record]) -> None:
         self._target = target
         self._written: dict[str, int] = {}
-        self._order: deque[tuple[int, str]] = deque()  # what was written, oldest first, to be forgotten in turn
-        self._removed: dict[str, _Removed] = {}
+        self.order: deque[tuple[int, str]] = deque()
+        self.deletions: dict[str, _Removed] = {}
         self._swapping = False
         self._late: set[str] = set()
 
     def __len__(self) -> int:
         """How many writes are pending."""
-        return len(self._written) + len(self._removed)
+        return len(self._written) + len(self.deletions)
 
     def wrote(self, name: str, record: Record, seen: int | str) -> None:
         """Take in an object as the server returned it.
@@ -120,16 +124,16 @@ class Overlay:
         # Versions that are no numbers cannot tell whether the stream has passed them: better late than wrong.
         if not isinstance(record.version, int) or not _ahead(record.version, seen):
             return
-        removed = self._removed.get(name)
+        removed = self.deletions.get(name)
         if removed is not None:
             if record.uid == removed.uid or record.version < removed.version:
                 return  # responses may come in another order than the writes
-            del self._removed[name]
+            del self.deletions[name]
         held = self._target.get(name)
         if held is not None and (not isinstance(held.version, int) or held.version >= record.version):
             return
         self._written[name] = record.version
-        self._order.append((record.version, name))
+        self.order.append((record.version, name))
         self._note_late(name)
         self._target.apply([(name, record)])
 
@@ -153,24 +157,24 @@ class Overlay:
         else:  # the stream has told its end already, or will tell it without having shown the object
             return
         self._written.pop(name, None)
-        self._removed[name] = _Removed(uid, version)
+        self.deletions[name] = _Removed(uid, version)
         self._note_late(name)
         if held is not None:
             self._target.apply([(name, Tombstone(last if last is not None and held.uid == uid else held))])
 
     def hides(self, name: str, record: Record, deleted: bool) -> bool:
         """Whether an event of the stream tells of a time before this process deleted the object."""
-        removed = self._removed.get(name)
+        removed = self.deletions.get(name)
         if removed is None:
             return False
         if not (deleted and record.uid == removed.uid) and _predates(record, removed):
             return True
-        del self._removed[name]
+        del self.deletions[name]
         return False
 
     def passed(self, seen: int | str) -> None:
         """Forget the writes up to a version that the stream has reached."""
-        order = self._order
+        order = self.order
         while order and isinstance(seen, int) and order[0][0] <= seen:
             version, name = order.popleft()
             if self._written.get(name) == version:
@@ -188,15 +192,15 @@ class Overlay:
             held = self._target.get(name)
             if held is not None and _ahead(at, version):
                 stage.put(name, held)
-        for name, removed in list(self._removed.items()):
+        for name, removed in list(self.deletions.items()):
             listed = stage.get(name)
             if listed is None:
                 if not _ahead(removed.version, version):  # it existed before, and no longer does
-                    del self._removed[name]
+                    del self.deletions[name]
             elif _predates(listed, removed):
                 stage.remove(name)
             else:
-                del self._removed[name]
+                del self.deletions[name]
 
     def is_late(self, name: str) -> bool:
         """Whether a name was written while a list is being swapped in; the list is older and has to leave it alone."""
@@ -219,8 +223,8 @@ class Overlay:
     def clear(self) -> None:
         """Forget everything: the kind is gone, or its server was restored to another history."""
         self._written.clear()
-        self._order.clear()
-        self._removed.clear()
+        self.order.clear()
+        self.deletions.clear()
 
 
 def _predates(record: Record, removed: _Removed) -> bool:

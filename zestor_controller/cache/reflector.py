@@ -2,7 +2,7 @@
 
 Invariant: a reflector is the only writer of its part of the kind. What it does next is decided by the pure state
 machine of :mod:`~zestor_controller.cache.sync`; this module does what the state asks for: it reads pages and lines,
-turns them into records and hands whole batches to the store. A list is swapped in when it is complete, never before
+turns them into records and passes complete batches to the store. A list is swapped in when it is complete, never before
 (C4).
 """
 
@@ -12,7 +12,6 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final, Generic, TypeVar
@@ -20,11 +19,13 @@ from typing import Final, Generic, TypeVar
 from zestor_controller.backoff import Backoff
 from zestor_controller.cache.checkpoint import Checkpoint
 from zestor_controller.cache.freshness import EVIDENCE_S, SOON_S, Freshness, has_reached, is_older
-from zestor_controller.cache.history import History
+from zestor_controller.cache.history import VersionHistory
 from zestor_controller.cache.overlay import Overlay
-from zestor_controller.cache.pager import ANSWER_S, JSON, Pages
+from zestor_controller.cache.pager import JSON, Pages
 from zestor_controller.cache.record import Record, compressed
+from zestor_controller.cache.servercheck import ServerCheck
 from zestor_controller.cache.status import InformerState, InformerStatus
+from zestor_controller.cache.streamhealth import StreamHealth
 from zestor_controller.cache.sync import (
     SHORT_WATCH_S,
     Ended,
@@ -33,15 +34,14 @@ from zestor_controller.cache.sync import (
     OlderList,
     Outcome,
     Phase,
-    State,
+    SyncState,
     step,
 )
-from zestor_controller.cache.watchhandler import SLICE_S, Reading
+from zestor_controller.cache.timing import Timing
+from zestor_controller.cache.watchhandler import SLICE_LINES, SLICE_S, WatchHandler
 from zestor_controller.client import Client
 from zestor_controller.errors import (
     ApiError,
-    Forbidden,
-    NotFound,
     TooManyRequests,
     TransportError,
     ZestorError,
@@ -61,22 +61,6 @@ CHECK_S: Final = 290.0  # the server's present version is asked for at least so 
 METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The clocks of a reflector, in seconds.
-
-    Attributes:
-        watch: what the server is asked to end a watch after, at most 290; jittered downward by up to a sixth.
-        margin: how much longer than that the client waits before it ends the watch itself (C5).
-        idle: end a watch that brought no line for so long; None waits for the deadline alone, because bookmarks are
-            promised by no server.
-    """
-
-    watch: float = 290.0
-    margin: float = 10.0
-    idle: float | None = None
-
-
 @dataclass(slots=True)
 class Reflector(Generic[T]):
     """One list-and-watch stream into one part of a kind.
@@ -85,13 +69,13 @@ class Reflector(Generic[T]):
         client: where to read.
         kind: what to read.
         target: the kind's writer side in the store.
-        status: where to tell how it goes.
+        status: where to report how it goes.
         metrics: where to count.
         namespace: one namespace, or None for all.
         selector: query parameters that narrow the stream (labelSelector, fieldSelector).
         timing: see :class:`Timing`.
         rng: jitter; injected so that a simulation can replay.
-        alone: the kind is this reflector's whole; False where each watched namespace has a reflector of its own.
+        alone: the kind is this reflector's only; False where each watched namespace has a reflector of its own.
         metadata_only: read metadata and nothing else of each object.
         compact: keep objects compressed: less memory, for some 10 us more at each event and each read.
         checkpoint: where to begin, and what to write at times; None begins with a list.
@@ -99,7 +83,7 @@ class Reflector(Generic[T]):
     Attributes:
         unsure: an event could not be used, and no list has been made since.
         overlay: what this process wrote and the stream has not brought yet.
-        history: see :class:`History`.
+        history: see :class:`VersionHistory`.
         fresh: see :class:`Freshness`.
     """
 
@@ -118,40 +102,56 @@ class Reflector(Generic[T]):
     checkpoint: Checkpoint | None = None
     unsure: bool = field(default=False, init=False)
     overlay: Overlay = field(init=False)
-    history: History = field(init=False)
+    history: VersionHistory = field(init=False)
     fresh: Freshness = field(init=False)
     _pages: Pages = field(init=False)
-    _asked_to_wait: float = field(default=0.0, init=False)
+    _health: StreamHealth = field(init=False)
+    _check: ServerCheck = field(init=False)
+    _retry_after: float = field(default=0.0, init=False)
     _floor: int | str | None = field(default=None, init=False)
     _wanted: str = field(default="", init=False)
-    _refused: bool = field(default=False, init=False)
-    _shorts: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.overlay = Overlay(self.target)
-        self.history = History(self.kind.store_name, self.status, self.metrics, self.overlay, self.checkpoint)
+        self._health = StreamHealth(self.kind.store_name, self.namespace, self.status)
+        self.history = VersionHistory(self.kind.store_name, self.status, self.metrics, self.overlay, self.checkpoint)
         self._pages = Pages(self.client, self.kind, self.namespace, self.selector, self.metadata_only)
         self.fresh = Freshness(self._pages.present, lambda: "" if self.unsure else self.status.version, self.rng)
+        self._check = ServerCheck(self.client, self.namespace, self._pages, self.status, self.history, self.fresh)
 
     async def run(self) -> None:
-        """List and watch for ever; ends only by cancellation. Every failure backs off and is told in the status."""
+        """List and watch until cancelled. Failures are retried with backoff and reported in the status.
+
+        A bug of ours, or of a store's backend, ends one attempt only: each kind fails by itself (C6).
+        """
         loop = asyncio.get_running_loop()
-        backoff = Backoff(rng=self.rng, clock=loop.time)
-        state = await self._resumed()
+        backoff = restarts = Backoff(rng=self.rng, clock=loop.time)
+        state: SyncState | None = None
         while True:
-            if state.absent and self.status.synced and self.target.count():
-                await self._drop()
-            if state.delay:
-                await asyncio.sleep(max(backoff.next(), self._asked_to_wait))
-            self._asked_to_wait = 0.0
-            if self.fresh.list_wanted and state.phase is Phase.WATCH:
-                state = State(Phase.LIST, state.version, consistent=True, reason="unconfirmed")
-            outcome = await (self._list(state) if state.phase is Phase.LIST else self._watch(state))
-            self._judge(state, outcome)
-            if isinstance(outcome, Failed):
-                self._tell(state, outcome)
-            state = step(state, outcome, loop.time())
-            self.status.version = state.version
+            try:
+                if state is None:
+                    state = await self._resumed()
+                    backoff = Backoff(rng=self.rng, clock=loop.time)
+                if state.absent and self.status.synced and self.target.count():
+                    await self._drop()
+                if state.delay:
+                    await asyncio.sleep(max(backoff.next(), self._retry_after))
+                self._retry_after = 0.0
+                if self.fresh.list_wanted and state.phase is Phase.WATCH:
+                    state = SyncState(Phase.LIST, state.version, consistent=True, reason="unconfirmed")
+                outcome = await (self._list(state) if state.phase is Phase.LIST else self._watch(state))
+                self._health.note(state, outcome)
+                if isinstance(outcome, Failed):
+                    self._health.report(state, outcome)
+                    if isinstance(outcome.error, TooManyRequests) and outcome.error.retry_after:
+                        self._retry_after = outcome.error.retry_after
+                state = step(state, outcome, loop.time())
+                self.status.version = state.version
+            except Exception as error:
+                _log.exception("%s: the reflector failed and is started again", self.kind.store_name)
+                self.status.become(InformerState.FAILED, f"{type(error).__name__}: {error}")
+                state = None
+                await asyncio.sleep(restarts.next())
 
     async def wait_current(self) -> None:
         """Return once the cache holds everything that the server had acknowledged at this moment (C11)."""
@@ -171,26 +171,27 @@ class Reflector(Generic[T]):
     def reached(self, version: str) -> None:
         """The stream has brought everything up to this version."""
         self.status.version = version
-        if self.overlay:
+        if self.overlay.order:
             self.overlay.passed(self.history.version_of(version))
-        self.fresh.moved()
+        if self.fresh.waiting:
+            self.fresh.moved()
 
     # Checkpoints
 
-    async def _resumed(self) -> State:
+    async def _resumed(self) -> SyncState:
         """Begin with the watch from a checkpoint, if there is one; nothing is served before it is in sync."""
         if self.status.synced:  # started again after a defect: a list must not go back in time even so
-            return State(version=self.status.version, reason="error")
+            return SyncState(version=self.status.version, reason="error")
         found = self.checkpoint.load() if self.checkpoint is not None else None
         if found is None:
-            return State()
+            return SyncState()
         version, records = found
         stage = self._stage()
         for name, record in records:
             stage.put(name, record)
         await stage.commit_async(SLICE_S)
         self.status.version = version
-        return State(Phase.WATCH, version)
+        return SyncState(Phase.WATCH, version)
 
     def _accept(self) -> None:
         """What began with a checkpoint is in sync once it has reached the version that the server had at the start."""
@@ -198,7 +199,7 @@ class Reflector(Generic[T]):
             if self.alone:
                 self.target.mark_synced()
             self.status.listed()
-            self._live()
+            self._health.live()
 
     async def save(self) -> None:
         """Write the checkpoint, if the stream is live: only then do version and objects belong together."""
@@ -216,7 +217,7 @@ class Reflector(Generic[T]):
 
     # Listing
 
-    async def _list(self, state: State) -> Outcome:
+    async def _list(self, state: SyncState) -> Outcome:
         started = perf_counter()
         name = self.kind.store_name
         self.metrics.relists.labels(name, state.reason).inc()
@@ -241,11 +242,10 @@ class Reflector(Generic[T]):
         if self.alone:
             self.target.mark_synced()
         if self.namespace and not count:
-            await self._look_for_namespace()
+            await self._check.look_for_namespace()
         self._pages.asked()
         self.status.listed()
-        if not self._refused:
-            self._live()
+        self._health.listed()
         self.fresh.listed(number, "resourceVersion" not in query)
         return Listed(version)
 
@@ -261,24 +261,6 @@ class Reflector(Generic[T]):
             self.reached(version)
         finally:
             self._floor = None
-
-    async def _look_for_namespace(self) -> None:
-        """A namespace with nothing in it may not exist: a slip of the pen that would look like an empty cluster."""
-        missing = False
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                await self.client.get("v1/Namespace", str(self.namespace))
-        except NotFound:
-            missing = True
-        except (ZestorError, TimeoutError) as error:  # it may be forbidden to ask
-            _log.debug("whether the namespace %s exists is not known: %s", self.namespace, error)
-        if missing and not self.status.no_namespace:
-            _log.warning(
-                "%s: the server has no namespace %r, so nothing of it is cached; create it, or watch another one",
-                self.kind.store_name,
-                self.namespace,
-            )
-        self.status.no_namespace = missing
 
     def record(self, uid: str, version: str, body: bytes, *, wrapped: bool = False) -> Record:
         """A record of what the server sent."""
@@ -301,23 +283,7 @@ class Reflector(Generic[T]):
 
     # Watching
 
-    async def _check(self, version: str) -> None:
-        """See whether the server's present version lies below the one that a watch goes on from (C2).
-
-        A server that was restored from a backup keeps such a watch open and says nothing.
-        """
-        try:
-            present = await self._pages.present()
-        except ZestorError as error:  # the watch meets the same trouble and says so, or it goes on without this
-            _log.debug("%s: the present version is not known: %s", self.kind.store_name, error)
-            return
-        if is_older(present, version):
-            self.history.suspect(present)
-            self.fresh.want_list()
-        if self.status.no_namespace:
-            await self._look_for_namespace()
-
-    async def _resume(self, state: State) -> Failed | None:
+    async def _resume(self, state: SyncState) -> Failed | None:
         """Learn what a checkpoint has to catch up with before it counts as in sync (C11)."""
         if not self._wanted:
             try:
@@ -333,7 +299,7 @@ class Reflector(Generic[T]):
         self._accept()
         return None
 
-    async def _watch(self, state: State) -> Outcome:
+    async def _watch(self, state: SyncState) -> Outcome:
         if not self.status.synced:
             failed = await self._resume(state)
             if failed is not None:
@@ -350,12 +316,21 @@ class Reflector(Generic[T]):
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(max(1, int(seconds))),
         }
-        reading = Reading(self, state.version)
+        handler = WatchHandler(
+            self.kind,
+            self.target,
+            self.overlay,
+            self.history,
+            self.metrics,
+            metadata_only=self.metadata_only,
+            compact=self.compact,
+            version=state.version,
+        )
         end = "closed"
         opened = False
         try:
             async with (
-                self._checking(state.version),
+                self._check.beside_watch(state.version),
                 asyncio.timeout(EVIDENCE_S if resuming else seconds + self.timing.margin) as deadline,
                 self.fresh.watching(deadline),
                 self.client.stream_lines(
@@ -366,121 +341,73 @@ class Reflector(Generic[T]):
                 ) as batches,
             ):
                 opened = True
-                await self._follow(batches, reading, deadline, started + seconds)
-                end = "skipped" if reading.skipped else "closed"
+                await self._follow(batches, handler, deadline, started + seconds)
+                end = "skipped" if handler.skipped else "closed"
         except TimeoutError:
             if not opened and not resuming and not self.fresh.interrupted:
                 end = "no_answer"
                 error = TransportError(f"the server did not answer within {seconds + self.timing.margin:g} s")
-                return Failed(error, reading.version)
-            end = "skipped" if reading.skipped else "renewed" if self.fresh.interrupted else "idle"
+                return Failed(error, handler.version)
+            end = "skipped" if handler.skipped else "renewed" if self.fresh.interrupted else "idle"
         except ApiError as error:
             end = "gone" if error.status == 410 else "error"
-            return Failed(error, reading.version, reading.lines, reading.skipped, loop.time() - started)
+            return Failed(error, handler.version, handler.lines, handler.skipped, loop.time() - started)
         except TransportError as error:
             end = "reset"
-            return Failed(error, reading.version, reading.lines, reading.skipped, loop.time() - started)
+            return Failed(error, handler.version, handler.lines, handler.skipped, loop.time() - started)
         finally:
             if end == "closed" and loop.time() - started >= seconds - 1:
                 end = "server_timeout"
-            elif end == "closed" and not reading.lines and loop.time() - started < 1:
+            elif end == "closed" and not handler.lines and loop.time() - started < 1:
                 end = "short"
             self.metrics.watch_streams.labels(self.kind.store_name, end).inc()
         return Ended(
-            reading.version,
-            reading.lines,
+            handler.version,
+            handler.lines,
             loop.time() - started,
-            reading.skipped,
+            handler.skipped,
             own=end == "renewed",
-            unconfirmed=not self.status.synced and not reading.lines,
+            unconfirmed=not self.status.synced and not handler.lines,
         )
 
     async def _follow(
-        self, batches: AsyncIterator[list[bytes]], reading: Reading, deadline: asyncio.Timeout, until: float
+        self, batches: AsyncIterator[list[bytes]], handler: WatchHandler, deadline: asyncio.Timeout, until: float
     ) -> None:
-        """Take in what an open watch brings, to its end."""
+        """Apply what an open watch brings, to its end."""
         loop = asyncio.get_running_loop()
         proving: asyncio.TimerHandle | None = None
-        if self._refused or not self.status.synced:
-            proving = loop.call_later(SHORT_WATCH_S, self._proved)
+        if self._health.refused or not self.status.synced:
+            proving = loop.call_later(SHORT_WATCH_S, self._health.proved)
         else:
-            self._live()
-        hurried = False
+            self._health.live()
+        idle_s, hurried = self.timing.idle, False
+        handled = yielded = loop.time()
         try:
-            while True:
-                try:
-                    async with asyncio.timeout(self.timing.idle):
-                        lines = await anext(batches)
-                except StopAsyncIteration:
-                    return
-                self.status.last_line = loop.time()
-                await reading.take(lines)
-                self._accept()
-                if reading.skipped and not hurried:
-                    hurried = True
-                    deadline.reschedule(min(until, loop.time() + SKIPPED_S))
+            async with asyncio.timeout(idle_s) as idle:
+                async for lines in batches:
+                    now = self.status.last_line = loop.time()
+                    if idle_s is not None:
+                        idle.reschedule(None)
+                    if now - handled > SLICE_S:  # that was a wait, and the loop had its turn
+                        yielded = now
+                    for start in range(0, len(lines), SLICE_LINES):
+                        try:
+                            handler.take(lines[start : start + SLICE_LINES])
+                        finally:  # also when an ERROR ends the batch
+                            self.unsure = self.unsure or handler.skipped
+                            self.reached(handler.version)
+                        # By the clock, not by the batch: a transport whose next piece is there already never yields.
+                        handled = loop.time()
+                        if handled - yielded > SLICE_S:
+                            await asyncio.sleep(0)
+                            handled = yielded = loop.time()
+                    if not self.status.synced:
+                        self._accept()
+                    if handler.skipped and not hurried:
+                        hurried = True
+                        deadline.reschedule(min(until, handled + SKIPPED_S))
+                    if idle_s is not None:
+                        idle.reschedule(handled + idle_s)
         finally:
             if proving is not None:
                 proving.cancel()
-
-    @asynccontextmanager
-    async def _checking(self, version: str) -> AsyncIterator[None]:
-        """Beside a watch, see whether the server has been restored; not when it has told its version just now."""
-        loop = asyncio.get_running_loop()
-        if not self.status.synced or loop.time() - self._pages.asked_at < SHORT_WATCH_S:
-            yield
-            return
-        checking = loop.create_task(self._check(version), name=f"check {self.kind.store_name}")
-        try:
-            yield
-        finally:
-            checking.cancel()
-            await asyncio.wait({checking})
-
-    # Telling
-
-    def _live(self) -> None:
-        self.status.become(InformerState.LIVE)
-
-    def _proved(self) -> None:
-        """A watch has lived for long enough to count."""
-        self._refused, self._shorts = False, 0
-        if self.status.synced:
-            self._live()
-
-    def _judge(self, state: State, outcome: Outcome) -> None:
-        """Tell a kind that has a stream from one that lives from lists alone, because each watch ends at once."""
-        if state.phase is not Phase.WATCH or isinstance(outcome, Listed):
-            return
-        if outcome.seconds >= SHORT_WATCH_S or (isinstance(outcome, Ended) and (outcome.own or outcome.unconfirmed)):
-            self._shorts = 0
-            return
-        self._shorts += 1
-        self._refused = isinstance(outcome, Failed) or self._shorts > 1
-        if self._refused and isinstance(outcome, Ended) and self.status.synced:
-            what = f"the server ends each watch of {self.kind.store_name} within a second; a proxy may do so"
-            if self.status.become(InformerState.STALE, what):
-                _log.warning("%s", what)
-
-    def _tell(self, state: State, failed: Failed) -> None:
-        error = failed.error
-        if isinstance(error, TooManyRequests) and error.retry_after:
-            self._asked_to_wait = error.retry_after
-        verb = state.phase.value
-        where = f" in namespace {self.namespace}" if self.namespace else ""
-        name = self.kind.store_name
-        if isinstance(error, Forbidden):
-            what = f"not allowed to {verb} {name}{where}: {error.message}; grant get, list and watch on it"
-            changed = self.status.become(InformerState.FORBIDDEN, what)
-        elif isinstance(error, NotFound):
-            what = f"the server does not know {name}; install its CustomResourceDefinition"
-            changed = self.status.become(InformerState.NO_CRD, what)
-        elif isinstance(error, ApiError) and error.status == 410 and not (self._refused and state.fresh):
-            return  # history expired: an ordinary relist
-        else:
-            what = f"cannot {verb} {name}{where}: {error}"
-            changed = self.status.become(InformerState.STALE if self.status.synced else InformerState.FAILED, what)
-        if changed:
-            _log.warning("%s", what)
-        else:
-            _log.debug("%s", what)

@@ -14,7 +14,7 @@ from typing import Final
 
 from zestor_controller.errors import ApiError, Gone, NotFound, ServerError, TransportError, ZestorError
 
-__all__ = ["Ended", "Failed", "Listed", "OlderList", "Outcome", "Phase", "State", "step"]
+__all__ = ["Ended", "Failed", "Listed", "OlderList", "Outcome", "Phase", "SyncState", "step"]
 
 RETRY_IN_PLACE_S: Final = 30.0
 SHORT_WATCH_S: Final = 1.0
@@ -40,7 +40,7 @@ class OlderList(TransportError):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SyncState:
     """Where a reflector stands.
 
     Attributes:
@@ -117,7 +117,7 @@ class Failed:
 Outcome = Listed | Ended | Failed
 
 
-def step(state: State, outcome: Outcome, now: float) -> State:
+def step(state: SyncState, outcome: Outcome, now: float) -> SyncState:
     """The next state.
 
     Args:
@@ -126,23 +126,23 @@ def step(state: State, outcome: Outcome, now: float) -> State:
         now: seconds, monotonic.
     """
     if isinstance(outcome, Listed):
-        return State(Phase.WATCH, outcome.version, fresh=True)
+        return SyncState(Phase.WATCH, outcome.version, fresh=True)
     if outcome.skipped:
         # The versions after the unusable event cannot be trusted to hold everything: see the whole again (C1).
-        return State(Phase.LIST, outcome.version, delay=True, reason="skipped")
+        return SyncState(Phase.LIST, outcome.version, delay=True, reason="skipped")
     if isinstance(outcome, Ended):
         if outcome.unconfirmed:
-            return State(Phase.LIST, outcome.version, reason="unconfirmed")
+            return SyncState(Phase.LIST, outcome.version, reason="unconfirmed")
         # client-go relists after a very short watch; resuming from the same version after a pause loses nothing. What
         # it brought does not count: a server that ends each watch after a line would be asked without a pause.
         short = outcome.seconds < SHORT_WATCH_S and not outcome.own
-        return State(Phase.WATCH, outcome.version, delay=short, fresh=state.fresh and short)
+        return SyncState(Phase.WATCH, outcome.version, delay=short, fresh=state.fresh and short)
     if state.phase is Phase.LIST:
         return _list_failed(state, outcome.error)
     return _watch_failed(state, outcome, now)
 
 
-def _list_failed(state: State, error: ZestorError) -> State:
+def _list_failed(state: SyncState, error: ZestorError) -> SyncState:
     if isinstance(error, Gone) or _too_large(error):
         reason = "gone" if isinstance(error, Gone) else "too_large_rv"
         # Once at once without a version; if even that is refused, with backoff (fault 13).
@@ -155,23 +155,23 @@ def _list_failed(state: State, error: ZestorError) -> State:
     return replace(state, delay=True, absent=False, reason="error")
 
 
-def _watch_failed(state: State, outcome: Failed, now: float) -> State:
+def _watch_failed(state: SyncState, outcome: Failed, now: float) -> SyncState:
     error, version = outcome.error, outcome.version
     fresh = state.fresh and outcome.seconds < SHORT_WATCH_S
     if isinstance(error, OlderList):  # so is a checkpoint's server, and nothing of it has been served: begin anew
-        return State(Phase.LIST, reason="regression")
+        return SyncState(Phase.LIST, reason="regression")
     if isinstance(error, Gone):
         # A list that expires before its watch has lived for a second is a loop: from the second round on, back off.
-        return State(Phase.LIST, version, consistent=fresh, delay=fresh, reason="gone")
+        return SyncState(Phase.LIST, version, consistent=fresh, delay=fresh, reason="gone")
     if _too_large(error):
-        return State(Phase.LIST, version, consistent=True, delay=True, reason="too_large_rv")
+        return SyncState(Phase.LIST, version, consistent=True, delay=True, reason="too_large_rv")
     if isinstance(error, NotFound):
-        return State(Phase.LIST, version, delay=True, reason="no_kind")
+        return SyncState(Phase.LIST, version, delay=True, reason="no_kind")
     since = state.troubled_since if state.troubled_since is not None and outcome.events == 0 else now
     if isinstance(error, ServerError) and now - since >= RETRY_IN_PLACE_S:
-        return State(Phase.LIST, version, delay=True, reason="error")
+        return SyncState(Phase.LIST, version, delay=True, reason="error")
     troubled = since if isinstance(error, ServerError) else None
-    return State(Phase.WATCH, version, delay=True, troubled_since=troubled, fresh=fresh)
+    return SyncState(Phase.WATCH, version, delay=True, troubled_since=troubled, fresh=fresh)
 
 
 def _too_large(error: ZestorError) -> bool:

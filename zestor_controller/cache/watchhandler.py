@@ -1,165 +1,169 @@
 """The lines of one watch on their way into the store.
 
 Invariants: a batch is applied in one go, in the order of its lines; no event replaces something newer (C2); the version
-that a reading has reached is that of the last event applied, and when an event could not be used, that is said beside
-it and not hidden in an older version.
+that a handler has reached is that of the last event applied, and an event that could not be used is reported beside it
+and not hidden in an older version. No input or output, no clock: the reflector reads the lines.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
+from zestor_controller.cache.history import VersionHistory
 from zestor_controller.cache.overlay import Overlay
-from zestor_controller.cache.record import Record, decode_line, is_news, version_of
+from zestor_controller.cache.record import Line, Record, compressed, decode_line, version_of
 from zestor_controller.errors import ApiError
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
 from zestor_controller.store import EncodedKind, Tombstone
 
-__all__ = ["Reading"]
+__all__ = ["SLICE_LINES", "SLICE_S", "WatchHandler"]
 
 _log = logging.getLogger(__name__)
 
 SLICE_S: Final = 0.005
 SLICE_LINES: Final = 128
-
-Change = tuple[str, Record | Tombstone[Record] | None]
-
-
-class Stream(Protocol):
-    """Whose watch is read; a reflector."""
-
-    kind: Kind[Any]
-    target: EncodedKind[Record]
-    metrics: Metrics
-    overlay: Overlay
-    metadata_only: bool
-    unsure: bool
-
-    def record(self, uid: str, version: str, body: bytes, *, wrapped: bool = False) -> Record:
-        """A record of what the server sent."""
-        ...
-
-    def reached(self, version: str) -> None:
-        """Take note of the version up to which everything has been applied."""
-        ...
+EVENTS: Final = ("ADDED", "MODIFIED", "DELETED", "BOOKMARK")
 
 
-class Reading:
-    """What one watch brings.
+class WatchHandler:
+    """Applies what one watch brings.
 
     Args:
-        reflector: whose watch it is.
+        kind: the kind of the objects.
+        target: the kind's writer side in the store.
+        overlay: the own writes.
+        history: gives the versions their epoch.
+        metrics: where to count.
+        metadata_only: the objects are metadata and nothing else.
+        compact: keep objects compressed.
         version: where the watch begins.
 
     Attributes:
         version: the version of the last event applied.
         lines: how many lines could be used, bookmarks included.
-        skipped: an event could not be used; only a list can tell what it said.
+        skipped: an event could not be used; only a list can repair that.
     """
 
-    def __init__(self, reflector: Stream, version: str) -> None:
+    def __init__(
+        self,
+        kind: Kind[Any],
+        target: EncodedKind[Record],
+        overlay: Overlay,
+        history: VersionHistory,
+        metrics: Metrics,
+        *,
+        metadata_only: bool,
+        compact: bool,
+        version: str,
+    ) -> None:
         self.version = version
         self.lines = 0
         self.skipped = False
-        self._clock = asyncio.get_running_loop().time  # virtual in a simulation
-        self._yielded = self._clock()
         number = version_of(version)
         self._last = number if isinstance(number, int) else 0
-        self._reflector = reflector
-        self._overlay = reflector.overlay
-        self._get = reflector.target.get
-        self._apply = reflector.target.apply
-        self._name = reflector.kind.store_name
-        self._kind = "PartialObjectMetadata" if reflector.metadata_only else reflector.kind.kind
-        self._record = reflector.record
-        self._counts = {
-            kind: reflector.metrics.watch_events.labels(self._name, kind)
-            for kind in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")
-        }
+        self._target = target
+        self._overlay = overlay
+        self._history = history
+        self._name = kind.store_name
+        self._kind = "PartialObjectMetadata" if metadata_only else kind.kind
+        self._compact = compact
+        self._metrics = metrics
+        self._counters = {event: metrics.watch_events.labels(self._name, event) for event in (*EVENTS, "ERROR")}
 
-    async def take(self, lines: list[bytes]) -> None:
-        """Apply a batch of lines; lets the loop breathe between slices.
+    def take(self, lines: list[bytes]) -> None:
+        """Apply a batch of lines.
 
         Raises:
             ApiError: the batch holds an ERROR event; what came before it has been applied.
         """
-        for start in range(0, len(lines), SLICE_LINES):
-            self._take(lines[start : start + SLICE_LINES])
-            # By the clock, not by the batch: a transport whose next piece is there already never lets go of the loop.
-            if self._clock() - self._yielded > SLICE_S:
-                await asyncio.sleep(0)
-                self._yielded = self._clock()
-
-    def _take(self, lines: list[bytes]) -> None:
-        changes: list[Change] = []
-        counts = dict.fromkeys(self._counts, 0)
-        version, last = self.version, self._last
+        changes: list[tuple[str, Record | Tombstone[Record] | None]] = []
+        counts: dict[str, int] = {}
+        version, last, epoch = self.version, self._last, self._history.epoch
         try:
             for line in lines:
                 try:
                     decoded = decode_line(line)
-                    kind, obj = decoded.type, decoded.object
-                    counts[kind] += 1
-                except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+                except (msgspec.DecodeError, UnicodeDecodeError):
                     self._skip(line, "malformed")
                     continue
+                event, obj = decoded.type, decoded.object
                 meta = obj.metadata
-                if kind == "ERROR":
-                    raise ApiError.from_status(msgspec.json.decode(line)["object"], status=200)
-                if obj.kind != self._kind and obj.kind:
-                    self._skip(line, "wrong_kind")
+                text = meta.resourceVersion
+                usual = event in EVENTS and text and (meta.name or event == "BOOKMARK") and obj.kind == self._kind
+                if not usual and (reason := self._flaw(line, decoded, counts)):
+                    self._skip(line, reason)
                     continue
-                if not meta.resourceVersion or not (meta.name or kind == "BOOKMARK"):
-                    self._skip(line, "malformed")
-                    continue
-                number = version_of(meta.resourceVersion)
-                if isinstance(number, int):
-                    if number < last:
-                        # A server that was restored goes on from an older version, and some of it is lost: list.
-                        self._skip(line, "out_of_order")
-                        changes = self._flushed(changes)  # the next event is compared with what these make
-                    else:
-                        last, version = number, meta.resourceVersion
+                counts[event] = counts.get(event, 0) + 1
+                number = int(text) if text.isdecimal() and text.isascii() and text[0] != "0" else version_of(text)
+                if not isinstance(number, int):
+                    version = text
+                elif number >= last:
+                    last, version = number, text
+                    number += epoch
                 else:
-                    version = meta.resourceVersion
-                if kind == "BOOKMARK":
+                    # A server that was restored goes on from an older version, and some of it is lost: list.
+                    self._skip(line, "out_of_order")
+                    number += epoch
+                    self._target.apply(changes)  # the next event is compared with what these make
+                    changes = []
+                if event == "BOOKMARK":
                     continue
-                record = self._record(meta.uid, meta.resourceVersion, line, wrapped=True)
-                self._note(changes, meta.key(), record, kind == "DELETED")
+                key = f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name
+                record = Record(meta.uid, number, compressed(line) if self._compact else line, True)
+                if self._overlay.deletions and self._overlay.hides(key, record, event == "DELETED"):
+                    continue
+                held = self._target.objects.get(key)
+                if event != "DELETED":
+                    if _is_news(held, record):  # else an own write, or an event delivered twice
+                        changes.append((key, record))
+                elif held is None or held.uid == record.uid or _is_news(held, record):
+                    changes.append((key, Tombstone(record)))
         finally:
             # Also when an ERROR ends the batch: what came before it is true and must not be lost.
-            self._flushed(changes)
-            self._last = last
-            self.version = version
-            self.lines += sum(counts.values()) - counts["ERROR"]
-            self._reflector.reached(version)
-            for kind, count in counts.items():
-                if count:
-                    self._counts[kind].inc(count)
+            if changes:
+                self._target.apply(changes)
+            self._last, self.version = last, version
+            for event, count in counts.items():
+                self.lines += count
+                self._counters[event].inc(count)
 
-    def _flushed(self, changes: list[Change]) -> list[Change]:
-        if changes:
-            self._apply(changes)
-        return []
+    def _flaw(self, line: bytes, decoded: Line, counts: dict[str, int]) -> str:
+        """Return why a line is no usable event; empty for one whose object does not say its kind.
 
-    def _note(self, changes: list[Change], key: str, record: Record, deleted: bool) -> None:
-        """Add the change that an event means, unless what is held is newer: an own write, or an event told twice."""
-        if self._overlay and self._overlay.hides(key, record, deleted):
-            return
-        held = self._get(key)
-        if deleted:
-            if held is None or held.uid == record.uid or is_news(held, record):
-                changes.append((key, Tombstone(record)))
-        elif is_news(held, record):
-            changes.append((key, record))
+        Raises:
+            ApiError: it is an ERROR event.
+        """
+        event, obj = decoded.type, decoded.object
+        if event == "ERROR":
+            self._counters[event].inc()
+            raise ApiError.from_status(msgspec.json.decode(line)["object"], status=200)
+        if event not in EVENTS:
+            return "malformed"
+        reason = ""
+        if obj.kind != self._kind and obj.kind:
+            reason = "wrong_kind"
+        elif not obj.metadata.resourceVersion or not (obj.metadata.name or event == "BOOKMARK"):
+            reason = "malformed"
+        if reason:
+            counts[event] = counts.get(event, 0) + 1
+        return reason
 
     def _skip(self, line: bytes, reason: str) -> None:
-        """Count an event that cannot be used; the stream goes on, but what it keeps is not known to be whole."""
-        self.skipped = self._reflector.unsure = True
-        self._reflector.metrics.skipped_events.labels(self._name, reason).inc()
+        """Count an event that cannot be used; the stream goes on, but what it keeps may be incomplete."""
+        self.skipped = True
+        self._metrics.skipped_events.labels(self._name, reason).inc()
         _log.warning("%s: skipped a watch event (%s): %.200r", self._name, reason, line)
+
+
+def _is_news(held: Record | None, record: Record) -> bool:
+    """Whether an event of a stream says something newer than what is held under its name (C2)."""
+    if held is None:
+        return True
+    before, after = held.version, record.version
+    if isinstance(before, int) and isinstance(after, int) and before != after:
+        return after > before
+    return before != after or held.uid != record.uid

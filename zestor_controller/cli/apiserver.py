@@ -17,7 +17,7 @@ from zestor_controller.cli.apply import apply_manifests
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.cli.options import check_overwritable
 from zestor_controller.client import Client, MemoryTransport
-from zestor_controller.cluster import Housekeeping
+from zestor_controller.cluster import ControllerManager
 from zestor_controller.errors import TransportError
 
 __all__ = ["ApiServerOptions", "apiserver"]
@@ -93,8 +93,8 @@ async def _serve(settings: SecureServerOptions, options: ApiServerOptions, manif
     try:
         async with SecureServer(settings) as served, asyncio.TaskGroup() as tasks:
             if options.controllers == "all":
-                housekeeping = Housekeeping(served.api, served.internal_token, served.ca)
-                tasks.create_task(housekeeping.run(stop), name="housekeeping")
+                manager = ControllerManager(served.api, served.internal_token, served.ca)
+                tasks.create_task(manager.run(stop), name="controller manager")
             headers = {"Authorization": f"Bearer {served.internal_token}", "User-Agent": "zestor-apiserver"}
             client = Client(MemoryTransport(served.api, headers))
             try:

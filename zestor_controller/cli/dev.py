@@ -30,7 +30,7 @@ from zestor_controller.cli.options import DURATION, check_overwritable
 from zestor_controller.cli.target import Target, find_target, forget_modules, load_target, source_files
 from zestor_controller.client import Client
 from zestor_controller.client.environment import cluster_environment
-from zestor_controller.cluster import EmbeddedCluster
+from zestor_controller.cluster import BlockingCluster, EmbeddedCluster
 from zestor_controller.crd import crd_for, own_models
 from zestor_controller.errors import ConfigError, ZestorError
 from zestor_controller.manager import Manager
@@ -123,7 +123,7 @@ class _Session:
 
     options: DevOptions
     target: Target
-    cluster: EmbeddedCluster
+    cluster: BlockingCluster
     account: OperatorAccount | None
     manifests: list[Manifest]
     client: Client = field(init=False)

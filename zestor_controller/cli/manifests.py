@@ -63,7 +63,12 @@ def read_manifests(sources: Iterable[str]) -> list[Manifest]:
 
 def _documents(name: str, text: str) -> list[Manifest]:
     found: list[Manifest] = []
-    loader = yaml.SafeLoader(text)
+    try:
+        loader = yaml.SafeLoader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        character = f"the character U+{ord(text[error.position]):04X}"
+        raise ConfigError(f"{name}:{line}: not valid YAML: {character} is not allowed") from error
     # Times stay text, as they are in JSON: a cluster knows no YAML timestamps.
     loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]

@@ -1,28 +1,33 @@
-"""The client: Kubernetes verbs, typed by kind. The only room that speaks HTTP to a server.
+"""The client: Kubernetes verbs, typed by kind.
 
-Invariant: a verb is a request prepared by :mod:`~zestor_controller.client.request` and an answer decoded by its kind.
-The client never writes a store; what it changed comes back by the watch. Where a verb takes an object, the kind may be
-left out.
+Invariant: a verb is a request prepared by :mod:`~zestor_controller.client.request` and a response decoded by its kind.
+The client never writes a store; what it changed comes back by the watch.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Self, TypeVar, overload
+from typing import Any, Final, Self, TypeVar, Unpack, overload
 
 from zestor_controller.client.aiohttptransport import AiohttpTransport
 from zestor_controller.client.config import load_config, static_config
 from zestor_controller.client.decoder import decode_json, decode_object
 from zestor_controller.client.gate import WriteGate
-from zestor_controller.client.readclient import Reader
-from zestor_controller.client.request import delete_options, selector_query
+from zestor_controller.client.options import ApplyOptions, DeletionOptions, PatchOptions, WriteOptions
+from zestor_controller.client.readclient import ReadClient
+from zestor_controller.client.request import JSON, delete_options, selector_query
 from zestor_controller.client.transport import Transport
 from zestor_controller.errors import ConfigError, NotFound, TransportError
 from zestor_controller.objects import (
     ApplyPatch,
     Kind,
+    KindRef,
+    KindT,
+    MergePatch,
+    ObjectT,
     Patch,
     Unstructured,
     changed_status,
@@ -39,7 +44,7 @@ DONE: Final = " (the server has carried out the request)"
 FIELD_MANAGER: Final = "zestor-controller"
 
 
-class Client(Reader):
+class Client(ReadClient):
     """Verbs against one server.
 
     ``async with Client.connect() as client`` finds the cluster that the user means; the constructor takes any
@@ -72,12 +77,12 @@ class Client(Reader):
         Args:
             kubeconfig: a file; else KUBECONFIG, ``~/.kube/config``, or the pod's own account.
             context: a context of the kubeconfig.
-            server: a URL; with `token` and `ca` it stands instead of a kubeconfig.
+            server: a URL; with `token` and `ca` it replaces a kubeconfig.
             token: a bearer token.
             ca: a file with the server's CA, or its PEM text.
             namespace: the default namespace; the context's own unless given.
             field_manager: the name under which fields are owned.
-            gate: refuses writes while it is closed.
+            gate: rejects writes while it is closed.
 
         Raises:
             ConfigError: on entering: nothing names a cluster, or what does cannot be used.
@@ -93,92 +98,74 @@ class Client(Reader):
 
         return _Connecting(open_)
 
+    def through(self, decorate: Callable[[Transport], Transport]) -> Client:
+        """The same client, with the requests of its verbs passing one more transport.
+
+        It shares the connection, the counters, the kinds and the names with this one; close this one only.
+
+        Args:
+            decorate: makes the transport round the present one.
+        """
+        client = copy.copy(self)
+        client._verbs = decorate(self._verbs)
+        return client
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self.transport.close()
 
-    # Writing
+    # Verbs
 
     @overload
     async def create(
-        self, kind: str, obj: Any, *, namespace: str | None = None, dry_run: bool = False
-    ) -> Unstructured: ...
+        self, kind: KindRef[ObjectT], obj: ObjectT | Mapping[str, object], **options: Unpack[WriteOptions]
+    ) -> ObjectT: ...
     @overload
     async def create(
-        self,
-        kind: type[T] | Kind[T],
-        obj: T | Mapping[str, Any],
-        *,
-        namespace: str | None = None,
-        dry_run: bool = False,
-    ) -> T: ...
-    @overload
-    async def create(
-        self, kind: Mapping[str, Any], obj: None = None, *, namespace: str | None = None, dry_run: bool = False
+        self, kind: Mapping[str, object], obj: None = None, **options: Unpack[WriteOptions]
     ) -> Unstructured: ...
     @overload
-    async def create(self, kind: T, obj: None = None, *, namespace: str | None = None, dry_run: bool = False) -> T: ...
-    async def create(self, kind: Any, obj: Any = None, *, namespace: str | None = None, dry_run: bool = False) -> Any:
-        """Create an object; answers it as the server keeps it.
+    async def create(self, kind: ObjectT, obj: None = None, **options: Unpack[WriteOptions]) -> ObjectT: ...
+    async def create(self, kind: Any, obj: object = None, **options: Unpack[WriteOptions]) -> object:
+        """Create an object.
+
+        Args:
+            kind: a class or ``group/version/Kind``; or the object, which says its kind itself.
+            obj: the object, unless it was given in place of its kind.
+            options: see :class:`WriteOptions`.
+
+        Returns:
+            The object as the server stores it.
 
         Raises:
             AlreadyExists: the name is taken.
             Invalid: the object breaks a rule; ``causes`` names the fields.
         """
         known, body = await self._written(kind, obj)
-        where = namespace or _meta(body, "namespace") or self.namespace
-        answer = await self._send("POST", known, namespace=where, query=self._query(dry_run), body=body)
-        return decode_object(known, answer, after=DONE)
+        return await self._write(known, body, home=_meta(body, "namespace"), **options)
 
     @overload
     async def replace(
-        self,
-        kind: str,
-        obj: Any,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-        dry_run: bool = False,
+        self, kind: KindRef[ObjectT], obj: ObjectT | Mapping[str, object], **options: Unpack[PatchOptions]
+    ) -> ObjectT: ...
+    @overload
+    async def replace(
+        self, kind: Mapping[str, object], obj: None = None, **options: Unpack[PatchOptions]
     ) -> Unstructured: ...
     @overload
-    async def replace(
-        self,
-        kind: type[T] | Kind[T],
-        obj: T | Mapping[str, Any],
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> T: ...
-    @overload
-    async def replace(
-        self,
-        kind: T,
-        obj: None = None,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> T: ...
-    async def replace(
-        self,
-        kind: Any,
-        obj: Any = None,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> Any:
-        """Write a whole object back; its resourceVersion guards against a lost update.
+    async def replace(self, kind: ObjectT, obj: None = None, **options: Unpack[PatchOptions]) -> ObjectT: ...
+    async def replace(self, kind: Any, obj: object = None, **options: Unpack[PatchOptions]) -> object:
+        """Write a complete object back; its resourceVersion guards against a lost update.
 
         Args:
-            kind: a class or ``group/version/Kind``.
-            obj: the object.
-            namespace: its namespace; the object's, or else the client's own.
-            subresource: write this part of it (``status``) and nothing else.
-            dry_run: let the server judge it and write nothing.
+            kind: a class or ``group/version/Kind``; or the object, which says its kind itself.
+            obj: the object, unless it was given in place of its kind.
+            options: see :class:`PatchOptions`.
+
+        Returns:
+            The object as the server stores it.
 
         Raises:
             Conflict: it changed since it was read.
@@ -187,193 +174,78 @@ class Client(Reader):
         given = kind if obj is None else obj
         if not isinstance(given, Mapping) and not kind_of(type(given)).replaceable:
             raise ConfigError(
-                f"{type(given).__name__} drops fields that it does not know, so writing it back whole would delete "
-                "them: use apply or patch"
+                f"{type(given).__name__} drops fields that it does not know, so a replace would delete them: use apply "
+                "or patch"
             )
         known, body = await self._written(kind, obj)
-        answer = await self._send(
-            "PUT",
-            known,
-            namespace=namespace or _meta(body, "namespace") or self.namespace,
-            name=_meta(body, "name"),
-            subresource=subresource,
-            query=self._query(dry_run),
-            body=body,
-        )
-        return decode_object(known, answer, after=DONE)
+        home, name = _meta(body, "namespace"), _meta(body, "name")
+        return await self._write(known, body, home=home, name=name, **options)
 
-    @overload
-    async def patch(
-        self,
-        kind: type[T] | Kind[T],
-        name: str,
-        patch: Patch,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> T: ...
-    @overload
-    async def patch(
-        self,
-        kind: str,
-        name: str,
-        patch: Patch,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> Unstructured: ...
-    async def patch(
-        self,
-        kind: Any,
-        name: str,
-        patch: Patch,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> Any:
+    async def patch(self, kind: KindRef[KindT], name: str, patch: Patch, **options: Unpack[PatchOptions]) -> KindT:
         """Change parts of an object.
 
         Args:
             kind: a class or ``group/version/Kind``.
             name: its name.
             patch: a MergePatch, JsonPatch, StrategicPatch or ApplyPatch.
-            namespace: its namespace; the client's own unless given.
-            subresource: ``status`` or another one; the object itself unless given.
-            dry_run: let the server judge it and write nothing.
+            options: see :class:`PatchOptions`.
+
+        Returns:
+            The object as the server stores it.
         """
-        query = self._query(dry_run)
-        if isinstance(patch, ApplyPatch) and patch.force:
-            query["force"] = "true"
-        known = await self._known(kind)
-        answer = await self._send(
-            "PATCH",
-            known,
-            namespace=namespace or self.namespace,
-            name=name,
-            subresource=subresource,
-            query=query,
-            body=patch.body,
-            media_type=patch.media_type,
-        )
-        return decode_object(known, answer, after=DONE)
+        known = await self.resolve(kind)
+        return await self._write(known, patch, name=name, **options)
 
     @overload
     async def apply(
-        self,
-        kind: str,
-        obj: Any,
-        *,
-        namespace: str | None = None,
-        field_manager: str | None = None,
-        force: bool = True,
-        subresource: str | None = None,
-        dry_run: bool = False,
+        self, kind: KindRef[ObjectT], obj: ObjectT | Mapping[str, object], **options: Unpack[ApplyOptions]
+    ) -> ObjectT: ...
+    @overload
+    async def apply(
+        self, kind: Mapping[str, object], obj: None = None, **options: Unpack[ApplyOptions]
     ) -> Unstructured: ...
     @overload
-    async def apply(
-        self,
-        kind: type[T] | Kind[T],
-        obj: T | Mapping[str, Any],
-        *,
-        namespace: str | None = None,
-        field_manager: str | None = None,
-        force: bool = True,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> T: ...
-    @overload
-    async def apply(
-        self,
-        kind: Mapping[str, Any],
-        obj: None = None,
-        *,
-        namespace: str | None = None,
-        field_manager: str | None = None,
-        force: bool = True,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> Unstructured: ...
-    @overload
-    async def apply(
-        self,
-        kind: T,
-        obj: None = None,
-        *,
-        namespace: str | None = None,
-        field_manager: str | None = None,
-        force: bool = True,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> T: ...
-    async def apply(
-        self,
-        kind: Any,
-        obj: Any = None,
-        *,
-        namespace: str | None = None,
-        field_manager: str | None = None,
-        force: bool = True,
-        subresource: str | None = None,
-        dry_run: bool = False,
-    ) -> Any:
-        """Server-side apply: what is set in `obj` is owned by us and made so; what we owned and left out is removed.
+    async def apply(self, kind: ObjectT, obj: None = None, **options: Unpack[ApplyOptions]) -> ObjectT: ...
+    async def apply(self, kind: Any, obj: object = None, **options: Unpack[ApplyOptions]) -> object:
+        """Server-side apply: this manager owns and sets the fields of `obj`; fields that it owned before are removed.
 
         Of a typed object the fields that were set are sent, at every depth: defaults of its model and None are not, so
-        that they stay whoever's they are. (``create`` and ``replace`` send an object with its defaults.)
+        that they stay their writer's. (``create`` and ``replace`` send an object with its defaults.)
 
         Args:
-            kind: a class or ``group/version/Kind``; an object alone may be given, which says its kind itself.
-            obj: the fields we want; names the object.
-            namespace: its namespace; the object's, or else the client's own.
-            field_manager: under which name to own the fields.
-            force: take fields from other managers.
-            subresource: apply to it instead of the object.
-            dry_run: let the server judge it and write nothing.
+            kind: a class or ``group/version/Kind``; or the object, which says its kind itself.
+            obj: the desired fields, with the object's name, unless they were given in place of the kind.
+            options: see :class:`ApplyOptions`.
+
+        Returns:
+            The object as the server stores it.
 
         Raises:
             Conflict: another manager owns a field, and `force` is false.
         """
         known, body = await self._written(kind, obj)
-        body = set_fields(kind if obj is None else obj, body)
-        meta = {key: value for key, value in (body.get("metadata") or {}).items() if key != "managedFields"}
-        query = self._query(dry_run, field_manager)
-        if force:
-            query["force"] = "true"
-        answer = await self._send(
-            "PATCH",
-            known,
-            namespace=namespace or _meta(body, "namespace") or self.namespace,
-            name=_meta(body, "name"),
-            subresource=subresource,
-            query=query,
-            body={**body, "metadata": meta},
-            media_type=ApplyPatch.media_type,
-        )
-        return decode_object(known, answer, after=DONE)
+        return await self._apply(known, set_fields(kind if obj is None else obj, body), **options)
 
     @overload
     async def apply_status(
         self,
-        kind: type[T] | Kind[T],
-        obj: T | Mapping[str, Any],
+        kind: KindRef[ObjectT],
+        obj: ObjectT | Mapping[str, object],
         *,
         field_manager: str | None = None,
         force: bool = True,
-    ) -> T: ...
+    ) -> ObjectT: ...
     @overload
     async def apply_status(
-        self, kind: str, obj: Any, *, field_manager: str | None = None, force: bool = True
+        self, kind: Mapping[str, object], obj: None = None, *, field_manager: str | None = None, force: bool = True
     ) -> Unstructured: ...
     @overload
     async def apply_status(
-        self, kind: T, obj: None = None, *, field_manager: str | None = None, force: bool = True
-    ) -> T: ...
+        self, kind: ObjectT, obj: None = None, *, field_manager: str | None = None, force: bool = True
+    ) -> ObjectT: ...
     async def apply_status(
-        self, kind: Any, obj: Any = None, *, field_manager: str | None = None, force: bool = True
-    ) -> Any:
+        self, kind: Any, obj: object = None, *, field_manager: str | None = None, force: bool = True
+    ) -> object:
         """Server-side apply an object's status and nothing else of it; what stays the same writes nothing (R5).
 
         Of an object that was read, what this field manager owns and what was changed since is sent, list entries with
@@ -393,45 +265,42 @@ class Client(Reader):
             name = _meta(body, "name")
             raise ConfigError(f"{known.kind} {name}: there is no status to apply; set a field of it first")
         named = {key: value for key in ("name", "namespace") if (value := _meta(body, key))}
-        part = {"metadata": named, "status": status}
-        result = await self.apply(known, part, field_manager=field_manager, force=force, subresource="status")
+        part = {"apiVersion": known.api_version, "kind": known.kind, "metadata": named, "status": status}
+        result = await self._apply(known, part, field_manager=field_manager, force=force, subresource="status")
         note_applied(given, result)
         return result
 
-    async def get_scale(self, kind: Any, name: str, *, namespace: str | None = None) -> int:
-        """The wanted number of replicas, by the scale subresource."""
-        known = await self._known(kind)
+    async def get_scale(self, kind: KindRef[object], name: str, *, namespace: str | None = None) -> int:
+        """The desired number of replicas, by the scale subresource."""
+        known = await self.resolve(kind)
         where = namespace or self.namespace
-        answer = await self._send("GET", known, namespace=where, name=name, subresource="scale")
-        return _replicas(answer, known, name)
+        content = await self._send("GET", known, namespace=where, name=name, subresource="scale")
+        return _replicas(content, known, name)
 
-    async def set_scale(self, kind: Any, name: str, replicas: int, *, namespace: str | None = None) -> int:
-        """Set the wanted number of replicas, by the scale subresource; answers the number that the server keeps."""
-        known = await self._known(kind)
-        answer = await self._send(
+    async def set_scale(self, kind: KindRef[object], name: str, replicas: int, *, namespace: str | None = None) -> int:
+        """Set the desired number of replicas, by the scale subresource; returns the number that the server stores."""
+        known = await self.resolve(kind)
+        content = await self._send(
             "PATCH",
             known,
             namespace=namespace or self.namespace,
             name=name,
             subresource="scale",
-            query=self._query(),
+            query={"fieldManager": self.field_manager},
             body={"spec": {"replicas": replicas}},
-            media_type="application/merge-patch+json",
+            media_type=MergePatch.media_type,
         )
-        return _replicas(answer, known, name)
+        return _replicas(content, known, name)
 
     async def delete(
         self,
-        kind: type[Any] | Kind[Any] | str,
+        kind: KindRef[object],
         name: str,
         *,
         namespace: str | None = None,
-        uid: str | None = None,
-        resource_version: str | None = None,
-        propagation: str | None = None,
-        grace_period: int | None = None,
         missing_ok: bool = False,
         dry_run: bool = False,
+        **options: Unpack[DeletionOptions],
     ) -> None:
         """Delete an object.
 
@@ -439,30 +308,26 @@ class Client(Reader):
             kind: a class or ``group/version/Kind``.
             name: its name.
             namespace: its namespace; the client's own unless given.
-            uid: delete only the object with this uid.
-            resource_version: delete only this version of it.
-            propagation: ``Background``, ``Foreground`` or ``Orphan``; the kind's default unless given.
-            grace_period: seconds until it is killed; Pods only.
             missing_ok: an object that does not exist (any more) is fine.
-            dry_run: let the server judge it and delete nothing.
+            dry_run: let the server validate the request and delete nothing.
+            options: see :class:`DeletionOptions`.
 
         Raises:
             NotFound: there is none of this name, and `missing_ok` is false.
             Conflict: a precondition does not hold.
         """
-        known = await self._known(kind)
-        options = delete_options(uid, resource_version, propagation, grace_period)
+        known = await self.resolve(kind)
         query = {"dryRun": "All"} if dry_run else {}
+        body = delete_options(**options)
         try:
-            where = namespace or self.namespace
-            await self._send("DELETE", known, namespace=where, name=name, query=query, body=options)
+            await self._send("DELETE", known, namespace=namespace or self.namespace, name=name, query=query, body=body)
         except NotFound:
             if not missing_ok:
                 raise
 
     async def delete_collection(
         self,
-        kind: type[Any] | Kind[Any] | str,
+        kind: KindRef[object],
         *,
         namespace: str | None = None,
         labels: str | Mapping[str, str] | None = None,
@@ -471,27 +336,91 @@ class Client(Reader):
         grace_period: int | None = None,
     ) -> None:
         """Delete every object of a kind in a namespace, the client's own unless given, that the selectors match."""
-        known = await self._known(kind)
+        known = await self.resolve(kind)
         options = delete_options(propagation=propagation, grace_period=grace_period)
         query = selector_query(labels, fields)
         await self._send("DELETE", known, namespace=namespace or self.namespace, query=query, body=options)
 
-    # Inside
+    # Internals
 
-    async def _written(self, kind: Any, obj: Any) -> tuple[Kind[Any], dict[str, Any]]:
-        """The kind and the wire form of an object that a verb was given, with its kind or alone."""
+    async def _written(self, kind: Any, obj: object) -> tuple[Kind[Any], dict[str, Any]]:
+        """The kind and the wire form of the object of a verb, given with its kind or without."""
         if obj is None:
             if isinstance(kind, Mapping) and kind.get("apiVersion") and kind.get("kind"):
-                await self._known(f"{kind['apiVersion']}/{kind['kind']}")  # from here on its text is known
+                await self.resolve(f"{kind['apiVersion']}/{kind['kind']}")  # from here on its text is known
             return self.kinds.of_object(kind)
-        known = await self._known(kind)
+        known: Kind[Any] = await self.resolve(kind)
         if known.model is Unstructured and not isinstance(obj, Mapping):
             obj = kind_of(type(obj)).encode(obj)
         return known, known.encode(obj)
 
-    def _query(self, dry_run: bool = False, field_manager: str | None = None) -> dict[str, str]:
+    async def _apply(
+        self,
+        kind: Kind[T],
+        body: Mapping[str, Any],
+        *,
+        namespace: str | None = None,
+        field_manager: str | None = None,
+        force: bool = True,
+        subresource: str | None = None,
+        dry_run: bool = False,
+    ) -> T:
+        meta = {key: value for key, value in (body.get("metadata") or {}).items() if key != "managedFields"}
+        return await self._write(
+            kind,
+            ApplyPatch({**body, "metadata": meta}, force),
+            home=_meta(body, "namespace"),
+            name=_meta(body, "name"),
+            namespace=namespace,
+            subresource=subresource,
+            dry_run=dry_run,
+            field_manager=field_manager,
+        )
+
+    async def _write(
+        self,
+        kind: Kind[T],
+        what: Patch | Mapping[str, object],
+        *,
+        home: str = "",
+        name: str | None = None,
+        namespace: str | None = None,
+        subresource: str | None = None,
+        dry_run: bool = False,
+        field_manager: str | None = None,
+    ) -> T:
+        """Send an object or a patch, and decode the object that the server returns.
+
+        Args:
+            kind: the object's kind.
+            what: a patch; or an object, which is created unless it has a name.
+            home: the object's own namespace.
+            name: the object's name in the path.
+            namespace: the namespace that the caller gave.
+            subresource: a part of the object.
+            dry_run: the server writes nothing.
+            field_manager: the owner of the fields.
+        """
         query = {"fieldManager": field_manager or self.field_manager}
-        return {**query, "dryRun": "All"} if dry_run else query
+        if dry_run:
+            query["dryRun"] = "All"
+        body: object = what
+        method, media_type = ("POST" if name is None else "PUT"), JSON
+        if not isinstance(what, Mapping):
+            method, body, media_type = "PATCH", what.body, what.media_type
+            if isinstance(what, ApplyPatch) and what.force:
+                query["force"] = "true"
+        content = await self._send(
+            method,
+            kind,
+            namespace=namespace or home or self.namespace,
+            name=name,
+            subresource=subresource,
+            query=query,
+            body=body,
+            media_type=media_type,
+        )
+        return decode_object(kind, content, after=DONE)
 
 
 class _Connecting(AbstractAsyncContextManager[Client]):

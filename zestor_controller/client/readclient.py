@@ -1,117 +1,112 @@
-"""The reading verbs: get, list, watch, wait_for.
+"""The reading verbs (get, list, watch, wait_for), and requests without a verb.
 
-Invariant: what is read is decoded by its kind and belongs to the caller. Kinds are given as a class or as text; a text
-that is no built-in or declared kind is looked up at the server once.
+Invariant: what is read is decoded by its kind and belongs to the caller. A text that names no built-in or declared kind
+is looked up at the server once. Requests of verbs are repeated where the server requests that; those of :meth:`call`,
+:meth:`read_page` and :meth:`stream_lines` are not, their callers have a backoff of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import perf_counter
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, TypeVar, Unpack, overload
 
-from zestor_controller.backoff import Backoff
+from zestor_controller.client.conditionwait import Until, wait_until
 from zestor_controller.client.decoder import ObjectList, decode_object, decode_page, log_invalid, require_object
-from zestor_controller.client.raw import RawClient, is_passing
-from zestor_controller.client.request import JSON, prepare_request, selector_query
-from zestor_controller.client.retry import asked_to_wait
-from zestor_controller.client.transport import Transport
-from zestor_controller.client.watch import ServerWatch, condition_holds
-from zestor_controller.errors import ApiError, ConfigError, Gone, InvalidObject, NotFound, ZestorError
-from zestor_controller.http import HttpRequest
-from zestor_controller.objects import Kind, Unstructured, kind_of
+from zestor_controller.client.discovery import ServedResource, discover, served_resources
+from zestor_controller.client.middleware import CountingTransport, RetryTransport
+from zestor_controller.client.options import ListOptions
+from zestor_controller.client.request import (
+    JSON,
+    prepare_request,
+    response_body,
+    response_error,
+    selector_query,
+)
+from zestor_controller.client.transport import REQUEST_TIMEOUT_S, Transport
+from zestor_controller.client.watch import ServerWatch, split_lines
+from zestor_controller.errors import ConfigError, Gone, InvalidObject, TransportError
+from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.objects import Kind, KindRef, KindRegistry, KindT, Unstructured
 
-__all__ = ["Reader"]
+__all__ = ["ReadClient"]
 
 T = TypeVar("T")
 
 WATCH: Final = timedelta(seconds=290)
-ATTEMPTS: Final = 5
+PAGE: Final = 500
 SLICE_S: Final = 0.01
 
 
-class Reader(RawClient):
+class ReadClient:
     """Reads objects, typed by their kind.
 
     Args:
-        transport: the way to the server.
+        transport: the way to the server; the client closes it.
         namespace: where objects without a namespace are looked for.
+
+    Attributes:
+        requests: how many were sent, by method and status code; see :class:`CountingTransport`.
+        kinds: the kinds of this server: those that the process declares, and those that were discovered here.
     """
 
     def __init__(self, transport: Transport, *, namespace: str = "default") -> None:
-        super().__init__(transport)
+        self.transport = transport
         self.namespace = namespace
+        self.kinds = KindRegistry()
+        counted = CountingTransport(transport)
+        self.requests = counted.requests
+        self._counted: Transport = counted
+        self._verbs: Transport = RetryTransport(counted)
 
-    @overload
-    async def get(self, kind: type[T] | Kind[T], name: str, *, namespace: str | None = None) -> T: ...
-    @overload
-    async def get(self, kind: str, name: str, *, namespace: str | None = None) -> Unstructured: ...
-    async def get(self, kind: Any, name: str, *, namespace: str | None = None) -> Any:
+    # Verbs
+
+    async def get(self, kind: KindRef[KindT], name: str, *, namespace: str | None = None) -> KindT:
         """Read one object.
 
         Raises:
             NotFound: there is none of this name.
             InvalidObject: its model rejects it; ``raw`` holds its JSON.
         """
-        known = await self._known(kind)
+        known = await self.resolve(kind)
         return decode_object(known, await self._send("GET", known, namespace=namespace or self.namespace, name=name))
 
-    @overload
-    async def list(
-        self,
-        kind: type[T] | Kind[T],
-        *,
-        namespace: str | None = None,
-        labels: str | Mapping[str, str] | None = None,
-        fields: str | Mapping[str, str] | None = None,
-        limit: int = 500,
-    ) -> ObjectList[T]: ...
-    @overload
-    async def list(
-        self,
-        kind: str,
-        *,
-        namespace: str | None = None,
-        labels: str | Mapping[str, str] | None = None,
-        fields: str | Mapping[str, str] | None = None,
-        limit: int = 500,
-    ) -> ObjectList[Unstructured]: ...
-    async def list(
-        self,
-        kind: Any,
-        *,
-        namespace: str | None = None,
-        labels: str | Mapping[str, str] | None = None,
-        fields: str | Mapping[str, str] | None = None,
-        limit: int = 500,
-    ) -> ObjectList[Any]:
+    async def list(self, kind: KindRef[KindT], **options: Unpack[ListOptions]) -> ObjectList[KindT]:
         """Read all objects of a kind, page by page; yields to the event loop while it decodes.
 
         An object that the model rejects is left out, logged, and to be found in :attr:`ObjectList.invalid`.
 
         Args:
             kind: a class or ``group/version/Kind``.
-            namespace: only this one; every namespace unless given.
-            labels: a label selector, as text or as a mapping of equalities.
-            fields: a field selector, likewise.
-            limit: how many objects a page holds.
+            options: see :class:`ListOptions`.
 
         Raises:
-            Gone: the list changed so much, twice, that its next page had expired; ask for larger pages.
+            Gone: the list changed so much, twice, that its next page had expired; request larger pages.
         """
-        known = await self._known(kind)
-        request = f"GET {known.path(namespace=namespace)}"
+        return await self._list(await self.resolve(kind), **options)
+
+    async def _list(
+        self,
+        kind: Kind[T],
+        *,
+        namespace: str | None = None,
+        labels: str | Mapping[str, str] | None = None,
+        fields: str | Mapping[str, str] | None = None,
+        limit: int = PAGE,
+    ) -> ObjectList[T]:
+        request = f"GET {kind.path(namespace=namespace)}"
         first = {**selector_query(labels, fields), "limit": str(limit)}
-        items: builtins.list[Any] = []
+        items: builtins.list[T] = []
         invalid: dict[str, InvalidObject] = {}
         query, again = first, True
         until = perf_counter() + SLICE_S
         while True:
             try:
-                page = decode_page(await self._send("GET", known, namespace=namespace, query=query), request)
+                page = decode_page(await self._send("GET", kind, namespace=namespace, query=query), request)
             except Gone:
                 if query is first or not again:
                     raise
@@ -122,7 +117,7 @@ class Reader(RawClient):
                 continue
             for raw in page.objects:
                 try:
-                    items.append(decode_object(known, bytes(raw)))
+                    items.append(decode_object(kind, bytes(raw)))
                 except InvalidObject as error:
                     invalid[error.name] = error
                 if perf_counter() > until:
@@ -130,42 +125,20 @@ class Reader(RawClient):
                     until = perf_counter() + SLICE_S
             if not page.token:
                 if invalid:
-                    log_invalid(known, invalid, len(items) + len(invalid))
+                    log_invalid(kind, invalid, len(items) + len(invalid))
                 return ObjectList(items, page.version, invalid)
             query = {**first, "continue": page.token}
 
-    @overload
     def watch(
         self,
-        kind: type[T] | Kind[T],
+        kind: KindRef[KindT],
         *,
         namespace: str | None = None,
         labels: str | Mapping[str, str] | None = None,
         fields: str | Mapping[str, str] | None = None,
         resource_version: str = "",
         timeout: timedelta = WATCH,
-    ) -> ServerWatch[T]: ...
-    @overload
-    def watch(
-        self,
-        kind: str,
-        *,
-        namespace: str | None = None,
-        labels: str | Mapping[str, str] | None = None,
-        fields: str | Mapping[str, str] | None = None,
-        resource_version: str = "",
-        timeout: timedelta = WATCH,
-    ) -> ServerWatch[Unstructured]: ...
-    def watch(
-        self,
-        kind: Any,
-        *,
-        namespace: str | None = None,
-        labels: str | Mapping[str, str] | None = None,
-        fields: str | Mapping[str, str] | None = None,
-        resource_version: str = "",
-        timeout: timedelta = WATCH,
-    ) -> ServerWatch[Any]:
+    ) -> ServerWatch[KindT]:
         """The server's events of one stream; a cache that follows a kind is ``ClusterCache``.
 
         The event of an object that the model rejects is left out, logged, and to be found in
@@ -201,35 +174,36 @@ class Reader(RawClient):
             f"GET {known.path(namespace=namespace)}?watch=true",
         )
 
-    @overload
-    async def wait_for(
-        self,
-        kind: type[T] | Kind[T],
-        name: str,
-        until: Callable[[T | None], object] | str,
-        *,
-        namespace: str | None = None,
-        timeout: timedelta | float = 30.0,
-    ) -> T: ...
+    # Two signatures: the parameter of a lambda is typed before a text's default type is known.
     @overload
     async def wait_for(
         self,
         kind: str,
         name: str,
-        until: Callable[[Unstructured | None], object] | str,
+        until: Until[Unstructured],
         *,
         namespace: str | None = None,
         timeout: timedelta | float = 30.0,
     ) -> Unstructured: ...
+    @overload
     async def wait_for(
         self,
-        kind: Any,
+        kind: type[T] | Kind[T],
         name: str,
-        until: Callable[[Any], object] | str,
+        until: Until[T],
         *,
         namespace: str | None = None,
         timeout: timedelta | float = 30.0,
-    ) -> Any:
+    ) -> T: ...
+    async def wait_for(
+        self,
+        kind: KindRef[Any],
+        name: str,
+        until: Until[Any],
+        *,
+        namespace: str | None = None,
+        timeout: timedelta | float = 30.0,
+    ) -> object:
         """Watch one object until it satisfies a predicate; failures that may pass are outlived.
 
         Args:
@@ -248,66 +222,109 @@ class Reader(RawClient):
             InvalidObject: the model rejects the object.
         """
         seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-        what = f"condition {until}" if isinstance(until, str) else "what was waited for"
-        backoff = Backoff(first=0.1, cap=2.0, jitter=0.0, clock=asyncio.get_running_loop().time)
-        trouble = ""
+        return await wait_until(self, kind, name, until, namespace=namespace, seconds=seconds)
+
+    # Requests without a verb
+
+    async def call(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> bytes:
+        """Send any request; returns the body of a successful response.
+
+        Args:
+            request: what to send.
+            timeout: seconds for all of it.
+
+        Raises:
+            ApiError: the server returns a failure.
+            TransportError: no usable response came.
+        """
+        return response_body(request, await self._counted.request(request, timeout=timeout))
+
+    async def read_page(
+        self, kind: Kind[object], *, namespace: str | None, query: Mapping[str, str], accept: str = JSON
+    ) -> bytes:
+        """One page of a list, as it came.
+
+        Args:
+            kind: what to list.
+            namespace: where; None for all.
+            query: the parameters.
+            accept: the media type, such as that of metadata only.
+        """
+        return await self.call(HttpRequest("GET", kind.path(namespace=namespace), [*query.items()], {"Accept": accept}))
+
+    @asynccontextmanager
+    async def stream_lines(
+        self, kind: Kind[object], *, namespace: str | None, query: Mapping[str, str], accept: str = JSON
+    ) -> AsyncIterator[AsyncIterator[builtins.list[bytes]]]:
+        """The lines of a watch, in batches as they arrive; the caller sets deadlines.
+
+        Args:
+            kind: what to watch.
+            namespace: where; None for all.
+            query: the parameters.
+            accept: the media type, such as that of metadata only.
+
+        Raises:
+            ApiError: the server rejects the watch.
+            TransportError: the connection broke.
+        """
+        # A compressing proxy buffers the stream, which would delay events.
+        headers = {"Accept": accept, "Accept-Encoding": "identity"}
+        request = HttpRequest("GET", kind.path(namespace=namespace), [*query.items()], headers)
+        async with self._counted.stream(request) as stream:
+            if stream.status >= 300:
+                try:
+                    async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                        body = b"".join([chunk async for chunk in stream.chunks])
+                except (TimeoutError, TransportError):
+                    body = b""  # the status says enough
+                raise response_error(request, HttpResponse(stream.status, [*stream.raw_headers], body))
+            yield split_lines(stream.chunks)
+
+    async def resolve(self, kind: KindRef[KindT]) -> Kind[KindT]:
+        """The kind that a class or a text names; a text that is not known is looked up at the server.
+
+        Raises:
+            ConfigError: the server does not know it, or it is no kind.
+        """
         try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    try:
-                        return await self._followed(await self._known(kind), name, until, namespace)
-                    except _Ended:
-                        continue
-                    except NotFound as error:  # the kind itself: its CustomResourceDefinition may be on its way
-                        trouble = f": {error}"
-                    except ZestorError as error:
-                        if not is_passing(error):
-                            raise
-                        trouble = f": {error}"
-                    await asyncio.sleep(backoff.next())
-        except TimeoutError:
-            raise TimeoutError(f"{_text(kind)} {name}: {what} did not come within {seconds:g} s{trouble}") from None
+            return self.kinds.of(kind)
+        except ConfigError:
+            if not isinstance(kind, str):
+                raise
+            found: Kind[Any] = await self.discover(kind)
+            return found
 
-    async def _followed(
-        self, kind: Kind[Any], name: str, until: Callable[[Any], object] | str, namespace: str | None
-    ) -> Any:
-        def holds(obj: Any) -> object:
-            if isinstance(until, str):
-                return obj is not None and condition_holds(kind.encode(obj), until)
-            return until(obj)
+    async def discover(self, text: str) -> Kind[Unstructured]:
+        """Look up a kind's plural and scope at the server; the text names the kind to this client from then on.
 
-        where = (namespace or self.namespace) if kind.namespaced else None
-        named = {"metadata.name": name}
-        listed = await self.list(kind, namespace=where, fields=named)
-        for error in listed.invalid.values():
-            raise error
-        obj = listed[0] if listed else None
-        if holds(obj):
-            return obj
-        version = listed.resource_version
-        async with self.watch(kind, namespace=where, fields=named, resource_version=version) as events:
-            events.strict = True
-            async for event in events:
-                obj = None if event.type == "DELETED" else event.object
-                if holds(obj):
-                    return obj
-        raise _Ended
+        Args:
+            text: ``group/version/Kind``.
 
-    # Inside
+        Raises:
+            ConfigError: the server does not know it.
+        """
+        return await discover(self, text)
+
+    async def served_resources(self) -> builtins.list[ServedResource]:
+        """Every resource that the server serves, each in its group's preferred version; subresources left out."""
+        return await served_resources(self)
+
+    # Internals
 
     async def _send(
         self,
         method: str,
-        kind: Kind[Any],
+        kind: Kind[object],
         *,
         namespace: str | None,
         name: str | None = None,
         subresource: str | None = None,
         query: Mapping[str, str] | None = None,
-        body: Any = None,
+        body: object = None,
         media_type: str = JSON,
     ) -> bytes:
-        """Send a verb; again, some times, when the server asks for that."""
+        """Send the request of a verb; repeated, some times, when the server requests that."""
         request = prepare_request(
             method,
             kind,
@@ -318,34 +335,6 @@ class Reader(RawClient):
             body=body,
             media_type=media_type,
         )
-        answer = await self._call_again(request)
+        content = response_body(request, await self._verbs.request(request))
         # Nothing is read of the response to a deletion, and some servers send none.
-        return answer if method == "DELETE" else require_object(answer, f"{method} {request.path}")
-
-    async def _call_again(self, request: HttpRequest) -> bytes:
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return await self.call(request)
-            except ApiError as error:
-                wait = asked_to_wait(error)
-                if wait is None:
-                    raise
-                await asyncio.sleep(wait)
-        return await self.call(request)
-
-    async def _known(self, kind: Any) -> Kind[Any]:
-        try:
-            return self.kinds.of(kind)
-        except ConfigError:
-            if not isinstance(kind, str):
-                raise
-            return await self.discover(kind)
-
-
-class _Ended(Exception):
-    """A watch ended in good order before what was waited for came about."""
-
-
-def _text(kind: Any) -> str:
-    """How a kind is named in a message."""
-    return kind if isinstance(kind, str) else str(kind_of(kind))
+        return content if method == "DELETE" else require_object(content, f"{method} {request.path}")

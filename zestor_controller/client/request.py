@@ -1,23 +1,52 @@
-"""How a verb becomes a request, and a bad answer an error; pure.
+"""How a verb becomes a request, and a failed response an error; pure.
 
-Invariant: :func:`prepare_request` builds every request of every verb, :func:`error_of` reads every bad answer, so no
-verb knows a URL or an error format.
+Invariant: :func:`prepare_request` builds every request of every verb, :func:`response_error` reads every failed
+response, so no verb knows a URL or an error format.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from zestor_controller.errors import ApiError, ConfigError
-from zestor_controller.http import HttpRequest
+from zestor_controller.http import HttpRequest, HttpResponse
 from zestor_controller.objects import Kind, LabelSelector
 
-__all__ = ["JSON", "delete_options", "error_of", "prepare_request", "selector_query"]
+__all__ = [
+    "JSON",
+    "ApiRequest",
+    "delete_options",
+    "prepare_request",
+    "response_body",
+    "response_error",
+    "selector_query",
+]
 
 JSON: Final = "application/json"
+
+
+@dataclass(slots=True)
+class ApiRequest(HttpRequest):
+    """The request of a verb, with what it concerns, for transports that need to know.
+
+    Attributes:
+        kind: the kind; None in no request of a verb.
+        namespace: where.
+        name: which object; None for the collection.
+    """
+
+    kind: Kind[Any] | None = None
+    namespace: str | None = None
+    name: str | None = None
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether the server writes nothing."""
+        return any(key == "dryRun" for key, _ in self.query)
 
 
 def prepare_request(
@@ -28,9 +57,9 @@ def prepare_request(
     name: str | None = None,
     subresource: str | None = None,
     query: Mapping[str, str] | None = None,
-    body: Any = None,
+    body: object = None,
     media_type: str = JSON,
-) -> HttpRequest:
+) -> ApiRequest:
     """The request of a verb.
 
     Args:
@@ -54,7 +83,9 @@ def prepare_request(
         headers["Content-Type"] = media_type
         content = msgspec.json.encode(body)
     path = kind.path(namespace=namespace, name=name, subresource=subresource)
-    return HttpRequest(method, path, list((query or {}).items()), headers, content)
+    return ApiRequest(
+        method, path, list((query or {}).items()), headers, content, kind=kind, namespace=namespace, name=name
+    )
 
 
 def selector_query(labels: str | Mapping[str, str] | None, fields: str | Mapping[str, str] | None) -> dict[str, str]:
@@ -85,7 +116,7 @@ def delete_options(
     propagation: str | None = None,
     grace_period: int | None = None,
 ) -> dict[str, Any] | None:
-    """The body of a DELETE; None when nothing is asked for."""
+    """The body of a DELETE; None without any option."""
     wanted = {"uid": uid, "resourceVersion": resource_version}
     preconditions = {key: value for key, value in wanted.items() if value is not None}
     options: dict[str, Any] = {}
@@ -98,14 +129,28 @@ def delete_options(
     return {"apiVersion": "v1", "kind": "DeleteOptions", **options} if options else None
 
 
-def error_of(request: HttpRequest, status: int, retry_after: str | None, body: bytes) -> ApiError:
-    """The error that a bad answer means, whether or not it is a Status."""
-    wait = float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdecimal() else None
+def response_body(request: HttpRequest, response: HttpResponse) -> bytes:
+    """The body of a response that was read completely.
+
+    Raises:
+        ApiError: the response is a failure.
+    """
+    if response.status >= 300:
+        raise response_error(request, response)
+    assert isinstance(response.body, bytes)  # a transport's request() reads all of it
+    return response.body
+
+
+def response_error(request: HttpRequest, response: HttpResponse) -> ApiError:
+    """The error that a failed response means, whether or not its body is a Status."""
+    assert isinstance(response.body, bytes)
+    seconds = response.header("retry-after")
+    wait = float(seconds) if seconds and seconds.isascii() and seconds.isdecimal() else None
     try:
-        decoded = msgspec.json.decode(body)
+        decoded = msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         decoded = None
     if not isinstance(decoded, dict) or decoded.get("kind") != "Status":
-        text = body[:200].decode(errors="replace").strip()
+        text = response.body[:200].decode(errors="replace").strip()
         decoded = {"message": f"{request.method} {request.path}: {text or 'no explanation'}"}
-    return ApiError.from_status(decoded, status=status, retry_after=wait)
+    return ApiError.from_status(decoded, status=response.status, retry_after=wait)

@@ -1,4 +1,4 @@
-"""Trying again: when the server asks for it, and when somebody else wrote first.
+"""When a request is worth repeating: the server requests it, another client wrote first, a failure may pass.
 
 Invariant: only what has certainly not been carried out is repeated by itself: a 429, and a 503 that names a time.
 """
@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from zestor_controller.errors import ApiError, Conflict, TooManyRequests
+from zestor_controller.errors import ApiError, Conflict, TooManyRequests, TransportError
 
-__all__ = ["asked_to_wait", "retry_on_conflict"]
+__all__ = ["is_passing", "requested_wait", "retry_on_conflict"]
 
 R = TypeVar("R")
 
@@ -19,7 +19,7 @@ LONGEST_S: Final = 30.0
 FIRST_S: Final = 0.01
 
 
-def asked_to_wait(error: ApiError) -> float | None:
+def requested_wait(error: ApiError) -> float | None:
     """Seconds after which the server wants the request again, at most 30; None where it must not be repeated.
 
     Source: client-go rest/with_retry.go.
@@ -31,8 +31,15 @@ def asked_to_wait(error: ApiError) -> float | None:
     return None
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether a failure may pass by itself: the connection, the server's own trouble, an expired version."""
+    return isinstance(error, TransportError) or (
+        isinstance(error, ApiError) and (error.status in (410, 429) or error.status >= 500)
+    )
+
+
 async def retry_on_conflict(attempt: Callable[[], Awaitable[R]], *, attempts: int = 5) -> R:
-    """Read, change and write again until nobody else wrote in between.
+    """Read, change and write again until no other client wrote in between.
 
     Args:
         attempt: does all three; called anew for each try.

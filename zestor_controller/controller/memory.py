@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from zestor_controller.cache.writing import LostWrites
+from zestor_controller.cache.lostwrites import LostWrites
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.errors import InvalidObject
 from zestor_controller.store import Event, EventType

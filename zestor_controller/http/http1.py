@@ -34,7 +34,7 @@ class MalformedRequest(Exception):
     """The bytes are no request that is served; the connection cannot be used any more.
 
     Attributes:
-        status: the HTTP status of the answer.
+        status: the HTTP status of the response.
         left: how many bytes of a refused body may still come; None when that is unknown.
     """
 
@@ -50,7 +50,7 @@ class Incoming:
 
     Attributes:
         request: the request.
-        keep: the connection lives on after the answer.
+        keep: whether the connection stays open after the response.
     """
 
     request: HttpRequest
@@ -96,7 +96,7 @@ class RequestParser:
         self._buffer += data
 
     def next(self) -> Incoming | None:
-        """The next whole request; None when more must arrive. :attr:`wants_continue` tells that the client waits.
+        """The next whole request; None when more must arrive. :attr:`wants_continue`: the client waits.
 
         Raises:
             MalformedRequest: what has arrived is no request that is served.
@@ -139,7 +139,7 @@ class RequestParser:
     def _read_head(self, head: bytes) -> Incoming:
         first, *lines = head.decode("latin-1").split("\r\n")
         parts = first.split(" ")
-        if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or _CONTROL.search(first):
+        if len(parts) != 3 or not _TOKEN.fullmatch(parts[0]) or _CONTROL.search(first) or "\t" in first:
             raise MalformedRequest(400, "malformed HTTP request line")
         method, target, version = parts
         if version not in ("HTTP/1.1", "HTTP/1.0"):
@@ -153,8 +153,10 @@ class RequestParser:
             path = "/" + path.split("/", 3)[3] if path.count("/") > 2 else "/"
         if not path.startswith("/"):
             raise MalformedRequest(400, "malformed request target")
-        connection = headers.get("connection", "").lower()
-        keep = "close" not in connection and (version == "HTTP/1.1" or "keep-alive" in connection)
+        keep = version == "HTTP/1.1"
+        if "connection" in headers:
+            options = {option.strip(" \t") for option in headers["connection"].lower().split(",")}
+            keep = "close" not in options and (keep or "keep-alive" in options)
         self.wants_continue = headers.get("expect", "").lower() == "100-continue"
         pairs = parse_qsl(query, keep_blank_values=True)
         return Incoming(HttpRequest(method, unquote(path), pairs, headers, b"", self._peer), keep)
@@ -226,6 +228,8 @@ def _fields(lines: list[str]) -> dict[str, str]:
             raise MalformedRequest(400, "malformed HTTP header")
         name, value = name.lower(), value.strip(" \t")
         if name in headers:
+            if name == "host":  # which of two is meant decides a proxy, and perhaps another way
+                raise MalformedRequest(400, "too many Host headers")
             joint = "\n" if name.startswith(_LISTED) else ", "
             headers[name] = f"{headers[name]}{joint}{value}"
         else:

@@ -1,4 +1,4 @@
-"""The HTTP values that both sides share: what a client sends and what a server answers.
+"""HTTP messages, the values that both sides share: what a client sends and what a server responds.
 
 Pure values and two Protocols, no input or output. The client's transports speak them, the embedded API server
 implements :class:`Handler` with them, and the in-memory transport is nothing but a call from one to the other.
@@ -36,13 +36,13 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """One answer.
+    """One response.
 
     Attributes:
         status: the HTTP status code.
-        headers: name and value in order; a name may stand more than once (``Warning`` does).
-        body: the whole body, or an asynchronous iterator of chunks to be flushed one by one. Whoever receives an
-            iterator must exhaust it or call its ``aclose()``, so that the sender can free what it holds.
+        headers: name and value in order; a name may be repeated (``Warning`` is).
+        body: the whole body, or an asynchronous iterator of chunks to be flushed one by one. The
+            receiver of an iterator must exhaust it or call its ``aclose()``, so that the sender can free what it holds.
     """
 
     status: int
@@ -56,8 +56,8 @@ class HttpResponse:
 
 
 class Handler(Protocol):
-    """Something that answers HTTP requests inside the process."""
+    """Something that serves HTTP requests inside the process."""
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
-        """Answer one request; never raises for a bad one (that is an answer of its own)."""
+        """Serve one request; never raises for a bad one (that is a response too)."""
         ...

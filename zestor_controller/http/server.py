@@ -1,8 +1,8 @@
 """HTTP/1.1 on a socket for any Handler: keep-alive, chunked streams, one write a chunk.
 
-Invariants: a request reaches the Handler whole or not at all; answers go out in the order of the requests; when a
-client goes away, the iterator of the answer it was reading is closed at once, so that a watch frees what it holds; a
-slow reader stops the iterator, it never makes the server buffer without bound. A connection that a client leaves
+Invariants: a request reaches the Handler whole or not at all; responses leave in the order of the requests; when a
+client disconnects, the iterator of the response it was reading is closed at once, so that a watch frees what it holds;
+a slow reader stops the iterator, it never makes the server buffer without bound. A connection that a client leaves
 waiting in the middle of a request or a response, or idle between two, is closed after a time; a watch is never cut,
 however long it lasts and however seldom its client reads.
 
@@ -55,7 +55,7 @@ class HttpServer:
     """Listens on one address.
 
     Args:
-        handler: answers the requests.
+        handler: serves the requests.
         tls: a server's TLS context; None serves plain HTTP.
         limit: how many connections there are at once; None takes what the process's descriptors allow.
         reject: makes the response to bytes that are no request.
@@ -85,7 +85,7 @@ class HttpServer:
 
         Args:
             host: an address of this machine.
-            port: 0 takes a free one; :attr:`port` tells which.
+            port: 0 takes a free one, which :attr:`port` names.
 
         Raises:
             OSError: the address cannot be had, for one because the port is in use.
@@ -129,7 +129,7 @@ class Shared:
 
 
 class HttpConnection(Connection):
-    """One client: reads requests one after the other, and answers each before it looks at the next."""
+    """One client: reads requests one after the other, and responds to each before it reads the next."""
 
     def __init__(self, handler: Handler, shared: Shared, reject: Reject = rejection) -> None:
         super().__init__()
@@ -231,24 +231,24 @@ class HttpConnection(Connection):
         loop = asyncio.get_running_loop()
         self._deadline = loop.time() + seconds
         if self._deadline < self._timer_at:
-            # A timer that rings too early is set again; one that would ring too late is replaced.
+            # A timer that fires too early is set again; one that would fire too late is replaced.
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = self._deadline
-            self._timer = loop.call_at(self._timer_at, self._ring)
+            self._timer = loop.call_at(self._timer_at, self._time_out)
 
     def _responding(self) -> None:
         """Wait for the handler, which may take as long as it needs."""
         self._phase, self._deadline = "response", math.inf
 
-    def _ring(self) -> None:
+    def _time_out(self) -> None:
         """Abort the connection if its time is over; else look again when it will be."""
         loop = asyncio.get_running_loop()
         self._timer, self._timer_at = None, math.inf
         if self._deadline > loop.time():
             if self._deadline < math.inf:
                 self._timer_at = self._deadline
-                self._timer = loop.call_at(self._timer_at, self._ring)
+                self._timer = loop.call_at(self._timer_at, self._time_out)
             return
         _log.debug("a connection is closed: its client took too long (%s)", self._phase)
         self.abort()
@@ -262,7 +262,7 @@ class HttpConnection(Connection):
     # Reading
 
     def _next(self) -> None:
-        """Start to answer the next request, if all of it has arrived."""
+        """Serve the next request, if all of it has arrived."""
         try:
             incoming = self._parser.next()
         except MalformedRequest as error:
@@ -270,7 +270,7 @@ class HttpConnection(Connection):
             return
         if incoming is not None:
             self._responding()
-            self._task = asyncio.get_running_loop().create_task(self._answer(incoming))
+            self._task = asyncio.get_running_loop().create_task(self._respond(incoming))
             return
         if self._parser.in_body:
             self._wait("body", BODY_S)
@@ -288,7 +288,7 @@ class HttpConnection(Connection):
         if error.status != 413:
             self._close()
             return
-        # Closing on a client that still sends would reset the connection, and the answer would be lost with it: what
+        # Closing on a client that still sends would reset the connection, and the response would be lost with it: what
         # remains of the body is thrown away first.
         self._drain_left = DRAIN_BYTES if error.left is None else min(error.left, DRAIN_BYTES)
         if self._drain_left <= 0:
@@ -296,9 +296,9 @@ class HttpConnection(Connection):
             return
         asyncio.get_running_loop().call_later(DRAIN_S, self._close)
 
-    # Answering
+    # Responding
 
-    async def _answer(self, incoming: Incoming) -> None:
+    async def _respond(self, incoming: Incoming) -> None:
         request, keep = incoming.request, incoming.keep
         try:
             response = await self._handler.handle(request)

@@ -11,6 +11,7 @@ from zestor_controller.objects.conditions import (
 from zestor_controller.objects.configuration import changed_fields, changed_status, note_applied, set_fields
 from zestor_controller.objects.duration import Duration
 from zestor_controller.objects.kind import Column, GroupVersionKind, Kind, Presentation, Scale
+from zestor_controller.objects.kindref import HasMetadata, KindRef, KindT, ObjectT
 from zestor_controller.objects.meta import MetadataView, NamespacedName, ObjectMeta, OwnerReference, WireModel
 from zestor_controller.objects.namespaces import checked_namespaces
 from zestor_controller.objects.ownership import controller_reference, is_controlled_by
@@ -28,15 +29,19 @@ __all__ = [
     "CustomResource",
     "Duration",
     "GroupVersionKind",
+    "HasMetadata",
     "JsonPatch",
     "Kind",
+    "KindRef",
     "KindRegistry",
+    "KindT",
     "LabelSelector",
     "ListMap",
     "MergePatch",
     "MetadataView",
     "NamespacedName",
     "ObjectMeta",
+    "ObjectT",
     "OwnerReference",
     "Patch",
     "Presentation",

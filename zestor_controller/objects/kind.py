@@ -13,7 +13,7 @@ from zestor_controller.errors import ConfigError
 
 __all__ = ["Column", "GroupVersionKind", "Kind", "Presentation", "Scale"]
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class GroupVersionKind(NamedTuple):
@@ -84,7 +84,7 @@ class Presentation:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class Kind(Generic[T_co]):
     """A registered type.
 
     Attributes:
@@ -106,8 +106,8 @@ class Kind(Generic[T]):
     kind: str
     plural: str
     namespaced: bool
-    model: type[T]
-    decode: Callable[[bytes | Mapping[str, Any]], T] = field(compare=False)
+    model: type[T_co]
+    decode: Callable[[bytes | Mapping[str, Any]], T_co] = field(compare=False)
     encode: Callable[[Any], dict[str, Any]] = field(compare=False)
     replaceable: bool = True
     presentation: Presentation = Presentation()

@@ -9,19 +9,18 @@ a module can be reloaded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final
 
 import msgspec
 
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects.builtin import BUILTIN
 from zestor_controller.objects.kind import GroupVersionKind, Kind
+from zestor_controller.objects.kindref import KindRef, KindT
 from zestor_controller.objects.officialkind import official_kind
 from zestor_controller.objects.unstructured import Unstructured
 
 __all__ = ["KindRegistry", "declare", "kind_of", "kind_of_object", "register"]
-
-T = TypeVar("T")
 
 _REGISTRY: dict[GroupVersionKind, Kind[Any]] = {}
 _MODELS: Final[dict[type[Any], Kind[Any]]] = {}
@@ -51,13 +50,7 @@ def declare(text: str, plural: str, *, namespaced: bool = True) -> Kind[Unstruct
     return _unstructured(text)
 
 
-@overload
-def kind_of(reference: Kind[T]) -> Kind[T]: ...
-@overload
-def kind_of(reference: type[T]) -> Kind[T]: ...
-@overload
-def kind_of(reference: str) -> Kind[Unstructured]: ...
-def kind_of(reference: Any) -> Kind[Any]:
+def kind_of(reference: KindRef[KindT]) -> Kind[KindT]:
     """The Kind that a class or a text names.
 
     Args:
@@ -69,7 +62,8 @@ def kind_of(reference: Any) -> Kind[Any]:
     if isinstance(reference, Kind):
         return reference
     if isinstance(reference, str):
-        return _unstructured(reference)
+        unstructured: Kind[Any] = _unstructured(reference)
+        return unstructured
     if isinstance(reference, type):
         known = _MODELS.get(reference)
         if known is not None:
@@ -159,24 +153,17 @@ class KindRegistry:
         kind = self._discovered[gvk] = _made(gvk, plural, namespaced)
         return kind
 
-    @overload
-    def of(self, reference: Kind[T]) -> Kind[T]: ...
-    @overload
-    def of(self, reference: type[T]) -> Kind[T]: ...
-    @overload
-    def of(self, reference: str) -> Kind[Unstructured]: ...
-    def of(self, reference: Any) -> Kind[Any]:
+    def of(self, reference: KindRef[KindT]) -> Kind[KindT]:
         """The Kind that a class or a text names, as :func:`kind_of`.
 
         Raises:
             ConfigError: it is neither declared nor discovered.
         """
         if isinstance(reference, str):
-            found = self._discovered.get(GroupVersionKind.parse(reference))
+            found: Kind[Any] | None = self._discovered.get(GroupVersionKind.parse(reference))
             if found is not None:
                 return found
-        kind: Kind[Any] = kind_of(reference)
-        return kind
+        return kind_of(reference)
 
     def of_object(self, obj: Any) -> tuple[Kind[Any], dict[str, Any]]:
         """The kind of an object, and the object as a mapping with wire names.

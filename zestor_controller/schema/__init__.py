@@ -1,11 +1,12 @@
-"""Structural schemas: what a schema may say, pruning, defaulting and validation, and the rules of CRDs.
+"""Structural schemas: pruning, defaulting and validation of values, and the rules of CRDs.
 
-What always holds: everything here works on plain JSON values and knows no server; complaints are
-:class:`FieldError` values in the words of kube-apiserver.
+Invariant: everything here works on plain JSON values and knows no server; errors are :class:`FieldError` values with
+the messages of kube-apiserver.
 """
 
-import warnings
+from typing import TYPE_CHECKING
 
+from zestor_controller.deprecation import renamed
 from zestor_controller.schema.celrules import RuleEngine, RuleSet
 from zestor_controller.schema.definition import (
     check,
@@ -44,9 +45,5 @@ __all__ = [
     "version_schema",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name == "Rules":
-        warnings.warn("schema.Rules is schema.RuleEngine since 0.2", DeprecationWarning, stacklevel=2)
-        return RuleEngine
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    __getattr__ = renamed(__name__, {"Rules": ("RuleEngine", RuleEngine)}, since="0.2")

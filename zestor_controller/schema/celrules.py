@@ -1,7 +1,7 @@
 """The seam of ``x-kubernetes-validations``: what a CEL engine has to offer to be used by definitions and validation.
 
-Without an engine the rules of a definition are not looked at, beyond their form, and hold nothing back; whoever accepts
-such a definition says so (:func:`has_rules`).
+Without an engine only the form of a definition's rules is checked, and they reject no object; the API server that
+accepts such a definition warns about it (:func:`has_rules`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class RuleSet(Protocol):
         Args:
             new: the object, pruned, with its defaults, and valid as far as the schema without its rules says.
             old: the object before the write; None for a new one.
-            path: stands before the paths of complaints.
+            path: the prefix of the paths in errors.
 
         Returns:
-            What is wrong, and what was wrong before and is unchanged, to be told in warnings.
+            What is wrong, and what was wrong before and is unchanged, to be returned as warnings.
         """
         ...
 
@@ -40,7 +40,7 @@ class RuleEngine(Protocol):
 
         Args:
             schema: the ``openAPIV3Schema`` of a version, known to be structural.
-            path: where it stands, for the complaints.
+            path: of the schema, for the errors.
         """
         ...
 

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from zestor_controller.schema import nameformat
-from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, required, too_long
+from zestor_controller.schema.fielderror import FieldError, invalid, required, too_long
 from zestor_controller.schema.structural import Structural
 
 __all__ = ["Coercer", "CoercionError", "EmbeddedCheck", "MetadataReader", "coercer", "embedded_check"]
 
 MetadataReader = Callable[[Any], tuple[dict[str, Any], list[str]]]
-"""Reads ObjectMeta: the metadata as Go writes it, and the paths of unknown fields in it; ValueError in Go's words."""
+"""Reads ObjectMeta: the metadata as Go writes it, and the paths of unknown fields in it; ValueError
+with Go's message."""
 
 Coercer = Callable[[Any, str, "list[str] | None"], None]
 """Brings the metadata of embedded objects into shape, in place; unknown fields are added to the list, if any."""
@@ -74,11 +75,11 @@ def coercer(node: Structural, reader: MetadataReader, *, is_object: bool = False
                 raise CoercionError(invalid(prefix + name, value[name], "must be a string"))
         if "metadata" in value:
             try:
-                value["metadata"], strange = reader(value["metadata"])
+                value["metadata"], unknown_names = reader(value["metadata"])
             except ValueError as error:
                 raise CoercionError(invalid(f"{prefix}metadata", value["metadata"], str(error))) from None
             if unknown is not None:
-                unknown.extend(f"{prefix}metadata.{name}" for name in strange)
+                unknown.extend(f"{prefix}metadata.{name}" for name in unknown_names)
 
     return _walk(node, lambda _: coerce, is_object or node.embedded)
 
@@ -125,13 +126,11 @@ def _check_metadata(metadata: dict[str, Any], path: str) -> Iterator[FieldError]
         yield invalid(f"{path}.generation", generation, "must be greater than or equal to 0")
     yield from _check_labels(metadata, path)
     finalizers = metadata.get("finalizers") or ()
-    for index, finalizer in enumerate(finalizers):
-        yield from (
-            invalid(f"{path}.finalizers[{index}]", finalizer, why) for why in nameformat.qualified_name(finalizer)
-        )
+    for finalizer in finalizers:
+        yield from (invalid(f"{path}.finalizers", finalizer, why) for why in nameformat.qualified_name(finalizer))
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        why = 'finalizer "foregroundDeletion" and "orphan" cannot be both set'
-        yield forbidden(f"{path}.finalizers", why)
+        why = "finalizer orphan and foregroundDeletion cannot be both set"
+        yield invalid(f"{path}.finalizers", list(finalizers), why)
 
 
 def _check_labels(metadata: dict[str, Any], path: str) -> Iterator[FieldError]:

@@ -1,4 +1,4 @@
-"""Field errors, as the Kubernetes API machinery words them.
+"""Field errors, with the messages of the Kubernetes API machinery.
 
 A validation produces a list of these; the API server turns the list into one ``Invalid`` Status. The wording follows
 ``k8s.io/apimachinery/pkg/util/validation/field/errors.go``.
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class ErrorType(Enum):
-    """What is wrong with a field: the value is the cause's reason, the label the words of the message."""
+    """What is wrong with a field: the value is the cause's reason, the label its text in the message."""
 
     NOT_FOUND = "FieldValueNotFound"
     REQUIRED = "FieldValueRequired"
@@ -44,7 +44,7 @@ class ErrorType(Enum):
 
     @property
     def label(self) -> str:
-        """The words that stand between the field and the value in a message."""
+        """The text between the field and the value in a message."""
         return _LABELS[self]
 
 
@@ -72,7 +72,7 @@ class FieldError:
         field: the path, such as ``spec.ports[0].name`` or ``metadata.labels``.
         value: the offending value (not shown for some types).
         detail: what the value should have been.
-        shown: the value as it stands in messages, where that is not its JSON (Go prints structs in its own way).
+        shown: the value as messages show it, where that is not its JSON (Go prints structs in its own way).
     """
 
     type: ErrorType
@@ -82,7 +82,7 @@ class FieldError:
     shown: str | None = None
 
     def body(self) -> str:
-        """The message without the field's name: what stands in ``details.causes[].message``."""
+        """The message without the field's name: the text of ``details.causes[].message``."""
         text = self.type.label
         if self.type not in _WITHOUT_VALUE:
             text += f": {self.shown if self.shown is not None else show(self.value)}"
@@ -102,7 +102,7 @@ class FieldError:
 
 
 def show(value: Any) -> str:
-    """A value as it stands in a message: strings quoted as Go does, the rest as JSON."""
+    """A value as messages show it: strings quoted as Go does, the rest as JSON."""
     if isinstance(value, str):
         return gotext.quote(value)
     if isinstance(value, int | float) and not isinstance(value, bool):

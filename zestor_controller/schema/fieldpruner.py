@@ -14,7 +14,7 @@ from zestor_controller.schema.structural import META_FIELDS, Structural
 __all__ = ["Path", "Pruner", "dotted", "pruner"]
 
 Path = tuple["Path | None", str | int]
-"""Where a value stands: the parent's path, and a field's name or an index."""
+"""The path of a value: the parent's path, and a field's name or an index."""
 
 Pruner = Callable[[Any, "list[str] | None"], None]
 """Prunes an object in place; the paths of what was unknown are added to the list, if there is one."""
@@ -40,7 +40,7 @@ def pruner(root: Structural, *, is_object: bool = True) -> Pruner:
 
     Args:
         root: the schema.
-        is_object: the value is a whole Kubernetes object: its metadata, kind and apiVersion are nobody's business here.
+        is_object: the value is a whole Kubernetes object: its metadata, kind and apiVersion are left alone.
     """
     of_object, of_list = _steps(root, embedded=is_object or root.embedded)
 

@@ -1,4 +1,4 @@
-"""Values and numbers as Go prints them, which is how they stand in the API server's messages."""
+"""Values and numbers as Go prints them, which is how the API server's messages show them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from zestor_controller.schema.structural import Structural
 __all__ = ["ListCheck", "list_check"]
 
 ListCheck = Callable[[Any, str, list[FieldError]], None]
-"""Looks at a value that stands at a path, and adds what it finds to the list."""
+"""Checks the value at a path, and adds what it finds to the list."""
 
 _NO_KEY = object()
 
@@ -45,7 +45,7 @@ def list_check(node: Structural) -> ListCheck | None:
 
 
 def _repeated(values: list[Any]) -> list[int]:
-    """Where values stand that stood before; each value is told once."""
+    """The indices of repeated values; each value is reported once."""
     seen: dict[Any, int] = {}
     found: list[int] = []
     for index, value in enumerate(values):

@@ -1,6 +1,6 @@
-"""The rules of names, labels and annotations, in the API machinery's words.
+"""The rules of names, labels and annotations, with the API machinery's messages.
 
-Each rule answers the list of what is wrong with a text; an empty list means that it is right.
+Each rule returns the messages for a text; none when it is valid.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def qualified_name(text: str) -> list[str]:
     examples = ("MyName", "my.name", "123-abc")
     parts = text.split("/")
     if len(parts) > 2:
-        base = "a qualified name " + _wrong(why, _QUALIFIED, *examples)
+        base = "a valid label key " + _wrong(why, _QUALIFIED, *examples)
         return [f"{base} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
     found: list[str] = []
     if len(parts) == 2:
@@ -111,7 +111,7 @@ def label_value(text: str) -> list[str]:
 
 
 def path_segment(text: str) -> list[str]:
-    """A name that may stand in a path: no ``/``, no ``%``, neither ``.`` nor ``..``."""
+    """A name that may be part of a path: no ``/``, no ``%``, neither ``.`` nor ``..``."""
     if text in (".", ".."):
         return [f"may not be '{text}'"]
     return [f"may not contain '{sign}'" for sign in "/%" if sign in text]

@@ -14,7 +14,7 @@ Complaint = tuple[Any, str]
 """The value to show and the message; the value None is for complaints that belong to no field."""
 
 NumberCheck = Callable[[Any, str], list[Complaint]]
-"""What is wrong with a number that stands at a path."""
+"""What is wrong with the number at a path."""
 
 _INT32 = (-(2**31), 2**31 - 1)
 _INT64 = (-(2**63), 2**63 - 1)
@@ -35,7 +35,7 @@ def is_whole(value: float) -> bool:
     return difference / total < _EPSILON if total else False
 
 
-def _misfit(value: float, types: tuple[str, ...], form: str, what: str) -> str:
+def _type_error(value: float, types: tuple[str, ...], form: str, what: str) -> str:
     """Why a number is out of its type's range; ends with the place where the path goes."""
     only = types[0] if len(types) == 1 else ""
     if only == "integer":
@@ -82,7 +82,7 @@ def _range_check(types: tuple[str, ...], form: str) -> NumberCheck | None:
         return None
 
     def check(value: Any, path: str) -> list[Complaint]:
-        why = _misfit(value, types, form, "Checked")
+        why = _type_error(value, types, form, "Checked")
         return [(None, why + path)] if why else []
 
     return check
@@ -92,19 +92,19 @@ def _multiple_check(schema: Schema, types: tuple[str, ...], form: str) -> Number
     factor = schema.get("multipleOf")
     if factor is None:
         return None
-    misfit = _misfit(factor, types, form, "MultipleOf")
+    type_error = _type_error(factor, types, form, "MultipleOf")
 
     def wrong(value: Any, path: str) -> list[Complaint]:
-        whole = _is_int(value) and not misfit
+        whole = _is_int(value) and not type_error
         used = int(factor) if whole else float(factor)
         if used <= 0:
             return [(used, f"factor MultipleOf declared for {path} must be positive: {number(used)}")]
         quotient = 1 / used * value if used < 1 else value / used
         fits = value % used == 0 if whole else is_whole(quotient)
-        shown = float(value) if misfit else value
+        shown = float(value) if type_error else value
         return [] if fits else [(shown, f"{path} in body should be a multiple of {number(used)}")]
 
-    return _with_misfit(misfit, wrong)
+    return _with_type_error(type_error, wrong)
 
 
 def _bound_check(schema: Schema, keyword: str, types: tuple[str, ...], form: str) -> NumberCheck | None:
@@ -113,21 +113,21 @@ def _bound_check(schema: Schema, keyword: str, types: tuple[str, ...], form: str
         return None
     upper = keyword == "maximum"
     exclusive = bool(schema.get("exclusiveMaximum" if upper else "exclusiveMinimum"))
-    misfit = _misfit(bound, types, form, f"{keyword.capitalize()} boundary")
-    words = ("less" if upper else "greater") + " than " + ("" if exclusive else "or equal to ")
+    type_error = _type_error(bound, types, form, f"{keyword.capitalize()} boundary")
+    relation = ("less" if upper else "greater") + " than " + ("" if exclusive else "or equal to ")
 
     def wrong(value: Any, path: str) -> list[Complaint]:
-        used = int(bound) if _is_int(value) and not misfit else float(bound)
+        used = int(bound) if _is_int(value) and not type_error else float(bound)
         low, high = (value, used) if upper else (used, value)
         if low < high or (low == high and not exclusive):
             return []
         # A bound that does not fit the type makes the server compare, and show, floats.
-        return [(float(value) if misfit else value, f"{path} in body should be {words}{number(used)}")]
+        return [(float(value) if type_error else value, f"{path} in body should be {relation}{number(used)}")]
 
-    return _with_misfit(misfit, wrong)
+    return _with_type_error(type_error, wrong)
 
 
-def _with_misfit(misfit: str, check: NumberCheck) -> NumberCheck:
-    if not misfit:
+def _with_type_error(type_error: str, check: NumberCheck) -> NumberCheck:
+    if not type_error:
         return check
-    return lambda value, path: [(None, misfit + path), *check(value, path)]
+    return lambda value, path: [(None, type_error + path), *check(value, path)]

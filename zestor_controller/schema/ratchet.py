@@ -1,7 +1,7 @@
 """Ratcheting: what was wrong before a schema was tightened may stay, as long as it is not touched.
 
-An old and a new value belong together when they stand under the same key, or are items with the same keys in a list of
-type ``map``; items of other lists cannot be told apart and belong to nothing.
+An old and a new value belong together when they have the same key, or are items with the same keys in a list of
+type ``map``; items of other lists cannot be distinguished and belong to nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zestor_controller.schema.structural import Structural
 __all__ = ["UNCORRELATED", "equal", "item_finder", "unchanged"]
 
 UNCORRELATED: Final = object()
-"""Stands for the old value where there is none that the new one belongs to."""
+"""In place of the old value where there is none that the new one belongs to."""
 
 _NUMBERS = (int, float)
 

@@ -30,12 +30,12 @@ _TIME = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:.[0-9]+)?(?:z|[+-][0-9]{
 _GO_DURATION = re.compile(r"[-+]?(?:0|(?:(?:\d++(?:\.\d*+)?+|\.\d++)(?:ns|us|µs|μs|ms|s|m|h))++)", re.ASCII)
 _DURATION_PART = re.compile(r"(?<!\d)\d++\s*+([A-Za-zµ]+)", re.ASCII)
 _UNITS = {"ns", "us", "µs", "ms", "s", "m", "h", "hr", "d", "w", "wk"}
-_UNIT_WORDS = ("nano", "micro", "milli", "sec", "min", "hour", "day", "week")
+_UNIT_NAMES = ("nano", "micro", "milli", "sec", "min", "hour", "day", "week")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+"
 _LOCAL = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\\r\n]|\\.)*")'
 _ADDRESS = rf"{_LOCAL}@(?:{_ATOM}(?:\.{_ATOM})*|\[[^\]\s]+\])"
-_WORDS = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\\r\n]|\\.)*")'
-_EMAIL = re.compile(rf"\s*+(?:{_ADDRESS}|(?:{_WORDS}(?:\s++{_WORDS})*+\s*+)?+<{_ADDRESS}>)\s*+", re.ASCII)
+_PHRASE_PART = rf'(?:{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\\r\n]|\\.)*")'
+_EMAIL = re.compile(rf"\s*+(?:{_ADDRESS}|(?:{_PHRASE_PART}(?:\s++{_PHRASE_PART})*+\s*+)?+<{_ADDRESS}>)\s*+", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 
@@ -70,7 +70,7 @@ def _duration(text: str) -> bool:
         return True
     for found in _DURATION_PART.finditer(text):
         unit = found[1].lower()
-        if unit in _UNITS or unit.startswith(_UNIT_WORDS):
+        if unit in _UNITS or unit.startswith(_UNIT_NAMES):
             return True
     return False
 
@@ -110,6 +110,7 @@ def _mac(text: str) -> bool:
     for pattern in (
         r"[0-9a-fA-F]{2}(?:([:\-])[0-9a-fA-F]{2})(?:\1[0-9a-fA-F]{2})*",
         r"(?:[0-9a-fA-F]{4}\.)+[0-9a-fA-F]{4}",
+        r"[0-9a-fA-F]+",
     ):
         if re.fullmatch(pattern, text):
             return len(re.sub(r"[^0-9a-fA-F]", "", text)) in (12, 16, 40)
@@ -122,8 +123,8 @@ def _uri(text: str) -> bool:
     if text == "*":
         return True
     scheme = _SCHEME.match(text)
-    if scheme is None and not text.startswith("/"):
-        return False
+    if not text.startswith("/", scheme.end() if scheme is not None else 0):
+        return scheme is not None  # what follows the scheme is opaque
     try:
         parts = urlsplit(text)
         port = parts.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
@@ -234,5 +235,5 @@ def is_known(name: str, types: tuple[str, ...]) -> bool:
 
 
 def checker(name: str) -> Check | None:
-    """What tells whether a text has a format; None for formats that strings do not have."""
+    """The check of a format; None for formats that strings do not have."""
     return _CHECKS.get(name.replace("-", ""))

@@ -1,8 +1,8 @@
 """A structural schema: a CRD's ``openAPIV3Schema`` as a tree of nodes that say the shape of a value.
 
-What always holds: a node knows everything that pruning, defaulting and the merging of lists need; the rest of the
+Invariant: a node knows everything that pruning, defaulting and the merging of lists need; the rest of the
 schema (what a value may be) stays in :attr:`Structural.raw` and is read by the validation. Whether the schema keeps the
-rules of structural schemas is told by :mod:`zestor_controller.schema.definition.structuralrules`.
+rules of structural schemas is in :mod:`zestor_controller.schema.definition.structuralrules`.
 """
 
 from __future__ import annotations
@@ -88,10 +88,10 @@ def parse(schema: Schema, path: str = "") -> Structural:
 
     Args:
         schema: of one version of a CRD, or a part of it.
-        path: where the schema stands, for messages.
+        path: of the schema, for messages.
 
     Raises:
-        NotStructural: a keyword that cannot stand in a structural schema.
+        NotStructural: a keyword that no structural schema has.
         SchemaError: something is not a schema at all.
     """
     if not isinstance(schema, Mapping):

@@ -1,11 +1,11 @@
-"""Validation of values against a schema, with the words of kube-apiserver.
+"""Validation of values against a schema, with the messages of kube-apiserver.
 
-What always holds: a schema is compiled once, into closures that go over a value a single time; a valid value costs no
-path and no message. On an update what was wrong before and is unchanged is not complained about (see
+Invariant: a schema is compiled once, into closures that go over a value a single time; a valid value costs no path and
+no message. On an update what was wrong before and is unchanged is not reported (see
 :mod:`zestor_controller.schema.ratchet`).
 
 Source: ``k8s.io/kube-openapi/pkg/validation`` and ``k8s.io/apiextensions-apiserver/pkg/apiserver/validation``, whose
-oddities are kept: of several failed alternatives the one is told in which most checks passed, so every check counts.
+oddities are kept: of several failed alternatives the one is reported in which most checks passed, so each check counts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = ["Validator"]
 
 Errors = list[FieldError]
 Check = Callable[[Any, "Path | None", Errors, Any], int]
-"""Looks at a value with its path and its old value; adds complaints and answers how many checks passed."""
+"""Looks at a value with its path and its old value; adds errors and returns how many checks passed."""
 
 _TOO_LARGE = 2**63
 
@@ -56,7 +56,7 @@ class Validator:
         self._check = _compile(schema, node, of_default)
 
     def validate(self, value: Any, path: str = "") -> list[FieldError]:
-        """What is wrong with a new value that stands at `path`."""
+        """What is wrong with a new value at `path`."""
         found: Errors = []
         self._check(value, None, found, UNCORRELATED)
         return _finished(found, path) if found else found

@@ -4,9 +4,11 @@ from zestor_controller.store.codec import Codec
 from zestor_controller.store.contract import Stage, Store, StoreKind
 from zestor_controller.store.encodedkind import EncodedKind, Tombstone
 from zestor_controller.store.event import Change, Event, EventType, Overflow
+from zestor_controller.store.kindoptions import KindOptions
 from zestor_controller.store.memory import MemoryStore
 from zestor_controller.store.stage import EncodedStage
 from zestor_controller.store.watch import Watch
+from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = [
     "Change",
@@ -15,6 +17,7 @@ __all__ = [
     "EncodedStage",
     "Event",
     "EventType",
+    "KindOptions",
     "MemoryStore",
     "Overflow",
     "Stage",
@@ -22,4 +25,5 @@ __all__ = [
     "StoreKind",
     "Tombstone",
     "Watch",
+    "WatchOptions",
 ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from zestor_controller.store.event import Event
 
-__all__ = ["AGAIN", "SCAN", "Again", "Buffer"]
+__all__ = ["AGAIN", "SCAN", "Again", "Buffer", "take_each"]
 
 T = TypeVar("T")
 
@@ -34,28 +34,41 @@ AGAIN: Final = Again.AGAIN
 class Buffer(Protocol[T]):
     """What a watch needs of its buffer."""
 
-    plain: bool  # nothing but `events` is left to hand out: the watch may take from them directly
+    plain: bool  # nothing but `events` is left to take: the watch may take from them directly
     events: deque[Event[T]]
     dropped: int
     coalesced: int
     overflowed: bool
 
     def offer(self, events: Sequence[Event[T]]) -> None:
-        """Take in live events, in order."""
+        """Buffer live events, in order."""
         ...
 
     def take(self) -> Event[T] | Again | None:
-        """Hand out the next event; None when there is none now, AGAIN when looking for one took long."""
+        """Remove and return the next event; None when there is none now, AGAIN when looking for one took long."""
         ...
 
-    def take_all(self, limit: int | None) -> list[Event[T]]:
-        """Hand out everything at once where that is simple and within the limit; else nothing."""
+    def take_into(self, batch: list[Event[T]], limit: int | None) -> bool:
+        """Move what is there into a batch, up to `limit` events in all; false when nothing is left to look at."""
         ...
 
     def ready(self) -> bool:
-        """Tell whether a ``take`` would hand out something or has more to look at."""
+        """Return whether a ``take`` would return something or has more to look at."""
         ...
 
     def in_sync(self) -> bool:
-        """Tell whether everything before the SYNCED mark has been handed out."""
+        """Return whether everything before the SYNCED bookmark has been taken."""
         ...
+
+
+def take_each(buffer: Buffer[T], batch: list[Event[T]], limit: int | None) -> bool:
+    """Do what :meth:`Buffer.take_into` does, one event at a time."""
+    while limit is None or len(batch) < limit:
+        event = buffer.take()
+        if event is None:
+            return False
+        if event is not AGAIN:
+            batch.append(event)
+        elif limit is not None:
+            return True
+    return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zestor_controller.store._buffer import AGAIN, SCAN, Again
+from zestor_controller.store._buffer import AGAIN, SCAN, Again, take_each
 from zestor_controller.store.event import Event, EventType
 
 if TYPE_CHECKING:
@@ -29,19 +29,20 @@ _SYNCED = EventType.SYNCED
 class CoalescingBuffer(Generic[T]):
     """The newest state of each name, in the order of its first undelivered change: the policy COALESCE.
 
-    Folding compares what the consumer was told of a name with what is there now: nothing and something is a CREATE,
-    something and something an UPDATE whose ``old`` is the value told last, something and nothing a DELETE, nothing and
-    nothing is no event. The filter judges the folded event when it is handed out. A change that the predicate refuses
-    was not told: it is kept aside (`_hidden`) and folds with the next change of its name, so that an object which
-    comes into view is a CREATE and ``old`` stays what the consumer saw. `_hidden` holds names that exist, nothing else.
+    Folding compares what the consumer was last given of a name with what is there now: nothing and something is a
+    CREATE, something and something an UPDATE whose ``old`` is the value delivered last, something and nothing a DELETE,
+    nothing and nothing is no event. The filter is applied to the folded event when it is taken. A change that the
+    predicate rejects was not delivered: it is kept aside (`_hidden`) and folds with the next change of its name, so
+    that an object which comes into view is a CREATE and ``old`` stays what the consumer saw. `_hidden` holds names that
+    exist, nothing else.
 
     Args:
         kind: the kind's name.
         decode: turns stored values into private copies.
-        bookmarks: hand out the SYNCED event.
+        bookmarks: deliver the SYNCED event.
         selected: the filter, or None when everything passes.
         replay: the objects present at subscription, by name.
-        brief: what came and went before it was handed out is a DELETE, for a consumer that also reads the kind.
+        brief: what was created and deleted before it was taken is a DELETE, for a consumer that also reads the kind.
     """
 
     def __init__(
@@ -58,18 +59,18 @@ class CoalescingBuffer(Generic[T]):
         self._decode = decode
         self._bookmarks = bookmarks
         self._filter = selected
-        self._replay: dict[str, Any] = dict(replay) if replay else {}  # not told yet
+        self._replay: dict[str, Any] = dict(replay) if replay else {}  # not delivered yet
         self._order: Iterator[str] = iter(list(self._replay))
         self._next = next(self._order, "")
-        # What is handed out now, in the order of a list of its names, and what has come in since. Two plain dicts,
+        # What is taken now, in the order of a list of its names, and what was offered since. Two plain dicts,
         # because taking the first item of a dict again and again gets slower with each item taken.
         self._front: dict[str | None, Event[T]] = {}
         self._names: Iterator[str | None] = iter(())
         self._name: str | None = ""
-        self._pending: dict[str | None, Event[T]] = {}  # the key None is the SYNCED mark
+        self._pending: dict[str | None, Event[T]] = {}  # the key None is the SYNCED bookmark
         self.plain = False
         self.events: deque[Event[T]] = deque()
-        self._hidden: dict[str, Event[T] | None] = {}  # None: the consumer was never told of it
+        self._hidden: dict[str, Event[T] | None] = {}  # None: the consumer never saw it
         self._synced = False
         self.dropped = 0
         self.coalesced = 0
@@ -87,7 +88,7 @@ class CoalescingBuffer(Generic[T]):
         for event in events:
             name = event._name
             if event._type is _SYNCED:
-                self.mark(event)
+                self.bookmark(event)
             elif names is not None and name not in names:
                 continue
             elif name in self._replay:
@@ -114,12 +115,12 @@ class CoalescingBuffer(Generic[T]):
                 pending[name] = event
 
     def _fold(self, before: Event[T], event: Event[T]) -> Event[T] | None:
-        told, now = before._type, event._type
+        delivered, now = before._type, event._type
         if now is _DELETE:
-            if told is _CREATE:
+            if delivered is _CREATE:
                 return event if self._brief else None
             return self._event(event._name, _DELETE, event._object, before._old)
-        if told is _CREATE:
+        if delivered is _CREATE:
             return self._event(event._name, _CREATE, event._object, None)
         return self._event(event._name, _UPDATE, event._object, before._old)
 
@@ -131,39 +132,59 @@ class CoalescingBuffer(Generic[T]):
     def _event(self, name: str, type: EventType, stored: Any, old: Any) -> Event[T]:
         return Event(self._kind, name, type, stored, old, self._decode)
 
-    def mark(self, event: Event[T]) -> None:
-        """Append the SYNCED mark, once."""
+    def bookmark(self, event: Event[T]) -> None:
+        """Append the SYNCED bookmark, once."""
         if not self._synced and None not in self._front:
             self._pending.setdefault(None, event)
 
     def take(self) -> Event[T] | Again | None:
-        """Hand out the replay first, then what is pending."""
+        """Take from the replay first, then from what is pending."""
+        replay = self._replay
+        if replay and self._filter is None:
+            name = self._next
+            while name not in replay:
+                name = next(self._order)
+            self._next = name
+            return Event(self._kind, name, _CREATE, replay.pop(name), None, self._decode)
         event = self._first()
         if isinstance(event, Event):
             self._forget(event)
         return event
 
-    def take_all(self, limit: int | None) -> list[Event[T]]:
-        """Hand out everything at once, unless there is a replay, a mark or a filter to pass."""
-        if self._filter is not None or self._front or self._replay or None in self._pending:
-            return []
-        if limit is not None and len(self._pending) > limit:
-            return []
-        events = list(self._pending.values())
-        self._pending = {}
-        return events
+    def take_into(self, batch: list[Event[T]], limit: int | None) -> bool:
+        """Move everything at once where no filter has to be evaluated, else one by one."""
+        if self._filter is None and limit is not None:
+            if self._replay:
+                self._take_replay(batch, limit)
+            elif not self._front and None not in self._pending and len(self._pending) <= limit:
+                batch.extend(self._pending.values())
+                self._pending = {}
+                return False
+        return take_each(self, batch, limit)
+
+    def _take_replay(self, batch: list[Event[T]], limit: int) -> None:
+        replay, order = self._replay, self._order
+        kind, decode = self._kind, self._decode
+        name = self._next
+        for _ in range(limit - len(batch)):
+            while name not in replay:
+                if not replay:
+                    return
+                name = next(order)
+            batch.append(Event(kind, name, _CREATE, replay.pop(name), None, decode))
+            self._next = name
 
     def ready(self) -> bool:
-        """Tell whether an event passes, or more is left to look at."""
+        """Return whether an event passes, or more is left to look at."""
         return self._first() is not None
 
     def in_sync(self) -> bool:
-        """Tell whether the replay is through and the mark is next or behind."""
+        """Return whether the replay is through and the bookmark is next or has been taken."""
         event = None if self._synced else self._first()
         return self._synced or (isinstance(event, Event) and event._type is _SYNCED)
 
     def _first(self) -> Event[T] | Again | None:
-        """Return the first event that passes, still in its place so that it can fold; what is refused is put aside."""
+        """Return the first event that passes, still in its place so that it can fold; what is rejected is put aside."""
         for _ in range(SCAN):
             event = self._peek()
             if event is None:

@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 
 class EventFilter(Generic[T]):
-    """What a watch wants to hear of; the three conditions compose with AND.
+    """What a watch selects; the three conditions compose with AND.
 
     Args:
-        event_types: the types to tell, or None for all.
-        names: the names to tell, or None for all.
+        event_types: the types to deliver, or None for all.
+        names: the names to deliver, or None for all.
         predicate: a plain, quick function of the event, or None.
-        guard: keeps the predicate from writing to the kind whose events it judges.
+        guard: keeps the predicate from writing to the kind whose events it evaluates.
     """
 
     __slots__ = ("_guard", "names", "predicate", "types")
@@ -45,15 +45,15 @@ class EventFilter(Generic[T]):
         self.predicate = predicate
 
     def is_open(self) -> bool:
-        """Tell whether everything passes."""
+        """Return whether everything passes."""
         return self.types is None and self.names is None and self.predicate is None
 
-    def wants_replay(self) -> bool:
-        """Tell whether a replay, which is made of CREATE events, could pass."""
+    def selects_replay(self) -> bool:
+        """Return whether a replay, which is made of CREATE events, could pass."""
         return self.types is None or EventType.CREATE in self.types
 
     def passes_predicate(self, event: Event[T]) -> bool:
-        """Ask the predicate; an object that its model refuses passes, for its consumer is to find it (C10)."""
+        """Evaluate the predicate; an object that its model rejects passes, for its consumer is to find it (C10)."""
         if self.predicate is None:
             return True
         before = self._guard.begin("a watch's predicate")
@@ -65,7 +65,7 @@ class EventFilter(Generic[T]):
             self._guard.begin(before)
 
     def accepts(self, event: Event[T]) -> bool:
-        """Tell whether the event is wanted."""
+        """Return whether the event is selected."""
         if self.types is not None and event._type not in self.types:
             return False
         if self.names is not None and event._name not in self.names:

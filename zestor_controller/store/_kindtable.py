@@ -17,9 +17,9 @@ from zestor_controller.store.index import Index, IndexFunction
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["Table"]
+__all__ = ["KindTable", "Tombstone"]
 
 S = TypeVar("S")
 
@@ -31,13 +31,26 @@ _UPDATED = Change.UPDATED
 _UNCHANGED = Change.UNCHANGED
 
 
-class Table(Generic[S]):
+class Tombstone(Generic[S]):
+    """Deletes a name in :meth:`KindTable.apply` and carries the object's final state for the event.
+
+    Args:
+        stored: the final state, in stored form; it becomes ``event.object`` of the DELETE.
+    """
+
+    __slots__ = ("stored",)
+
+    def __init__(self, stored: S) -> None:
+        self.stored = stored
+
+
+class KindTable(Generic[S]):
     """One kind's objects, indexes and hub.
 
     Args:
         kind: the kind's name.
         lock: the store's lock.
-        codec: compares, decodes and tells replaced objects.
+        codec: compares and decodes, and recognises replaced objects.
         synced: whether the kind is in sync from the start.
     """
 
@@ -55,7 +68,7 @@ class Table(Generic[S]):
         self._replaced = codec.replaced if isinstance(codec, ReplacingCodec) else None
         self._plain = self._replaced is None  # a write touches nothing but the objects and the hub
 
-    # Reading.
+    # Reading
 
     def get(self, name: str) -> S | None:
         """Return the stored value, not copied; None when there is none.
@@ -105,7 +118,7 @@ class Table(Generic[S]):
             raise StoreError(f"kind {self.kind!r} has no index {name!r} (it has: {known}); add it with add_index()")
         return found
 
-    # Writing.
+    # Writing
 
     def add_index(self, name: str, function: IndexFunction, *, encoded: bool = False) -> None:
         """Add an index and file every object that is there.
@@ -158,7 +171,9 @@ class Table(Generic[S]):
         changes: dict[str, Change] = {}
         for name, stored in different.items():
             if stored is not None:
-                changes[name] = self.place(name, stored, events)
+                old = self.objects.get(name)
+                self.place(name, old, stored, events)
+                changes[name] = _CREATED if old is None else _UPDATED
             elif self.remove(name, events) is not None:
                 changes[name] = Change.DELETED
         self.hub.publish_all(events)
@@ -174,9 +189,9 @@ class Table(Generic[S]):
                 return _UNCHANGED
             if not self._plain:
                 events: list[Event[Any]] = []
-                change = self.place(name, stored, events)
+                self.place(name, old, stored, events)
                 self.hub.publish_all(events)
-                return change
+                return _CREATED if old is None else _UPDATED
             self.objects[name] = stored
             if old is None:
                 if self.hub.refs:
@@ -185,6 +200,38 @@ class Table(Generic[S]):
             if self.hub.refs:
                 self.hub.publish(Event(self.kind, name, _UPDATE, stored, old, self._decode))
             return _UPDATED
+
+    def apply(self, changes: Sequence[tuple[str, S | Tombstone[S] | None]]) -> int:
+        """Write many changes in order, in one go: one lock, one wake-up for each watch.
+
+        Args:
+            changes: names with the new stored value, None to delete, or a :class:`Tombstone` to delete and deliver the
+                final state. A value that the codec calls the same is skipped; an object that the codec calls replaced
+                is delivered as DELETE then CREATE.
+
+        Returns:
+            How many of the changes changed something.
+        """
+        changed = 0
+        events: list[Event[Any]] = []
+        with self.lock:
+            if self.guard.refusing:
+                self.guard.check_write()
+            try:
+                for name, stored in changes:
+                    if stored is None:
+                        changed += self.remove(name, events) is not None
+                        continue
+                    if isinstance(stored, Tombstone):
+                        changed += self.remove(name, events, stored.stored) is not None
+                        continue
+                    old = self.objects.get(name)
+                    if old is None or not self._same(old, stored):
+                        self.place(name, old, stored, events)
+                        changed += 1
+            finally:  # whatever the codec raised half-way: what has been written is published
+                self.hub.publish_all(events)
+        return changed
 
     def discard(self, name: str) -> S | None:
         """Delete one name; returns what was there."""
@@ -196,24 +243,16 @@ class Table(Generic[S]):
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock for a write; refuse it when the store is closed, or from within the kind's own functions."""
+        """Hold the lock for a write; reject it when the store is closed, or from within the kind's own functions."""
         with self.lock:
             if self.guard.refusing:
                 self.guard.check_write()
             yield
 
-    # Under the lock: one change of objects and indexes, with its events.
+    # Internals, under the lock: one change of objects and indexes, with its events
 
-    def put(self, name: str, stored: S, events: list[Event[Any]]) -> Change:
-        """Write one value unless it is the same, and append its events."""
-        old = self.objects.get(name)
-        if old is not None and self._same(old, stored):
-            return _UNCHANGED
-        return self.place(name, stored, events)
-
-    def place(self, name: str, stored: S, events: list[Event[Any]]) -> Change:
-        """Write one value that differs, and append its events."""
-        old = self.objects.get(name)
+    def place(self, name: str, old: S | None, stored: S, events: list[Event[Any]]) -> None:
+        """Write one value that differs from the present one, and append its events."""
         self.objects[name] = stored
         if self.indexes:
             with self.guard.calling("an index function"):
@@ -221,9 +260,12 @@ class Table(Generic[S]):
                     index.put(name, stored)
         for journal in self.journals:
             journal[name] = None
-        if self.hub.refs:
+        if not self.hub.refs:
+            return
+        if old is None or (self._replaced is not None and self._replaced(old, stored)):
             events.extend(self.difference(name, old, stored))
-        return Change.CREATED if old is None else Change.UPDATED
+        else:
+            events.append(Event(self.kind, name, _UPDATE, stored, old, self._decode))
 
     def remove(self, name: str, events: list[Event[Any]], final: S | None = None) -> S | None:
         """Delete one name and append its event; returns what was there."""
@@ -239,7 +281,7 @@ class Table(Generic[S]):
         return old
 
     def is_replaced(self, old: S | None, new: S | None) -> bool:
-        """Tell whether the codec calls `new` another object than `old`."""
+        """Return whether the codec calls `new` another object than `old`."""
         return self._replaced is not None and old is not None and new is not None and self._replaced(old, new)
 
     def difference(self, name: str, old: S | None, new: S | None) -> Iterable[Event[Any]]:
@@ -257,7 +299,7 @@ class Table(Generic[S]):
         return (Event(self.kind, name, _UPDATE, new, old, decode),)
 
     def close(self) -> None:
-        """End every watch and refuse later operations."""
+        """End every watch and reject later operations."""
         with self.lock:
             if not self.guard.closed:
                 self.guard.close()

@@ -6,9 +6,10 @@ Invariant: it never holds more than its limit of live events; the SYNCED bookmar
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zestor_controller.store._buffer import AGAIN, SCAN, Again
+from zestor_controller.store._buffer import AGAIN, SCAN, Again, take_each
 from zestor_controller.store.event import Event, EventType
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _SYNCED = EventType.SYNCED
 
 
 class Replay(Generic[T]):
-    """The objects present at subscription, told as CREATE events one by one."""
+    """The objects present at subscription, as CREATE events, made one by one."""
 
     __slots__ = ("_decode", "_items", "_kind")
 
@@ -45,10 +46,10 @@ class QueueBuffer(Generic[T]):
 
     Args:
         size: how many live events are held.
-        closing: end the watch at the first event that finds no room (CLOSE); otherwise drop it (DROP).
-        bookmarks: hand out the SYNCED event.
+        closing: end the watch at the first event that does not fit (CLOSE); otherwise drop it (DROP).
+        bookmarks: deliver the SYNCED event.
         selected: the filter, or None when everything passes.
-        replay: the objects present at subscription; those the filter refuses are skipped.
+        replay: the objects present at subscription; those the filter rejects are skipped.
     """
 
     def __init__(
@@ -67,46 +68,46 @@ class QueueBuffer(Generic[T]):
         self._head: Event[T] | None = None  # the next event of the replay, found by looking ahead
         self.events: deque[Event[T]] = deque()
         self.plain = False
-        self._marked = False  # the SYNCED mark has come in
-        self._marks = 0  # how many marks are held, 0 or 1; a mark takes no place
+        self._bookmarked = False  # the SYNCED bookmark has been offered
+        self._held_bookmarks = 0  # 0 or 1; a bookmark takes no place
         self._synced = False
         self.dropped = 0
         self.coalesced = 0
         self.overflowed = False
 
     def offer(self, events: Sequence[Event[T]]) -> None:
-        """Append what passes the filter and finds room; the rest is dropped and told, or ends the watch."""
+        """Append what passes the filter and fits; the rest is dropped and counted, or ends the watch."""
         held = self.events
-        if self._filter is None and self._marked and len(held) - self._marks + len(events) <= self._size:
+        if self._filter is None and self._bookmarked and len(held) - self._held_bookmarks + len(events) <= self._size:
             held.extend(events)
             return
         accepts = None if self._filter is None else self._filter.accepts
         for event in events:
             if event._type is _SYNCED:
-                self.mark(event)
+                self.bookmark(event)
             elif accepts is not None and not accepts(event):
                 continue
-            elif len(held) - self._marks < self._size:
+            elif len(held) - self._held_bookmarks < self._size:
                 held.append(event)
             elif self._closing:
                 self.overflowed = True
                 return
             else:
                 self.dropped += 1
-                # The newest event held is still undelivered, because a drop needs a full buffer: it tells of the gap.
+                # The newest event held is still undelivered, because a drop needs a full buffer: it counts the gap.
                 at = -2 if held[-1]._type is _SYNCED and not self._bookmarks else -1
                 held[at] = held[at].with_missed(held[at].missed + 1)
 
-    def mark(self, event: Event[T]) -> None:
-        """Append the SYNCED mark, once."""
-        if not self._marked:
-            self._marked = True
-            self._marks = 1
+    def bookmark(self, event: Event[T]) -> None:
+        """Append the SYNCED bookmark, once."""
+        if not self._bookmarked:
+            self._bookmarked = True
+            self._held_bookmarks = 1
             self.plain = False
             self.events.append(event)
 
     def take(self) -> Event[T] | Again | None:
-        """Hand out the replay first, then live events."""
+        """Take from the replay first, then from the live events."""
         if self._replay is not None:
             if not self._look():
                 return AGAIN
@@ -117,22 +118,27 @@ class QueueBuffer(Generic[T]):
             event = self.events.popleft()
             if event._type is not _SYNCED:
                 return event
-            self._pass_mark()
+            self._pass_bookmark()
             if self._bookmarks:
                 return event
-        self.plain = self._marks == 0
+        self.plain = self._held_bookmarks == 0
         return None
 
-    def take_all(self, limit: int | None) -> list[Event[T]]:
-        """Hand out everything at once, unless there is a replay or a mark to pass."""
-        if not self.plain or (limit is not None and len(self.events) > limit):
-            return []
-        events = list(self.events)
-        self.events.clear()
-        return events
+    def take_into(self, batch: list[Event[T]], limit: int | None) -> bool:
+        """Move everything at once where nothing but live events is left, else one by one."""
+        if self.plain and (limit is None or len(self.events) <= limit):
+            batch.extend(self.events)
+            self.events.clear()
+            return False
+        if self._filter is None and self._replay is not None and limit is not None:
+            if self._head is not None:
+                batch.append(self._head)
+                self._head = None
+            batch.extend(islice(self._replay, limit - len(batch)))
+        return take_each(self, batch, limit)
 
-    def _pass_mark(self) -> None:
-        self._marks = 0
+    def _pass_bookmark(self) -> None:
+        self._held_bookmarks = 0
         self._synced = True
         self.plain = self._replay is None
 
@@ -151,16 +157,16 @@ class QueueBuffer(Generic[T]):
         return False
 
     def ready(self) -> bool:
-        """Tell whether there is an event, or more of the replay to look at."""
+        """Return whether there is an event, or more of the replay to look at."""
         if self._replay is not None and (not self._look() or self._head is not None):
             return True
         if self.events and self.events[0]._type is _SYNCED and not self._bookmarks:
             self.events.popleft()
-            self._pass_mark()
+            self._pass_bookmark()
         return bool(self.events)
 
     def in_sync(self) -> bool:
-        """Tell whether the replay is through and the mark is next or behind."""
+        """Return whether the replay is through and the bookmark is next or has been taken."""
         if self._synced:
             return True
         if self._replay is not None and (not self._look() or self._head is not None):

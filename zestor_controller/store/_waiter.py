@@ -1,6 +1,6 @@
 """Waking a consumer that waits in a thread or on an event loop, from whatever thread writes.
 
-Invariant: a waiter is woken at most once; waking never blocks and never raises, even when the consumer's loop is gone.
+Invariant: a waiter is woken at most once; waking never blocks and never raises, even when the loop is closed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 class ThreadWaiter:
-    """One wait of a thread: a lock that the waker opens."""
+    """One wait of a thread: a lock that the waker opens, whatever its thread."""
 
     __slots__ = ("_gate",)
 
@@ -42,22 +42,22 @@ class ThreadWaiter:
 
 
 class LoopWaiter:
-    """One wait on an event loop: a future of that loop."""
+    """One wait on an event loop: a future of that loop.
 
-    __slots__ = ("_thread", "future", "loop")
+    Attributes:
+        thread: the loop's own, the only one that may open it.
+    """
+
+    __slots__ = ("future", "loop", "thread")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.future: asyncio.Future[None] = loop.create_future()
-        self._thread = threading.get_ident()
-
-    def here(self) -> bool:
-        """Tell whether the calling thread is the loop's own."""
-        return self._thread == threading.get_ident()
+        self.thread = threading.get_ident()
 
     def open(self) -> None:
         """Let the consumer go on; only on the loop's own thread."""
-        if not self.future.done() and not self.loop.is_closed():  # cancelled by a timeout, or its loop has gone
+        if not self.future.done() and not self.loop.is_closed():  # cancelled by a timeout, or its loop is closed
             self.future.set_result(None)
 
 
@@ -70,15 +70,16 @@ def _open_all(waiters: Sequence[LoopWaiter]) -> None:
 
 
 def wake_all(waiters: Sequence[Waiter]) -> None:
-    """Wake every waiter; a foreign loop is woken once for all of its waiters, for a cross-thread wake costs 20 us."""
+    """Wake every waiter; another thread's loop is woken once for all of its waiters, for such a wake costs 20 us."""
+    here = threading.get_ident()
     foreign: dict[asyncio.AbstractEventLoop, list[LoopWaiter]] = {}
     for waiter in waiters:
-        if isinstance(waiter, ThreadWaiter) or waiter.here():
+        if isinstance(waiter, ThreadWaiter) or waiter.thread == here:
             waiter.open()
         else:
             foreign.setdefault(waiter.loop, []).append(waiter)
     for loop, group in foreign.items():
         try:
             loop.call_soon_threadsafe(_open_all, group)
-        except RuntimeError:  # the loop is closed: nobody waits any more
+        except RuntimeError:  # the loop is closed: no consumer waits any more
             continue

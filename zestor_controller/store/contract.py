@@ -22,22 +22,28 @@ conformance suite that a backend of yours can run too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from zestor_controller.store.event import Change, Event, EventType, Overflow
+from typing_extensions import TypeVar
+
+from zestor_controller.store.event import Change
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from types import TracebackType
+    from typing import Unpack
 
     from zestor_controller.store.codec import Codec
-    from zestor_controller.store.index import IndexFunction
+    from zestor_controller.store.encodedkind import EncodedKind
+    from zestor_controller.store.kindoptions import KindOptions
     from zestor_controller.store.watch import Watch
+    from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = ["Stage", "Store", "StoreKind"]
 
 T = TypeVar("T")
+S = TypeVar("S", default=object)
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
@@ -83,8 +89,11 @@ class Stage(Protocol[T_contra]):
     ) -> None: ...
 
 
-class StoreKind(Protocol[T]):
-    """The handle of one kind: names to values of one type. All methods are safe from any thread (S9)."""
+class StoreKind(Protocol[T, S]):
+    """The handle of one kind: names to values of one type, kept in stored form `S`.
+
+    All methods are safe from any thread (S9).
+    """
 
     @property
     def name(self) -> str:
@@ -97,8 +106,8 @@ class StoreKind(Protocol[T]):
         ...
 
     @property
-    def encoded(self) -> Any:
-        """The writer's side with values in stored form; what it offers depends on the backend."""
+    def encoded(self) -> EncodedKind[S]:
+        """The writer's side, with values in stored form."""
         ...
 
     def set(self, name: str, value: T) -> Change:
@@ -189,28 +198,11 @@ class StoreKind(Protocol[T]):
         """Open a stage for a large new content: ``with kind.stage() as stage: stage.put(name, value)`` (S10)."""
         ...
 
-    def watch(
-        self,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[T]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[T]:
+    def watch(self, **options: Unpack[WatchOptions[T]]) -> Watch[T]:
         """Subscribe to the kind's changes (S4 to S9).
 
         Args:
-            event_types: tell only these types.
-            names: tell only these names.
-            predicate: tell only events for which this plain, quick, pure function returns true. It runs under the
-                store's lock; when it raises, this watch ends with that error.
-            initial_replay: first tell a CREATE for every object present now.
-            buffer_size: how many events are held for the consumer.
-            overflow: what happens when the buffer is full.
-            bookmarks: tell one event of type SYNCED when the initial state is through.
+            **options: see :class:`WatchOptions`.
         """
         ...
 
@@ -224,41 +216,17 @@ class Store(Protocol):
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: type[T],
-        *,
-        codec: Codec[T, Any] | None = None,
-        compare: Callable[[T, T], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
-        synced: bool = True,
+        self, name: str, model: type[T], *, codec: None = None, **options: Unpack[KindOptions[T]]
     ) -> StoreKind[T]: ...
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: None = None,
-        *,
-        codec: Codec[T, Any],
-        compare: Callable[[T, T], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
-        synced: bool = True,
-    ) -> StoreKind[T]: ...
+        self, name: str, model: type[T] | None = None, *, codec: Codec[T, S], **options: Unpack[KindOptions[T]]
+    ) -> StoreKind[T, S]: ...
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: None = None,
-        *,
-        codec: None = None,
-        compare: Callable[[Any, Any], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, IndexFunction] | None = None,
-        synced: bool = True,
+        self, name: str, model: None = None, *, codec: None = None, **options: Unpack[KindOptions[Any]]
     ) -> StoreKind[Any]: ...
 
     def kind(self, name: str, model: Any = None, **options: Any) -> Any:
@@ -269,18 +237,7 @@ class Store(Protocol):
         """Return the names of the kinds, in the order in which they were created."""
         ...
 
-    def watch(
-        self,
-        kind: str,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[Any]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[Any]:
+    def watch(self, kind: str, **options: Unpack[WatchOptions[Any]]) -> Watch[Any]:
         """Subscribe to a kind by its name; the options are those of :meth:`StoreKind.watch`.
 
         Raises:

@@ -1,13 +1,13 @@
 """Fan-out of one kind's changes to its watches: order, wake-ups and close, written once for every backend.
 
 How it works: a write appends its Event to the hub's log, whatever the number of watches, and wakes the consumers that
-wait. A watch takes the log's tail into its own buffer (it *settles*) when its consumer asks, when a waiting consumer's
-filter must be asked, or when the log is full. What its policy decides does not depend on when it settles, because room
-in a buffer is made by its consumer only, and a consumer settles first.
+wait. A watch *catches up*, that is moves the log's tail into its own buffer, when its consumer takes events, when the
+filter of a waiting consumer has to be evaluated, or when the log is full. What its policy decides does not depend on
+when it catches up, because only its consumer makes room in a buffer, and a consumer catches up first.
 
 Invariants: everything here runs under the store's lock; only this module appends to the log; publishing never waits
 for a consumer. Guarantees S4 to S9 and S12 of :mod:`zestor_controller.store.contract` are kept here, in ``watch``,
-``_buffer`` and ``_wake``, and nowhere else.
+``_subscription``, the buffers and ``_waiter``, and nowhere else.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ __all__ = ["Hub", "Part", "Subscriber"]
 
 T = TypeVar("T")
 
-_LOG_LIMIT = 256  # events kept before every watch has to settle
+_LOG_LIMIT = 256  # events kept before every watch has to catch up
 
 
 class Part(Protocol[T]):
-    """A slice of scheduled events; they may be made only when it is told."""
+    """A slice of scheduled events; they may be made only when it is published."""
 
     def __len__(self) -> int: ...
 
@@ -47,31 +47,33 @@ class Subscriber(Protocol):
     ended: bool
     waiter: Waiter | None
     overflow: Overflow
+    selective: bool
+    """Not every event is for its consumer: :meth:`has_news` says whether to wake it."""
 
     @property
     def lost(self) -> int:
         """How many events its policy has dropped or folded, or the one time that it closed."""
         ...
 
-    def settle(self) -> None:
-        """Take in what the log has for this watch."""
+    def catch_up(self) -> None:
+        """Buffer what the log has for this watch."""
         ...
 
-    def settle_all(self) -> None:
-        """Take in the log and what is scheduled after it."""
+    def catch_up_to_end(self) -> None:
+        """Buffer the log and what is scheduled after it."""
         ...
 
     def has_news(self) -> bool:
-        """Tell whether the waiting consumer should look."""
+        """Return whether the waiting consumer should look."""
         ...
 
     def end(self) -> None:
-        """Take in nothing more; what is buffered is still handed out."""
+        """Buffer nothing more; what is buffered is still delivered."""
         ...
 
 
 class Hub(Generic[T]):
-    """The watches of one kind and the log of what they have not taken in yet.
+    """The watches of one kind and the log of what they have not buffered yet.
 
     Args:
         kind: the kind's name.
@@ -90,31 +92,31 @@ class Hub(Generic[T]):
         # By identity, so that subscribing and cancelling cost the same however many watches are open.
         # Empty: an event is not worth making.
         self.refs: dict[int, weakref.ref[Subscriber]] = {}
-        self.dead: list[int] = []  # what was in refs and is gone; appended by a watch's __del__
+        self.dead: list[int] = []  # what was in refs and no longer exists; appended by a watch's __del__
+        self.waiting: dict[int, weakref.ref[Subscriber]] = {}  # those whose consumers wait
+        self.past: list[tuple[Overflow, int]] = []  # what ended watches had lost; appended by their __del__ too
         self._log: list[Event[T]] = []
-        self._backlog: deque[Part[T]] = deque()  # decided, not yet published: a big swap is told in slices
+        self._backlog: deque[Part[T]] = deque()  # decided, not yet published: a big swap is published in slices
         self._backlog_size = 0
-        self._waiting: dict[int, weakref.ref[Subscriber]] = {}
-        self._settled = 0  # watches that have taken in the whole log
-        self.past: list[tuple[Overflow, int]] = []  # what watches that are gone had lost; appended by their __del__ too
+        self._caught_up = 0  # watches that have buffered the whole log
         self._lost = dict.fromkeys(Overflow, 0)
 
     def publish(self, event: Event[T]) -> None:
-        """Tell one change; it comes after everything published before, also after what is still told in slices."""
+        """Publish one change, after everything published before and everything that is scheduled."""
         if self._backlog:
             self.schedule([(event,)])
             return
         log = self._log
         log.append(event)
         self.end += 1
-        self._settled = 0
-        if self._waiting:
+        self._caught_up = 0
+        if self.waiting:
             self._wake()
         if len(log) >= _LOG_LIMIT:
-            self.settle()
+            self.catch_up()
 
     def publish_all(self, events: Sequence[Event[T]]) -> None:
-        """Tell many changes with one wake-up for each watch."""
+        """Publish many changes with one wake-up for each watch."""
         if not events:
             return
         if self._backlog:
@@ -122,21 +124,21 @@ class Hub(Generic[T]):
             return
         self._log.extend(events)
         self.end += len(events)
-        self._settled = 0
-        if self._waiting:
+        self._caught_up = 0
+        if self.waiting:
             self._wake()
         if len(self._log) >= _LOG_LIMIT:
-            self.settle()
+            self.catch_up()
 
     def schedule(self, parts: Iterable[Part[T]]) -> None:
-        """Take over changes to be told by :meth:`publish_slice`; changes published meanwhile come after them."""
+        """Queue changes for :meth:`publish_slice`; changes published meanwhile come after them."""
         if self.refs:
             for part in parts:
                 self._backlog.append(part)
                 self._backlog_size += len(part)
 
     def publish_slice(self) -> bool:
-        """Tell one slice of the scheduled changes; returns False when none is left."""
+        """Publish one slice of the scheduled changes; returns False when none is left."""
         with self.lock:
             backlog = self._backlog
             if not backlog:
@@ -154,46 +156,47 @@ class Hub(Generic[T]):
         return events[max(0, cursor - self.end) :]
 
     def mark_synced(self) -> None:
-        """Tell every watch once that what came before was the initial state."""
+        """Publish once, as the SYNCED bookmark, that what came before was the initial state."""
         if not self.synced:
             self.synced = True
             self.publish(Event(self.kind, "", EventType.SYNCED))
 
-    def settle(self) -> None:
-        """Make every watch take in the log, and empty it."""
+    def catch_up(self) -> None:
+        """Make every watch buffer the log, and empty it."""
         for key, ref in list(self.refs.items()):
             watch = ref()
             if watch is None:
                 self.refs.pop(key, None)
             else:
-                watch.settle()
+                watch.catch_up()
         self._clear()
 
     def _clear(self) -> None:
         self._log = []
-        self._settled = 0
+        self._caught_up = 0
 
     def tail(self, cursor: int) -> Sequence[Event[T]]:
-        """Return the log from the number `cursor` on, to a watch that takes it in now."""
+        """Return the log from the number `cursor` on, to a watch that buffers it now."""
         log = self._log
         at = cursor - self.end + len(log)
-        self._settled += 1
-        if self._settled >= len(self.refs):  # all have it: let go of the objects it holds
-            self._clear()
+        self._caught_up += 1
+        if self._caught_up >= len(self.refs):  # all have it: release the objects it holds
+            self._log = []
+            self._caught_up = 0
         return log if at == 0 else log[at:]
 
     def subscribe(self, watch: Subscriber, ref: weakref.ref[Subscriber]) -> int:
         """Add a watch; returns the number of the first event that is for it."""
-        self._bury()
+        self._forget_dead()
         self.refs[id(watch)] = ref
-        self._settled = 0
+        self._caught_up = 0
         self._count_past()
         return self.end + self._backlog_size
 
     def lost(self) -> dict[Overflow, int]:
         """Return, for each policy, how many events all watches so far have dropped or folded, or how many closed."""
         with self.lock:
-            self.settle()
+            self.catch_up()
             self._count_past()
             totals = dict(self._lost)
             for ref in self.refs.values():
@@ -206,7 +209,7 @@ class Hub(Generic[T]):
         with self.lock:
             return sum(ref() is not None for ref in self.refs.values())
 
-    def _bury(self) -> None:
+    def _forget_dead(self) -> None:
         """Forget the watches that were dropped without cancel."""
         while self.dead:
             key = self.dead.pop()
@@ -222,9 +225,9 @@ class Hub(Generic[T]):
     def remove(self, watch: Subscriber) -> None:
         """Forget a watch that has ended."""
         self.refs.pop(id(watch), None)
-        self._bury()
-        self._waiting.pop(id(watch), None)
-        self._settled = 0  # it may have been counted; the log is emptied a little later then
+        self._forget_dead()
+        self.waiting.pop(id(watch), None)
+        self._caught_up = 0  # it may have been counted; the log is emptied a little later then
         if not self.refs:
             self._forget_all()
 
@@ -234,35 +237,26 @@ class Hub(Generic[T]):
         self._backlog_size = 0
 
     def close(self) -> None:
-        """End every watch; what is buffered is still handed out."""
+        """End every watch; what is buffered is still delivered."""
         for ref in list(self.refs.values()):
             watch = ref()
             if watch is not None:
-                watch.settle_all()
+                watch.catch_up_to_end()
                 watch.end()
         self.refs = {}
         self._forget_all()
 
-    def park(self, watch: Subscriber, ref: weakref.ref[Subscriber]) -> None:
-        """Note that the watch's consumer waits."""
-        self._waiting[id(watch)] = ref
-
-    def unpark(self, watch: Subscriber) -> None:
-        """Note that it does not wait any more."""
-        self._waiting.pop(id(watch), None)
-
     def _wake(self) -> None:
-        parked, self._waiting = self._waiting, {}
+        parked, self.waiting = self.waiting, {}
         waiters: list[Waiter] = []
         for key, ref in parked.items():
             watch = ref()
             if watch is None or watch.waiter is None:
                 continue
-            if watch.has_news():
-                if (waiter := watch.waiter) is not None:  # a watch that has ended meanwhile has woken its consumer
-                    waiters.append(waiter)
-                    watch.waiter = None
-            else:
-                self._waiting[key] = ref
+            if watch.selective and not watch.has_news():
+                self.waiting[key] = ref
+            elif (waiter := watch.waiter) is not None:  # a watch that has ended meanwhile has woken its consumer
+                waiters.append(waiter)
+                watch.waiter = None
         if waiters:
             wake_all(waiters)

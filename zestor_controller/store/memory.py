@@ -8,24 +8,27 @@ each kind two such functions could wait for each other without end. What a kind 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
+
+from typing_extensions import TypeVar
 
 from zestor_controller.errors import KindRequired, StoreClosed, StoreError
-from zestor_controller.store.event import Event, EventType, Overflow
+from zestor_controller.store.kindoptions import KindOptions, KindSettings
 from zestor_controller.store.memorykind import MemoryKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
     from types import TracebackType
+    from typing import Unpack
 
     from zestor_controller.store.codec import Codec
     from zestor_controller.store.contract import StoreKind
-    from zestor_controller.store.index import IndexFunction
     from zestor_controller.store.watch import Watch
+    from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = ["MemoryStore"]
 
 T = TypeVar("T")
+S = TypeVar("S", default=object)
 
 
 class MemoryStore:
@@ -41,46 +44,22 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._kinds: dict[str, MemoryKind[Any]] = {}
+        self._kinds: dict[str, MemoryKind[Any, Any]] = {}
         self._closed = False
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: type[T],
-        *,
-        codec: Codec[T, Any] | None = None,
-        compare: Callable[[T, T], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
-        synced: bool = True,
+        self, name: str, model: type[T], *, codec: None = None, **options: Unpack[KindOptions[T]]
     ) -> StoreKind[T]: ...
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: None = None,
-        *,
-        codec: Codec[T, Any],
-        compare: Callable[[T, T], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None = None,
-        synced: bool = True,
-    ) -> StoreKind[T]: ...
+        self, name: str, model: type[T] | None = None, *, codec: Codec[T, S], **options: Unpack[KindOptions[T]]
+    ) -> StoreKind[T, S]: ...
 
     @overload
     def kind(
-        self,
-        name: str,
-        model: None = None,
-        *,
-        codec: None = None,
-        compare: Callable[[Any, Any], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, IndexFunction] | None = None,
-        synced: bool = True,
+        self, name: str, model: None = None, *, codec: None = None, **options: Unpack[KindOptions[Any]]
     ) -> StoreKind[Any]: ...
 
     def kind(
@@ -89,21 +68,15 @@ class MemoryStore:
         model: type[Any] | None = None,
         *,
         codec: Codec[Any, Any] | None = None,
-        compare: Callable[[Any, Any], bool] | None = None,
-        validate: Callable[..., object] | None = None,
-        indexes: Mapping[str, IndexFunction] | None = None,
-        synced: bool = True,
-    ) -> StoreKind[Any]:
+        **options: Unpack[KindOptions[Any]],
+    ) -> StoreKind[Any, Any]:
         """Return a kind's handle; the first call creates the kind.
 
         Args:
             name: the kind's name.
             model: the class that values must be of; None accepts every value.
             codec: how values are kept; by default they are copied.
-            compare: ``(old, new)`` to true when the two count as equal; by default values are compared.
-            validate: ``(value)`` or ``(name, value)``; refuses a write by raising, or by returning False or a text.
-            indexes: named functions from a value to a list of keys.
-            synced: False for a kind whose writer calls ``encoded.mark_synced()`` when its first list is complete.
+            **options: see :class:`KindOptions`.
 
         Raises:
             KindRequired: the name is empty.
@@ -114,17 +87,18 @@ class MemoryStore:
             raise KindRequired("a kind needs a name, such as store.kind('users', User)")
         if model is not None and not isinstance(model, type):
             raise TypeError(f"kind {name!r}: model must be a class, not {model!r}")
+        settings = KindSettings(**options)
         with self._lock:
-            self._refuse_closed()
+            self._check_open()
             found = self._kinds.get(name)
             if found is None:
-                found = MemoryKind(name, model, self._lock, codec, compare, validate, indexes, synced)
+                found = MemoryKind(name, model, self._lock, codec, settings)
                 self._kinds[name] = found
                 return found
         if model is not None and model is not found.model:
             known = "no model" if found.model is None else f"model {found.model.__qualname__}"
             raise StoreError(f"kind {name!r} exists with {known}; give model {model.__qualname__} another kind name")
-        if codec is not None or compare is not None or validate is not None or indexes is not None or not synced:
+        if codec is not None or settings != KindSettings():
             raise StoreError(
                 f"kind {name!r} exists; give its options with the call that creates it, here only the name"
             )
@@ -133,55 +107,36 @@ class MemoryStore:
     def kinds(self) -> list[str]:
         """Return the names of the kinds, in the order in which they were created."""
         with self._lock:
-            self._refuse_closed()
+            self._check_open()
             return list(self._kinds)
 
-    def watch(
-        self,
-        kind: str,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[Any]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[Any]:
+    def watch(self, kind: str, **options: Unpack[WatchOptions[Any]]) -> Watch[Any]:
         """Subscribe to a kind by its name; the options are those of :meth:`StoreKind.watch`.
 
         Raises:
             KindRequired: no kind of this name has been created.
         """
         with self._lock:
-            self._refuse_closed()
+            self._check_open()
             found = self._kinds.get(kind)
         if found is None:
             raise KindRequired(f"there is no kind {kind!r} to watch; create it with store.kind({kind!r}, Model) first")
-        return found.watch(
-            event_types=event_types,
-            names=names,
-            predicate=predicate,
-            initial_replay=initial_replay,
-            buffer_size=buffer_size,
-            overflow=overflow,
-            bookmarks=bookmarks,
-        )
+        return found.watch(**options)
 
     def dump(self) -> dict[str, dict[str, Any]]:
         """Return every kind's names and values: for debugging and for tests."""
         with self._lock:
-            self._refuse_closed()
+            self._check_open()
             return {name: dict(kind.items()) for name, kind in self._kinds.items()}
 
     def close(self) -> None:
-        """End every watch and refuse later operations with StoreClosed; calling it again is harmless (S12)."""
+        """End every watch and reject later operations with StoreClosed; calling it again is harmless (S12)."""
         with self._lock:
             self._closed = True
             for kind in self._kinds.values():
                 kind.encoded.close()
 
-    def _refuse_closed(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed("the store has been closed")
 

@@ -7,28 +7,34 @@ nothing (S10, S11); decoding for a reader happens outside the lock.
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
+
+from typing_extensions import TypeVar
 
 from zestor_controller.errors import InvalidObject, ValidationFailed
 from zestor_controller.store.codec import Codec, ComparedCodec, CopyCodec
 from zestor_controller.store.encodedkind import EncodedKind
-from zestor_controller.store.event import Change, Event, EventType, Overflow
+from zestor_controller.store.event import Change
 
 if TYPE_CHECKING:
     import builtins
     import threading
-    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from types import TracebackType
+    from typing import Unpack
 
+    from zestor_controller.store.kindoptions import KindSettings
     from zestor_controller.store.stage import EncodedStage
     from zestor_controller.store.watch import Watch
+    from zestor_controller.store.watchoptions import WatchOptions
 
 __all__ = ["MemoryKind"]
 
 T = TypeVar("T")
+S = TypeVar("S", default=object)
 
 
-class MemoryKind(Generic[T]):
+class MemoryKind(Generic[T, S]):
     """One kind of a :class:`MemoryStore`; the promises are those of :class:`StoreKind`."""
 
     def __init__(
@@ -36,12 +42,10 @@ class MemoryKind(Generic[T]):
         name: str,
         model: type[T] | None,
         lock: threading.RLock,
-        codec: Codec[T, Any] | None,
-        compare: Callable[[T, T], bool] | None,
-        validate: Callable[..., object] | None,
-        indexes: Mapping[str, Callable[[T], Iterable[Hashable]]] | None,
-        synced: bool,
+        codec: Codec[T, S] | None,
+        settings: KindSettings,
     ) -> None:
+        compare, validate = settings.compare, settings.validate
         kept: Codec[T, Any]
         if codec is None:
             kept = CopyCodec(compare)
@@ -55,10 +59,10 @@ class MemoryKind(Generic[T]):
         self._codec = kept
         self._encode = kept.encode
         self._as_is = kept.as_is if isinstance(kept, CopyCodec) else frozenset()  # types stored without being encoded
-        self._table: EncodedKind[Any] = EncodedKind(name, lock, kept, synced)
+        self._table: EncodedKind[Any] = EncodedKind(name, lock, kept, settings.synced)
         self._write = self._table.write
         self._undecodable = 0
-        for index, function in (indexes or {}).items():
+        for index, function in (settings.indexes or {}).items():
             self._table.add_index(index, function)
 
     @property
@@ -72,8 +76,8 @@ class MemoryKind(Generic[T]):
         return self._model
 
     @property
-    def encoded(self) -> EncodedKind[Any]:
-        """The writer's side with values in stored form, without decoding and without copies."""
+    def encoded(self) -> EncodedKind[S]:
+        """The writer's side, with values in stored form, without decoding and without copies."""
         return self._table
 
     @property
@@ -162,27 +166,9 @@ class MemoryKind(Generic[T]):
         """Open a stage for a large new content; see :meth:`StoreKind.stage`."""
         return MemoryStage(self._table.stage(), self._checked)
 
-    def watch(
-        self,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[T]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[T]:
+    def watch(self, **options: Unpack[WatchOptions[T]]) -> Watch[T]:
         """Subscribe to the kind's changes; see :meth:`StoreKind.watch`."""
-        return self._table.watch(
-            event_types=event_types,
-            names=names,
-            predicate=predicate,
-            initial_replay=initial_replay,
-            buffer_size=buffer_size,
-            overflow=overflow,
-            bookmarks=bookmarks,
-        )
+        return self._table.watch(**options)
 
     def list(self, *filters: Callable[[T], object]) -> builtins.list[T]:
         """Return the values for which every filter returns true; see :meth:`StoreKind.list`."""

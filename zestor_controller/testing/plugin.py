@@ -9,13 +9,13 @@ import pytest
 
 if TYPE_CHECKING:
     from zestor_controller.client import BlockingClient
-    from zestor_controller.cluster import EmbeddedCluster
+    from zestor_controller.cluster import BlockingCluster
 
 __all__ = ["zestor_client", "zestor_cluster"]
 
 
 @pytest.fixture
-def zestor_cluster() -> Iterator[EmbeddedCluster]:
+def zestor_cluster() -> Iterator[BlockingCluster]:
     """An embedded cluster with its controllers, on a free port; stopped after the test.
 
     During the test KUBECONFIG names it, so that code under test that looks for a cluster by itself, and the programs
@@ -29,7 +29,6 @@ def zestor_cluster() -> Iterator[EmbeddedCluster]:
 
 
 @pytest.fixture
-def zestor_client(zestor_cluster: EmbeddedCluster) -> BlockingClient:
+def zestor_client(zestor_cluster: BlockingCluster) -> BlockingClient:
     """A client of ``zestor_cluster`` whose verbs block, with the administrator's rights."""
-    client: BlockingClient = zestor_cluster.client
-    return client
+    return zestor_cluster.client

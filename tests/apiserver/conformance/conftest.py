@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -171,14 +171,14 @@ class Server:
         assert not isinstance(response.body, bytes)
         return Stream(response.body)
 
-    async def until(self, path: str, wanted: Any) -> Response:
+    async def until(self, path: str, wanted: Callable[[Response], bool], **headers: str | None) -> Response:
         """The first response to a GET of which `wanted` is true; the server works between two of them."""
-        reply = await self.get(path)
+        reply = await self.get(path, **headers)
         for _ in range(POLLS):
             if wanted(reply):
                 return reply
             await asyncio.sleep(0)
-            reply = await self.get(path)
+            reply = await self.get(path, **headers)
         raise AssertionError(reply.body)
 
     async def define(self, definition: Json) -> str:
@@ -196,6 +196,12 @@ class Server:
 @pytest.fixture
 def server() -> Server:
     return Server()
+
+
+@pytest.fixture
+def make_server() -> type[Server]:
+    """Makes servers with other options."""
+    return Server
 
 
 @pytest.fixture

@@ -260,23 +260,6 @@ async def test_an_apply_of_an_unknown_field_fails_under_every_validation(server,
     )
 
 
-async def test_an_apply_with_duplicate_fields_is_refused_when_strict_and_warned_of_else(server):
-    body = b'{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":"1","k":"2"}}'
-    path = f"{server.configmaps}/a?fieldManager=m"
-
-    refused = await server.patch("apply", f"{path}&fieldValidation=Strict", body)
-    warned = await server.patch("apply", path, body)
-
-    assert refused.failure == (
-        400,
-        "BadRequest",
-        "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n"
-        '  line 1: key "k" already set in map',
-    )
-    assert (warned.status, warned.body["data"]) == (201, {"k": "2"})
-    assert warned.warnings == ['line 1: key "k" already set in map']
-
-
 async def test_a_warning_quotes_what_it_names(server):
     made = await server.post(server.configmaps, json.dumps({"metadata": {"name": "a"}, 'say "x" \\': 1}).encode())
 

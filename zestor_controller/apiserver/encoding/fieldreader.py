@@ -15,6 +15,7 @@ from zestor_controller.apiserver.encoding.duplicates import Duplicates
 from zestor_controller.apiserver.encoding.gotime import micro_time, plain_time
 from zestor_controller.apiserver.encoding.quantity import canonical
 from zestor_controller.apiserver.syntax.gobase64 import canonical_base64
+from zestor_controller.schema.gotext import quote
 
 __all__ = [
     "READERS",
@@ -68,7 +69,7 @@ class GoPlace:
 
 def report_duplicates(path: Path | None, decoded: Decoded) -> None:
     """Report the repeated keys of the object at a path that were not reported yet."""
-    decoded.complaints += [f'duplicate field "{name}"' for name in decoded.duplicates.take(dotted(path))]
+    decoded.complaints += [f"duplicate field {quote(name)}" for name in decoded.duplicates.take(dotted(path))]
 
 
 def dotted(path: Path | None) -> str:

@@ -1,6 +1,6 @@
 """Instants as the server reads and writes them: RFC 3339 in seconds, or with exactly six fractional digits.
 
-What is read is brought to UTC; what cannot be read is refused with the words of Go's time parser.
+Times are converted to UTC; texts that are none are rejected with the messages of Go's time parser.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def plain_time(text: str) -> str:
     """A ``metav1.Time`` in its canonical form: UTC, whole seconds.
 
     Raises:
-        ValueError: in the words of Go's parser.
+        ValueError: the text is no time; the message is Go's.
     """
     return _read(text, _SECONDS, False).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -79,7 +79,7 @@ def micro_time(text: str) -> str:
     """A ``metav1.MicroTime`` in its canonical form: UTC, six fractional digits.
 
     Raises:
-        ValueError: in the words of Go's parser.
+        ValueError: the text is no time; the message is Go's.
     """
     return _read(text, _MICROS, True).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

@@ -59,7 +59,7 @@ def compile_path(path: str) -> Callable[[Any], Values]:
 
 
 def print_value(value: Any) -> str:
-    """A value as it stands in a column of type string."""
+    """A value as a column of type string shows it."""
     if value is None:
         return "<no value>"
     if isinstance(value, str):

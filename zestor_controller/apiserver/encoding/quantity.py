@@ -79,7 +79,7 @@ def value_of(text: str) -> Fraction:
     """The exact value.
 
     Raises:
-        ValueError: with the server's words when it is no quantity.
+        ValueError: it is no quantity; the message is the server's.
     """
     return _parse(text)[0]
 
@@ -89,7 +89,7 @@ def canonical(text: str) -> str:
     """The canonical form of a quantity.
 
     Raises:
-        ValueError: with the server's words when it is no quantity.
+        ValueError: it is no quantity; the message is the server's.
     """
     number, family = _parse(text)
     if number == 0:
@@ -125,8 +125,8 @@ def _is_kept(text: str) -> bool:
     _, whole, part, suffix, power = found.groups()
     digits = (whole.lstrip("0") or "0") + (part or "")
     if suffix in _BINARY:
-        room = 15 - len(digits) - int(_BINARY[suffix] * 10 * 3 / 10) - 1
-        return not part and room >= 0 and int(digits) % 8 != 0
+        digits_left = 15 - len(digits) - int(_BINARY[suffix] * 10 * 3 / 10) - 1
+        return not part and digits_left >= 0 and int(digits) % 8 != 0
     scale = (_exponent(power) if power else _DECIMAL[suffix]) - len(part or "")
     plain = scale % 3 == 0 and not digits.endswith("000") and not digits.startswith("0")
     return plain and scale >= -9 and len(digits) <= 18

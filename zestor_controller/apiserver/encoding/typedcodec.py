@@ -32,6 +32,7 @@ from zestor_controller.apiserver.encoding.fieldreader import (
 )
 from zestor_controller.apiserver.rest.status import Failure, bad_request
 from zestor_controller.apiserver.typed.fieldtable import tables
+from zestor_controller.schema.gotext import quote
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
@@ -79,7 +80,7 @@ class _Shape:
             known = fields.get(name)
             if known is None:
                 where = dotted((path, name))
-                decoded.complaints.append(f'unknown field "{where}"')
+                decoded.complaints.append(f"unknown field {quote(where)}")
                 if decoded.duplicates:
                     decoded.duplicates.take(where)
                 continue
@@ -219,7 +220,9 @@ def shape(message: str) -> _Shape:
         elif label == "map":
             read, go_type = map_of(read, go_type), f"map[string]{go_type}"
         # An empty list or map comes back from storage as nil, so it prints as null (or not at all), never as [] or {}.
+        # The entries of managers are the exception: an empty list of them, not the lack of one, resets them.
         keep_zero = not label and (zero_rule in ("k", "n") or family == "message")
+        keep_zero = keep_zero or name == "managedFields"
         compiled.fields[name] = _Field(name, read, GoPlace(struct, go_type), keep_zero, zero_rule == "p")
         if zero_rule == "k":
             compiled.always.append((name, _zero_factory(type_name, family, label)))

@@ -96,9 +96,9 @@ class BuiltinStrategy(BaseStrategy):
 
     def validate_finalizers(self, finalizers: Sequence[str]) -> list[FieldError]:
         """A finalizer has a standard name, or one with a domain."""
-        told = "name is neither a standard finalizer name nor is it fully qualified"
+        message = "name is neither a standard finalizer name nor is it fully qualified"
         return [
-            invalid(f"metadata.finalizers[{index}]", name, told)
+            invalid(f"metadata.finalizers[{index}]", name, message)
             for index, name in enumerate(finalizers)
             if "/" not in name and name not in _STANDARD_FINALIZERS
         ]

@@ -1,10 +1,10 @@
-"""JSON patches (RFC 6902) and JSON merge patches (RFC 7386), with kube-apiserver's answers to bad ones.
+"""JSON patches (RFC 6902) and JSON merge patches (RFC 7386), with kube-apiserver's messages for bad ones.
 
 Invariant: the document that is patched is never changed; a patch that fails changes nothing. What a patch has not gone
 through is the same object in the result, which is how :func:`text` knows what the server would have written anew.
 
 Where the library of the real server (evanphx/json-patch v4) is more lenient than the RFCs, so is this: ``replace`` adds
-a missing member, the copy of a missing member is null, what stands before a pointer's first slash is passed over.
+a missing member, the copy of a missing member is null, what precedes a pointer's first slash is ignored.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def json_patch(document: Any, operations: list[Any]) -> Any:
     """
     _check_shape(operations)
     if len(operations) > MAX_OPERATIONS:
-        message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
-        raise Failure(status_body(413, message, "RequestEntityTooLarge", {}))
+        most = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+        raise Failure(status_body(413, f"Request entity too large: {most}", "RequestEntityTooLarge", {}))
     patched = _Document(document)
     try:
         for operation in operations:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from zestor_controller.apiserver.typed.comparison import compare
 from zestor_controller.apiserver.typed.fieldset import FieldSet, difference
-from zestor_controller.apiserver.typed.typecheck import misfits
+from zestor_controller.apiserver.typed.typecheck import type_errors
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
 from zestor_controller.apiserver.typed.value import field_set
 
@@ -34,7 +34,7 @@ def unchanged(live: Json, typedef: TypeDef, api_version: str) -> FieldSet:
         last = json.loads(text)
     except ValueError:
         return {}
-    if not isinstance(last, dict) or last.get("apiVersion") != api_version or misfits(last, typedef):
+    if not isinstance(last, dict) or last.get("apiVersion") != api_version or type_errors(last, typedef):
         return {}
     changed = compare(last, live, typedef)
     fields = field_set(last, typedef)

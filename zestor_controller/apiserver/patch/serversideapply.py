@@ -28,7 +28,7 @@ from zestor_controller.apiserver.patch.managedfields import (
 from zestor_controller.apiserver.rest.status import Failure, bad_request, status_body
 from zestor_controller.apiserver.typed.comparison import compare
 from zestor_controller.apiserver.typed.fieldset import FieldSet, difference, intersection, paths, union
-from zestor_controller.apiserver.typed.typecheck import misfits
+from zestor_controller.apiserver.typed.typecheck import type_errors
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
 from zestor_controller.apiserver.typed.value import field_set, merge, named_members, remove, same
 
@@ -88,7 +88,7 @@ def _check_configuration(applied: Json, typedef: TypeDef) -> None:
     meta = applied.get("metadata")
     if isinstance(meta, dict) and meta.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
-    _fits(applied, typedef)
+    _check_types(applied, typedef)
 
 
 def _managers(live: Json | None) -> Managers:
@@ -165,8 +165,8 @@ def _pruned(merged: Json, typedef: TypeDef, last: FieldSet, owners: list[FieldSe
     return pruned
 
 
-def _fits(applied: Json, typedef: TypeDef) -> None:
-    why = misfits(applied, typedef)
+def _check_types(applied: Json, typedef: TypeDef) -> None:
+    why = type_errors(applied, typedef)
     if why:
         meta = applied.get("metadata")
         meta = meta if isinstance(meta, dict) else {}

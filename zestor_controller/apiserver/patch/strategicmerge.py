@@ -327,7 +327,7 @@ def _sorted(items: list[_Keyed], places: dict[Any, int]) -> list[_Keyed]:
 def _in_order(items: list[Any], order: list[Any], live: list[Any], key: str) -> list[Any]:
     """The merged items: those that `order` names in its order, the others as they were live.
 
-    Where the live list does not tell which of two comes first, the named one does.
+    Where the live list does not say which of two comes first, the named one does.
     """
     wanted, before = _places(order, key), _places(live, key)
     keyed = [(_index_key(_identity(item, key)), item) for item in items]

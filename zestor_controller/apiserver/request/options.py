@@ -21,6 +21,7 @@ from zestor_controller.apiserver.syntax.gojson import load as load_json
 from zestor_controller.apiserver.syntax.gonumber import parse_int, parse_uint
 from zestor_controller.schema.fielderror import FieldError, forbidden, not_supported, required, too_long
 from zestor_controller.schema.fielderror import invalid as wrong
+from zestor_controller.schema.gotext import quote
 
 __all__ = ["Continue", "ListOptions", "WriteOptions", "dry_run", "list_options", "object_version", "write_options"]
 
@@ -231,10 +232,9 @@ def write_options(
         errors.append(too_long("fieldManager", 128))
     for index, character in enumerate(manager):
         if not character.isprintable():
-            shown = f'"{manager}"'.encode("unicode_escape").decode()
             told = f"invalid character U+{ord(character):04X} (at position {index})"
             error = wrong("fieldManager", manager, told)
-            errors.append(FieldError(error.type, error.field, error.value, error.detail, shown))
+            errors.append(FieldError(error.type, error.field, error.value, error.detail, quote(manager)))
             break
     is_dry, wrong_dry = dry_run(dry)
     errors += wrong_dry

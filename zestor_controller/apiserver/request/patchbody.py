@@ -135,7 +135,9 @@ def read_applied(data: bytes, resource: Resource) -> Json:
     except DocumentError as error:
         raise bad_request(f"error decoding YAML: error converting YAML to JSON: {error}") from None
     if not isinstance(applied, dict):
-        raise bad_request("error decoding YAML: an object is expected")
+        found = {list: "array", str: "string", bool: "bool"}.get(type(applied), "number")
+        why = f"json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        raise bad_request(f"error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")
     # A value that is no text counts as absent, as in an unstructured object of Go.
     given = (applied.get(name) for name in ("apiVersion", "kind"))
     version, kind = (value if isinstance(value, str) else "" for value in given)

@@ -1,6 +1,6 @@
 """A server on a socket: certificates, tokens, kubeconfig, and the order in which they come.
 
-Invariant: the kubeconfig is written, readable by its owner alone, before the first request is answered (A5).
+Invariant: the kubeconfig is written, readable by its owner only, before the first request is served (A5).
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Version:
 
     @property
     def obj(self) -> Json:
-        """The object; whoever reads it must not change it (see :meth:`copy`)."""
+        """The object, which no reader may change (see :meth:`copy`)."""
         if self.decoded is None:
             self.decoded = _decode(self.raw)
         return self.decoded

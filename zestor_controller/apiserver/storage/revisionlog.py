@@ -1,8 +1,8 @@
 """The revision log: every object of the server, every change in order, and the channels that watch them.
 
-What always holds: one counter numbers all writes; an object is encoded once, when it is written, and those bytes are
-what lists and watches hand out; an event reaches every watcher in the order of the revisions, or the watcher is told
-that it fell behind. Nothing here knows a kind: a *table* holds the objects of one resource, whatever its versions.
+Invariant: one counter numbers all writes; an object is encoded once, when it is written, and lists and watches return
+those bytes; an event reaches every watcher in the order of the revisions, or the watcher is closed because it
+fell behind. Nothing here knows a kind: a *table* holds the objects of one resource, whatever its versions.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class ObjectTooLarge(WriteFailed):
 
 
 class Journal(Protocol):
-    """Makes writes last: told of each one before it is visible."""
+    """Makes writes last: called with each one before it is visible."""
 
     def append(self, storage: tuple[str, str], change: Change) -> None:
         """Write a change down; returns when it cannot be lost any more.
@@ -207,7 +207,7 @@ class Table:
         self._live[version.key] = version
 
     def watch(self, namespace: str, signal: Signal) -> Watcher:
-        """Open a channel; it tells every change from now on."""
+        """Open a channel; it delivers every change from now on."""
         watcher = Watcher(self, namespace, signal)
         self._watchers.setdefault(namespace, {})[watcher] = None
         return watcher
@@ -264,7 +264,7 @@ class Storage:
         return found
 
     def restore(self, storage: tuple[str, str], version: Version) -> None:
-        """Take an object of an earlier life; for a storage that nobody uses yet."""
+        """Take an object of a previous run; before the storage is used."""
         self.table(storage).restore(version)
 
     def begin_at(self, revision: int) -> None:
@@ -304,7 +304,7 @@ class Storage:
         return version
 
     def delete(self, storage: tuple[str, str], namespace: str, name: str, obj: Json | None = None) -> Version:
-        """Remove an object; answers its last state, which carries the deletion's revision.
+        """Remove an object; returns its last state, which carries the deletion's revision.
 
         Args:
             storage: the table.
@@ -343,7 +343,7 @@ class Storage:
             self.compact(due)
 
     def compact(self, revision: int | None = None) -> int:
-        """Forget the history up to a revision (the present one when None); answers the compacted revision."""
+        """Forget the history up to a revision (the present one when None); returns the compacted revision."""
         target = self.revision if revision is None else min(revision, self.revision)
         if target > self.compacted:
             self.compacted = target

@@ -21,7 +21,7 @@ def canonical_base64(text: str) -> str:
     """The text of the same bytes in one line, without stray bits in the last group.
 
     Raises:
-        ValueError: in the words of Go's decoder, with the offset of the first byte that it cannot use.
+        ValueError: with the message of Go's decoder, and the offset of the first byte that it cannot use.
     """
     joined = text.replace("\n", "").replace("\r", "") if "\n" in text or "\r" in text else text
     if _GROUPS.fullmatch(joined) is None:

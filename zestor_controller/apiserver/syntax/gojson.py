@@ -1,7 +1,7 @@
-"""JSON as Go's decoder reads it: its numbers, its error texts, and the keys that stand twice.
+"""JSON as Go's decoder reads it: its numbers, its error texts, and the repeated keys.
 
-What always holds: a value that comes out of here can be encoded again (no lone surrogates, no NaN), whole numbers are
-``int`` even when the text said ``1.0``, a key that stood twice has its last value, and nothing is nested deeper than
+Invariant: a value that comes out of here can be encoded again (no lone surrogates, no NaN), whole numbers are
+``int`` even when the text said ``1.0``, a repeated key has its last value, and nothing is nested deeper than
 :data:`~zestor_controller.apiserver.syntax.depthlimit.MAX_DEPTH`.
 """
 
@@ -60,10 +60,10 @@ def load(data: bytes) -> tuple[Any, bool]:
         data: the text; bytes that are not UTF-8 are replaced, as Go does.
 
     Returns:
-        The value, and whether any key stood twice in its object (then :func:`duplicate_paths` names them).
+        The value, and whether any key was repeated in its object (then :func:`duplicate_paths` names them).
 
     Raises:
-        DocumentError: in Go's words.
+        DocumentError: the text is not valid; the message is Go's.
     """
     twice = False
 
@@ -105,11 +105,11 @@ def _without_surrogates(value: Any) -> Any:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """An object with all its keys, also those that stand twice."""
+    """An object with all its keys, repeated ones included."""
 
 
 def duplicate_paths(data: bytes) -> list[str]:
-    """The paths of keys that stand twice, each once, in the order of the document: ``spec.list[0].name``."""
+    """The paths of repeated keys, each once, in the order of the document: ``spec.list[0].name``."""
     found: dict[str, None] = {}
 
     def visit(value: Any, path: str) -> None:
@@ -137,7 +137,7 @@ _DIGITS = b"0123456789"
 
 
 class _Scanner:
-    """A second reading of a text that is known to be wrong, only to find Go's words for it."""
+    """A second reading of a text that is known to be wrong, only to find Go's message for it."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["dump", "load"]
 
-_WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
+_CONSTANTS: dict[str, Any] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 for _truth, _names in ((True, ("y", "yes", "true", "on")), (False, ("n", "no", "false", "off"))):
     for _name in _names:
-        _WORDS.update({_name: _truth, _name.capitalize(): _truth, _name.upper(): _truth})
+        _CONSTANTS.update({_name: _truth, _name.capitalize(): _truth, _name.upper(): _truth})
 for _name in (".nan", ".NaN", ".NAN"):
-    _WORDS[_name] = math.nan
+    _CONSTANTS[_name] = math.nan
 for _name in (".inf", ".Inf", ".INF"):
-    _WORDS.update({_name: math.inf, f"+{_name}": math.inf, f"-{_name}": -math.inf})
+    _CONSTANTS.update({_name: math.inf, f"+{_name}": math.inf, f"-{_name}": -math.inf})
 
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INT = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)")
@@ -87,8 +87,8 @@ def _float(plain: str) -> int | float | None:
 
 def resolve(text: str) -> Any:
     """What an unquoted scalar means."""
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     if text[:1] in _NUMERIC_START:
         number = _number(text)
         if number is not None:
@@ -195,7 +195,7 @@ class _Composer:
 
 
 def _unshared(value: Any) -> Any:
-    """A copy of what an alias stands for: whoever changes one must not change the other."""
+    """A copy of an alias's value: a change of one must not change the other."""
     if isinstance(value, dict):
         return {key: _unshared(item) for key, item in value.items()}
     return [_unshared(item) for item in value] if isinstance(value, list) else value
@@ -228,8 +228,8 @@ def _finite(value: Any) -> bool:
     return all(_finite(item) for item in value) if isinstance(value, list) else True
 
 
-def _words(error: yaml.MarkedYAMLError) -> str:
-    """The error as Go's port of libyaml words it."""
+def _message(error: yaml.MarkedYAMLError) -> str:
+    """The message of Go's port of libyaml for the error."""
     line = 0
     if error.problem_mark is not None and error.problem_mark.line:
         line = error.problem_mark.line + isinstance(error, yaml.scanner.ScannerError)
@@ -243,16 +243,16 @@ def load(data: bytes) -> tuple[Any, list[str]]:
     """Read the first YAML document of a text.
 
     Returns:
-        The value as JSON would have it, and the paths of keys that stand twice.
+        The value as JSON would have it, and the paths of repeated keys.
 
     Raises:
-        DocumentError: in Go's words.
+        DocumentError: the text is not valid; the message is Go's.
     """
     try:
         composer = _Composer(iter(yaml.parse(data, Loader=_LOADER)))
         value = composer.run()
     except yaml.MarkedYAMLError as error:
-        raise DocumentError(_words(error)) from None
+        raise DocumentError(_message(error)) from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise DocumentError("yaml: control characters are not allowed") from None
     except RecursionError:
@@ -309,7 +309,7 @@ def _events(value: Any) -> Iterator[Any]:
 def _text(value: str) -> Any:
     style = None
     numeric = value[:1] in _NUMERIC_START and _looks_numeric(value)
-    if numeric or value in _WORDS or _BASE60.fullmatch(value) or _TIMESTAMP.fullmatch(value) or value == "<<":
+    if numeric or value in _CONSTANTS or _BASE60.fullmatch(value) or _TIMESTAMP.fullmatch(value) or value == "<<":
         style = '"'
     elif "\n" in value:
         style = "|"

@@ -26,7 +26,7 @@ __all__ = ["Comparison", "compare"]
 
 
 class _Absent:
-    """Tells a missing value from null."""
+    """Marks a missing value, as opposed to null."""
 
 
 ABSENT: Final = _Absent()
@@ -102,7 +102,7 @@ def _collect(key: str, parts: _Parts, added: FieldSet, removed: FieldSet, modifi
 
 
 def _everything(value: Any, typedef: TypeDef) -> FieldSet:
-    """Every path of a value that stands alone: unlike a field set, with all that lies between."""
+    """Every path of a value that is on one side only: unlike a field set, with all that lies between."""
     form = form_of(typedef, value)
     found: FieldSet = {SELF: True}
     if form == "scalar" or typedef.topology == "atomic" or not value:
@@ -141,7 +141,7 @@ def _compare_list(old: Any, new: Any, typedef: TypeDef) -> _Parts | None:
         if len(left) <= 1 and len(right) <= 1:
             parts = _compare(left[0] if left else ABSENT, right[0] if right else ABSENT, element)
         elif len(left) > 1 and len(right) > 1:
-            # Items that stand twice are one thing, with nothing to be told apart inside.
+            # Items with one key are one thing: their fields are not compared.
             parts = None if same(left, right) else ({}, {}, {SELF: True})
         elif len(left) > 1:
             parts = (_everything(right[0], element) if right else {}, {SELF: True}, {})

@@ -1,7 +1,7 @@
-"""Whether an applied configuration fits its type, in the words of the machinery.
+"""The type errors of an applied configuration, with the messages of the machinery.
 
 Invariant: everything that is wrong is found in one walk, and nothing is changed. An applied configuration is checked
-more strictly than a written object: unknown fields and list items that stand twice are refused.
+more strictly than a written object: unknown fields and repeated list items are rejected.
 
 The rules and texts are those of sigs.k8s.io/structured-merge-diff v6 (typed/validate.go).
 """
@@ -15,12 +15,12 @@ from zestor_controller.apiserver.typed.fieldset import shown_element
 from zestor_controller.apiserver.typed.typedef import TypeDef
 from zestor_controller.apiserver.typed.value import element_of, path_element
 
-__all__ = ["misfits"]
+__all__ = ["type_errors"]
 
 _UNTYPED_SCALARS: Final = frozenset({"int-or-string", "quantity", "time", "microtime"})
 
 
-def misfits(value: Any, typedef: TypeDef) -> str:
+def type_errors(value: Any, typedef: TypeDef) -> str:
     """What is wrong with a value, one line for each complaint; empty when it fits."""
     found: list[str] = []
     _check(value, typedef, "", found)

@@ -78,7 +78,7 @@ def path_element(typedef: TypeDef, item: Any) -> str:
     """The path element of an item of a keyed list.
 
     Raises:
-        ValueError: the item cannot have one; the text says why, in the machinery's words.
+        ValueError: the item cannot have one; the message is the machinery's.
     """
     if typedef.topology == "set":
         if isinstance(item, dict):
@@ -133,7 +133,7 @@ def field_set(value: Any, typedef: TypeDef) -> FieldSet:
         element = element_of(typedef)
         for key, item in keyed_items(typedef, value):
             inner = {} if typedef.topology == "set" or key in found else field_set(item, element)
-            found[key] = {**inner, SELF: True}  # of items that stand twice only the place is owned
+            found[key] = {**inner, SELF: True}  # of repeated items only the place is owned
         return found
     if typedef.topology == "atomic":
         return {SELF: True}
@@ -198,7 +198,7 @@ def _merge_list(live: Sequence[Any], applied: Sequence[Any], typedef: TypeDef) -
     left, right = _indexed(typedef, live), _indexed(typedef, applied)
     ours: dict[str, Any] = {}  # no item is null: a null has no path element
     for key, item in left:
-        ours[key] = None if key in ours else item  # an item that stood twice is replaced, not merged
+        ours[key] = None if key in ours else item  # a repeated item is replaced, not merged
     theirs = dict(right)
     shared = [key for key, _ in right if key in ours]
     at_shared = 0

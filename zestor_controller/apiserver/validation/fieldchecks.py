@@ -1,7 +1,7 @@
-"""Rules that many kinds share: names, labels, selectors, ports, numbers; each worded as the server words it.
+"""Rules that many kinds share: names, labels, selectors, ports, numbers; each with the server's message.
 
-A function named ``bad_*`` answers the complaints about one value, empty when it is fine; a function named ``check_*``
-answers field errors.
+A function named ``bad_*`` returns the messages for one value, none when it is valid; a function named ``check_*``
+returns field errors.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ _ENV_RE = re.compile(r"[ -<>-~]+")
 _PERCENT_RE = re.compile(r"[0-9]+%")
 
 
-def _regex(words: str, pattern: str, *examples: str) -> str:
+def _regex(message: str, pattern: str, *examples: str) -> str:
     shown = "',  or '".join(examples)
-    return f"{words} (e.g. '{shown}', regex used for validation is '{pattern}')"
+    return f"{message} (e.g. '{shown}', regex used for validation is '{pattern}')"
 
 
 _BAD_LABEL = _regex(
@@ -76,11 +76,11 @@ _BAD_SUBDOMAIN = _regex(
     _SUBDOMAIN,
     "example.com",
 )
-_NAME_PART_WORDS = (
+_NAME_PART_MESSAGE = (
     "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
 )
-_BAD_NAME_PART = "name part " + _regex(_NAME_PART_WORDS, _NAME_PART, "MyName", "my.name", "123-abc")
-_BAD_QUALIFIED = "a qualified name " + _regex(_NAME_PART_WORDS, _NAME_PART, "MyName", "my.name", "123-abc")
+_BAD_NAME_PART = "name part " + _regex(_NAME_PART_MESSAGE, _NAME_PART, "MyName", "my.name", "123-abc")
+_BAD_QUALIFIED = "a valid label key " + _regex(_NAME_PART_MESSAGE, _NAME_PART, "MyName", "my.name", "123-abc")
 _BAD_LABEL_VALUE = _regex(
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
     "end with an alphanumeric character",
@@ -119,10 +119,10 @@ def bad_label_value(value: str) -> list[str]:
     return _named(value, 63, _NAME_PART_RE, _BAD_LABEL_VALUE)
 
 
-def _named(value: str, limit: int, pattern: re.Pattern[str], words: str) -> list[str]:
+def _named(value: str, limit: int, pattern: re.Pattern[str], message: str) -> list[str]:
     problems = [_too_long(limit)] if len(value) > limit else []
     if pattern.fullmatch(value) is None:
-        problems.append(words)
+        problems.append(message)
     return problems
 
 
@@ -215,8 +215,8 @@ def check_percent_or_int(field: str, value: Any) -> list[FieldError]:
     """Errors for what is neither a non-negative number nor a percentage."""
     if isinstance(value, str):
         if _PERCENT_RE.fullmatch(value) is None:
-            words = "a valid percent string must be a numeric string followed by an ending '%'"
-            return [invalid(field, value, _regex(words, "[0-9]+%", "1%", "93%"))]
+            message = "a valid percent string must be a numeric string followed by an ending '%'"
+            return [invalid(field, value, _regex(message, "[0-9]+%", "1%", "93%"))]
         return []
     return check_not_negative(field, value)
 
@@ -248,8 +248,8 @@ def check_selector(field: str, selector: Json | None) -> list[FieldError]:
                 errors.append(required(f"{where}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
         elif operator in ("Exists", "DoesNotExist"):
             if values:
-                words = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
-                errors.append(forbidden(f"{where}.values", words))
+                message = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                errors.append(forbidden(f"{where}.values", message))
         else:
             errors.append(invalid(f"{where}.operator", operator, "not a valid selector operator"))
         errors += check_label_name(f"{where}.key", term.get("key", ""))

@@ -103,11 +103,11 @@ class Rollout:
             return [(each, 0) for each in active] if self.recreates else []
         changes: list[tuple[Unstructured, int]] = []
         have = _replicas(current)
-        room = self.maximum - have - sum(map(_replicas, active))
+        free_pods = self.maximum - have - sum(map(_replicas, active))
         if have > self.replicas:
             changes.append((current, self.replicas))
-        elif have < self.replicas and room > 0:
-            changes.append((current, have + min(room, self.replicas - have)))
+        elif have < self.replicas and free_pods > 0:
+            changes.append((current, have + min(free_pods, self.replicas - have)))
         return changes + self._scaling_down(current, active)
 
     def _scaling_down(self, current: Unstructured, active: list[Unstructured]) -> list[tuple[Unstructured, int]]:
@@ -117,7 +117,7 @@ class Rollout:
         waiting = _replicas(current) - _count(current, "availableReplicas")
         spare = _replicas(current) + sum(map(_replicas, active)) - needed - max(0, waiting)
         left = {each.metadata.name: _replicas(each) for each in active}
-        for each in active:  # those that serve nobody go first
+        for each in active:  # those that serve no client are removed first
             idle = min(max(0, _replicas(each) - _count(each, "availableReplicas")), max(0, spare))
             left[each.metadata.name] -= idle
             spare -= idle

@@ -38,7 +38,7 @@ def conditions(before: Any, *wanted: tuple[str, str, str, str]) -> list[dict[str
     for type_, status, reason, message in wanted:
         known = old.get(type_) or {}
         same = known.get("status") == status
-        told = same and known.get("reason") == reason and known.get("message") == message
+        unchanged = same and known.get("reason") == reason and known.get("message") == message
         old[type_] = {
             **known,
             "type": type_,
@@ -46,7 +46,7 @@ def conditions(before: Any, *wanted: tuple[str, str, str, str]) -> list[dict[str
             "reason": reason,
             "message": message,
             "lastTransitionTime": known.get("lastTransitionTime", moment) if same else moment,
-            "lastUpdateTime": known.get("lastUpdateTime", moment) if told else moment,
+            "lastUpdateTime": known.get("lastUpdateTime", moment) if unchanged else moment,
         }
     return list(old.values())
 

@@ -49,7 +49,7 @@ def _check_client(client: Json, path: str) -> Iterator[FieldError]:
     elif url is not None:
         yield from _check_url(url, f"{path}.url")
     else:
-        # The server hands name and namespace over in the wrong order; both are needed, so nobody noticed.
+        # The server hands name and namespace over in the wrong order; both are needed, so it has no effect.
         for name, other in (("name", "namespace"), ("namespace", "name")):
             if not (service or {}).get(other):
                 yield required(f"{path}.service.{name}")

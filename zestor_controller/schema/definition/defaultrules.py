@@ -16,7 +16,7 @@ from zestor_controller.schema.validation import Validator
 __all__ = ["check_defaults"]
 
 Surround = Callable[[Any], Any]
-"""From a default to the object that it would stand in."""
+"""From a default to the object that it would be part of."""
 
 
 def check_defaults(root: Structural, path: str) -> list[FieldError]:
@@ -24,7 +24,7 @@ def check_defaults(root: Structural, path: str) -> list[FieldError]:
 
     Args:
         root: the schema of a whole object, known to be structural.
-        path: where it stands, for the complaints.
+        path: of the schema, for the errors.
     """
     return list(_check(root, path, root, lambda value: value, inside_meta=False, is_object=True))
 

@@ -1,7 +1,7 @@
 """The rules of a CustomResourceDefinition: names, versions, subresources, columns, and its schemas.
 
-Works on the definition as a plain object, so that the embedded server and the CRD compiler ask the same function. Paths
-are the server's: what all versions say alike stands in ``spec``, not in ``spec.versions[0]``.
+Works on the definition as a plain object, so that the embedded server and the CRD compiler call the same function.
+Paths are the server's: what all versions share is reported in ``spec``, not in ``spec.versions[0]``.
 
 Source: ``k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation``.
 """

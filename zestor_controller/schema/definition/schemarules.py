@@ -39,7 +39,7 @@ _NEWLINES = re.compile(r"[\n\r]")
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What holds where a schema stands.
+    """What holds at the place of a schema.
 
     Attributes:
         no_defaults: why no default may be set here; None where one may.
@@ -55,7 +55,7 @@ def check_schema(schema: Schema, path: str, *, has_status: bool, rules: RuleEngi
 
     Args:
         schema: the ``openAPIV3Schema``.
-        path: where it stands, for the complaints.
+        path: of the schema, for the errors.
         has_status: the version has the status subresource.
         rules: the engine that compiles ``x-kubernetes-validations``; None: they are not compiled.
     """
@@ -73,7 +73,7 @@ def check_schema(schema: Schema, path: str, *, has_status: bool, rules: RuleEngi
         found += broken
     found += _rules(schema, path, _Scope(), is_root=True)
     if unsupported is not None and not found:
-        # The rules above tell the same in better words, where they can.
+        # The rules above report the same with a better message, where they can.
         return [invalid(path, "", str(unsupported).removeprefix(f"{unsupported.path}: "))]
     if rules is not None and structural and not found:
         found += rules.check(schema, path)
@@ -290,7 +290,7 @@ def _refers(schema: Schema, field: str) -> bool:
     except FieldPathError:
         return False
     except SchemaError:
-        # What is wrong with the schema is told elsewhere.
+        # What is wrong with the schema is reported elsewhere.
         return True
     return True
 

@@ -47,7 +47,7 @@ def check(schema: Schema, path: str = ROOT) -> list[FieldError]:
 
     Args:
         schema: the ``openAPIV3Schema`` of a version.
-        path: where it stands, for the complaints.
+        path: of the schema, for the errors.
 
     Returns:
         The complaints, sorted; none when the schema is structural.
@@ -127,7 +127,7 @@ def _invariants(node: Structural, level: str, path: str) -> Iterator[FieldError]
 
 
 def _int_or_string_branches(schema: Schema) -> str:
-    """Where the two branches that spell "integer or string" stand; they are the one exception."""
+    """The keyword of the two branches that spell "integer or string"; they are the one exception."""
     if _is_int_or_string(schema.get("anyOf")):
         return "anyOf"
     every = schema.get("allOf") or ()
@@ -177,7 +177,7 @@ def _restricts_names_only(metadata: Schema) -> bool:
 
 
 def _restrictions(schema: Schema, path: str, exception: str) -> Iterator[FieldError]:
-    """What must not stand in the branches that restrict a value.
+    """What must not be in the branches that restrict a value.
 
     Args:
         schema: whose branches are looked at.

@@ -75,7 +75,7 @@ def check_selectable(fields: Sequence[Json], schema: Schema | None, path: str) -
     try:
         root = parse(schema)
     except SchemaError:
-        # What is wrong with the schema is told elsewhere.
+        # What is wrong with the schema is reported elsewhere.
         return
     seen: set[tuple[str, ...]] = set()
     for index, field in enumerate(fields):

@@ -36,8 +36,8 @@ def _annotate(obj: Json, name: str, value: str) -> None:
 class DaemonSetStrategy(TemplateStrategy):
     """DaemonSets. An annotation counts the changes of the template, since old clients read it.
 
-    The server keeps the count as a field, so each object that it decodes has the annotation, and whoever writes without
-    apply comes to own it.
+    The server keeps the count as a field, so each object that it decodes has the annotation, and a client that writes
+    without apply becomes its owner.
     """
 
     def decode(self, body: Json, validation: str, duplicates: Sequence[str]) -> tuple[Json, list[str]]:

@@ -62,8 +62,8 @@ class DeploymentStrategy(TemplateStrategy):
         errors: list[FieldError] = []
         if kind == "Recreate":
             if rolling is not None:
-                words = "may not be specified when strategy `type` is 'Recreate'"
-                errors.append(forbidden("spec.strategy.rollingUpdate", words))
+                message = "may not be specified when strategy `type` is 'Recreate'"
+                errors.append(forbidden("spec.strategy.rollingUpdate", message))
         elif kind == "RollingUpdate":
             errors += check_rolling_update("spec.strategy.rollingUpdate", rolling or {})
         else:

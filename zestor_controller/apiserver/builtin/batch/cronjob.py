@@ -44,12 +44,12 @@ class CronJobStrategy(BuiltinStrategy):
             default_pod_template(job["template"])
 
     def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
-        """Also the name, which has to leave room for the suffix of its jobs; an old name stays valid."""
+        """Also the name, which has to leave space for the suffix of its jobs; an old name stays valid."""
         errors = self._check_spec(obj.get("spec") or {}, None)
         name = obj["metadata"].get("name", "")
         if len(name) > _MAX_CRON_NAME:
-            words = f"must be no more than {_MAX_CRON_NAME} characters"
-            errors.append(invalid("metadata.name", name, words))
+            message = f"must be no more than {_MAX_CRON_NAME} characters"
+            errors.append(invalid("metadata.name", name, message))
         return errors
 
     def validate_update(self, ctx: WriteContext, new: Json, old: Json) -> list[FieldError]:

@@ -87,8 +87,8 @@ class JobStrategy(BuiltinStrategy):
             errors += check_selector("spec.selector", selector)
             labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
             if not selector_matches(selector, labels):
-                words = "`selector` does not match template `labels`"
-                errors.append(invalid("spec.template.metadata.labels", labels, words))
+                message = "`selector` does not match template `labels`"
+                errors.append(invalid("spec.template.metadata.labels", labels, message))
         return errors
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
@@ -99,7 +99,7 @@ class JobStrategy(BuiltinStrategy):
             errors += check_immutable("spec.completions", now.get("completions"), was.get("completions"))
         for name in ("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
             errors += check_immutable(f"spec.{name}", now.get(name), was.get(name))
-        # A job that is suspended and never started may still be told where to run; its pods do not exist yet.
+        # Where a suspended job runs may change until it has started, for its pods do not exist yet.
         waiting = was.get("suspend") and not (old.get("status") or {}).get("startTime")
         if not waiting and now.get("template") != was.get("template"):
             shown = template_text(now.get("template"))

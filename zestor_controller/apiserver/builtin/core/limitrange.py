@@ -44,8 +44,8 @@ class LimitRangeStrategy(BuiltinStrategy):
             low, high = limit.get("min") or {}, limit.get("max") or {}
             for name in sorted({*low} & {*high}):
                 if value_of(low[name]) > value_of(high[name]):
-                    words = f"min value {low[name]} is greater than max value {high[name]}"
-                    errors.append(invalid(f"{where}.min[{name}]", low[name], words))
+                    message = f"min value {low[name]} is greater than max value {high[name]}"
+                    errors.append(invalid(f"{where}.min[{name}]", low[name], message))
         return errors
 
 

@@ -67,11 +67,11 @@ class NamespaceStrategy(BuiltinStrategy):
         phase = (new.get("status") or {}).get("phase", "")
         deleting = "deletionTimestamp" in new["metadata"]
         if deleting and phase != "Terminating":
-            words = "may only be 'Terminating' if `deletionTimestamp` is not empty"
-            return [invalid("status.Phase", phase, words)]
+            message = "may only be 'Terminating' if `deletionTimestamp` is not empty"
+            return [invalid("status.Phase", phase, message)]
         if not deleting and phase != "Active":
-            words = "may only be 'Active' if `deletionTimestamp` is empty"
-            return [invalid("status.Phase", phase, words)]
+            message = "may only be 'Active' if `deletionTimestamp` is empty"
+            return [invalid("status.Phase", phase, message)]
         return []
 
 

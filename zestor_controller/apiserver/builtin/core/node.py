@@ -24,7 +24,7 @@ class NodeStrategy(BuiltinStrategy):
     """Nodes."""
 
     def default(self, obj: Json) -> None:
-        """Everything that a node has is allocatable unless told otherwise."""
+        """Everything that a node has is allocatable unless its status lists it."""
         status = obj.get("status")
         if status and "capacity" in status and "allocatable" not in status:
             status["allocatable"] = {name: canonical(amount) for name, amount in status["capacity"].items()}
@@ -53,8 +53,8 @@ class NodeStrategy(BuiltinStrategy):
 
 def _node_status(obj: Json, now: float) -> str:
     ready = condition_status(obj, "Ready")
-    words = {"True": "Ready", "": "Unknown"}.get(ready, "NotReady")
-    return words + (",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else "")
+    state = {"True": "Ready", "": "Unknown"}.get(ready, "NotReady")
+    return state + (",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else "")
 
 
 def _node_roles(obj: Json, now: float) -> str:

@@ -54,8 +54,8 @@ class ClaimStrategy(BuiltinStrategy):
         now_size = ((now.get("resources") or {}).get("requests") or {}).get("storage", "0")
         if (old.get("status") or {}).get("phase") == "Bound":
             if value_of(now_size) < value_of(was_size):
-                words = "field can not be less than status.capacity"
-                return [forbidden("spec.resources.requests.storage", words)]
+                message = "field can not be less than status.capacity"
+                return [forbidden("spec.resources.requests.storage", message)]
             now["resources"] = was.get("resources")
         if "volumeAttributesClassName" in now or "volumeAttributesClassName" in was:
             now["volumeAttributesClassName"] = was.get("volumeAttributesClassName")

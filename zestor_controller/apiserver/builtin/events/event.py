@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CoreEventStrategy", "EventStrategy", "core_resource", "resource"]
 
 # (core name, name in events.k8s.io, what core prints for nothing, what events.k8s.io prints for nothing);
-# None stands for null, ... for a field that is left out.
+# None is null, ... is a field that is left out.
 _FIELDS: tuple[tuple[str, str, Any, Any], ...] = (
     ("involvedObject", "regarding", {}, ...),
     ("reason", "reason", ..., ...),
@@ -154,11 +154,11 @@ class EventStrategy(BuiltinStrategy):
         ]
 
     def on_read(self, obj: Json) -> Json:
-        """The stored event in this API's words."""
+        """The stored event in this API's field names."""
         return _to_modern(obj)
 
     def on_store(self, obj: Json) -> Json:
-        """This event in the words of the core API."""
+        """This event in the field names of the core API."""
         return _to_core(obj)
 
 

@@ -152,9 +152,9 @@ class EphemeralContainersStrategy(SubresourceStrategy):
 
 def _check_gates(now: Json, was: Json) -> list[FieldError]:
     known = [gate.get("name") for gate in was.get("schedulingGates", ())]
-    words = "only deletion is allowed, but found new scheduling gate '{}'"
+    message = "only deletion is allowed, but found new scheduling gate '{}'"
     return [
-        forbidden(f"spec.schedulingGates[{index}].name", words.format(gate.get("name", "")))
+        forbidden(f"spec.schedulingGates[{index}].name", message.format(gate.get("name", "")))
         for index, gate in enumerate(now.get("schedulingGates", ()))
         if gate.get("name") not in known
     ]
@@ -164,8 +164,8 @@ def _check_node_selector(now: Json, was: Json) -> list[FieldError]:
     """A pod that waits for a gate may still be narrowed down to fewer nodes."""
     before, after = was.get("nodeSelector") or {}, now.get("nodeSelector") or {}
     if any(after.get(name) != value for name, value in before.items()):
-        words = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
-        return [invalid("spec.nodeSelector", after, words)]
+        message = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        return [invalid("spec.nodeSelector", after, message)]
     return []
 
 

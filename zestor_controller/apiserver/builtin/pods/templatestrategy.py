@@ -74,8 +74,8 @@ class TemplateStrategy(BuiltinStrategy):
         else:
             errors += check_selector("spec.selector", selector)
             if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-                words = f"empty selector is invalid for {_kind_in_words(self.kind)}"
-                errors.append(invalid("spec.selector", selector, words))
+                message = f"empty selector is invalid for {_kind_in_message(self.kind)}"
+                errors.append(invalid("spec.selector", selector, message))
         labels = (template.get("metadata") or {}).get("labels")
         if not selector_matches(selector, labels):
             errors.append(
@@ -106,12 +106,12 @@ class TemplateStrategy(BuiltinStrategy):
             if status.get(name, 0) > total
         ]
         if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
-            words = "cannot be greater than readyReplicas"
-            errors.append(invalid("status.availableReplicas", status.get("availableReplicas", 0), words))
+            message = "cannot be greater than readyReplicas"
+            errors.append(invalid("status.availableReplicas", status.get("availableReplicas", 0), message))
         return errors
 
 
-def _kind_in_words(kind: str) -> str:
+def _kind_in_message(kind: str) -> str:
     return {"StatefulSet": "statefulset", "DaemonSet": "daemonset"}.get(kind, "deployment")
 
 
@@ -123,6 +123,6 @@ def check_lasting_template(field: str, template: Json) -> list[FieldError]:
     if policy in ("OnFailure", "Never"):
         errors.append(not_supported(f"{field}.spec.restartPolicy", policy, _ALWAYS))
     if spec.get("activeDeadlineSeconds") is not None:
-        words = "activeDeadlineSeconds in ReplicaSet is not Supported"
-        errors.append(forbidden(f"{field}.spec.activeDeadlineSeconds", words))
+        message = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        errors.append(forbidden(f"{field}.spec.activeDeadlineSeconds", message))
     return errors

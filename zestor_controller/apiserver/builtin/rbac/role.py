@@ -27,11 +27,11 @@ def _check_rules(rules: list[Json] | None, namespaced: bool) -> list[FieldError]
         urls = rule.get("nonResourceURLs")
         if urls:
             if namespaced:
-                words = "namespaced rules cannot apply to non-resource URLs"
-                errors.append(invalid(f"{where}.nonResourceURLs", urls, words))
+                message = "namespaced rules cannot apply to non-resource URLs"
+                errors.append(invalid(f"{where}.nonResourceURLs", urls, message))
             if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
-                words = "rules cannot apply to both regular resources and non-resource URLs"
-                errors.append(invalid(f"{where}.nonResourceURLs", urls, words))
+                message = "rules cannot apply to both regular resources and non-resource URLs"
+                errors.append(invalid(f"{where}.nonResourceURLs", urls, message))
             continue
         if not rule.get("apiGroups"):
             errors.append(required(f"{where}.apiGroups", "resource rules must supply at least one api group"))

@@ -41,7 +41,7 @@ class BindingStrategy(BuiltinStrategy):
                 subject["apiGroup"] = _GROUP
 
     def validate(self, obj: Json) -> list[FieldError]:
-        """The role that is bound, and to whom."""
+        """The role that is bound, and its subjects."""
         reference = obj.get("roleRef") or {}
         errors: list[FieldError] = []
         if reference.get("apiGroup") != _GROUP:
