@@ -27,6 +27,7 @@ LONG_MODULES: set[str] = {
     "zestor_controller/manager/manager.py",
 }
 LONG_FUNCTIONS: set[str] = {
+    "zestor_controller/apiserver/verbs/writepath.py:WritePath.create",
     "zestor_controller/cache/clustercache.py:ClusterCache.informer",
     "zestor_controller/cache/reflector.py:Reflector._watch",
     "zestor_controller/manager/manager.py:Manager.serve",
