@@ -35,18 +35,13 @@ LONG_FUNCTIONS: set[str] = {
 }
 COMPLEX: set[str] = {
     "tests/apiserver/conformance/test_authorization.py",
-    "tests/cache/test_overlay.py",
-    "tests/store/test_store_threads.py",
     "zestor_controller/apiserver/request/options.py",
     "zestor_controller/apiserver/verbs/watchstream.py",
     "zestor_controller/cache/informer.py",
     "zestor_controller/manager/manager.py",
     "zestor_controller/objects/resource.py",
 }
-ACTIVITIES: set[str] = {
-    "zestor_controller/apiserver/builtin/rbac/rolebinding.py",
-    "zestor_controller/cache/timing.py",
-}
+ACTIVITIES: set[str] = set()
 SHARED_CLASSES: set[str] = {
     "Change",
     "Column",

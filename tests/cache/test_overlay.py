@@ -339,6 +339,34 @@ def test_c9_versions_that_cannot_be_compared_are_left_to_the_watch():
     assert overlay._target.get("w") is None
 
 
+async def take_a_step(world, writable, lister, rng, n):
+    """One step of a random history: a write of this process, of another client, or a fault."""
+    name = f"w{rng.randrange(4)}"
+    there = world.server.objects("websites").get(f"default/{name}")
+    step = rng.randrange(12)
+    if step < 3:
+        await world.cache.client.apply(WEBSITE, site(name, n), namespace="default")
+        assert lister.get(name)["spec"]["n"] == n
+    elif step < 5:
+        shown = lister.get(name)
+        await world.cache.client.delete(WEBSITE, name, namespace="default", missing_ok=True)
+        if there and shown is not None and shown["metadata"]["uid"] == there["metadata"]["uid"]:
+            assert lister.get(name) is None
+    elif step < 7:
+        world.server.put("websites", name, kind="Website", spec={"n": -n})
+    elif step == 7 and there:
+        world.server.remove("websites", name)
+    elif step == 8:
+        world.server.end_watches()
+    elif step == 9:
+        world.server.compact()
+    elif step == 10:
+        writable.hold()
+    else:
+        writable.release()
+        await world.run_for(rng.choice([0.001, 2, 20]))
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_change_is_reported(virtually, seed):
     async def test(world):
@@ -348,7 +376,6 @@ def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_chang
             server.put("websites", f"w{n}", kind="Website", spec={"n": 0})
         writable = Writable(server, returns_object=rng.random() < 0.5)
         lister = await world.synced()
-        client = world.cache.client
         seen = {}
         watch = lister.watch(initial_replay=True, overflow=Overflow.COALESCE)
 
@@ -360,30 +387,7 @@ def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_chang
                     seen[event.name] = event.object["metadata"]["resourceVersion"]
 
         for n in range(60):
-            name = f"w{rng.randrange(4)}"
-            there = server.objects("websites").get(f"default/{name}")
-            step = rng.randrange(12)
-            if step < 3:
-                await client.apply(WEBSITE, site(name, n), namespace="default")
-                assert lister.get(name)["spec"]["n"] == n
-            elif step < 5:
-                shown = lister.get(name)
-                await client.delete(WEBSITE, name, namespace="default", missing_ok=True)
-                if there and shown is not None and shown["metadata"]["uid"] == there["metadata"]["uid"]:
-                    assert lister.get(name) is None
-            elif step < 7:
-                server.put("websites", name, kind="Website", spec={"n": -n})
-            elif step == 7 and there:
-                server.remove("websites", name)
-            elif step == 8:
-                server.end_watches()
-            elif step == 9:
-                server.compact()
-            elif step == 10:
-                writable.hold()
-            else:
-                writable.release()
-                await world.run_for(rng.choice([0.001, 2, 20]))
+            await take_a_step(world, writable, lister, rng, n)
             if rng.random() < 0.3:
                 follow()
         writable.release()
