@@ -34,7 +34,6 @@ LONG_FUNCTIONS: set[str] = {
     "zestor_controller/metrics.py:Metrics.__init__",
 }
 COMPLEX: set[str] = {
-    "tests/apiserver/conformance/test_authorization.py",
     "zestor_controller/apiserver/request/options.py",
     "zestor_controller/apiserver/verbs/watchstream.py",
     "zestor_controller/cache/informer.py",

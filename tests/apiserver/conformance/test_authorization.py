@@ -39,10 +39,17 @@ async def as_bob(rbac, method, path, body=None, **headers):
     return await rbac.ask(method, path, body, impersonate_user="bob", **headers)
 
 
-async def may(rbac, verb, resource, name="", sub="", group="", namespace="default", user="bob", groups=()):
+async def may(rbac, verb, resource, *, user="bob", groups=(), **more):
     """The response of a SubjectAccessReview."""
-    attributes = {"verb": verb, "resource": resource, "group": group, "namespace": namespace, "name": name}
-    spec = {"user": user, "groups": list(groups), "resourceAttributes": {**attributes, "subresource": sub}}
+    attributes = {
+        "verb": verb,
+        "resource": resource,
+        "group": "",
+        "namespace": "default",
+        "name": "",
+        "subresource": "",
+    }
+    spec = {"user": user, "groups": list(groups), "resourceAttributes": {**attributes, **more}}
     review = await rbac.post(f"{REVIEWS}/subjectaccessreviews", {"spec": spec})
     assert review.status == 201, review.body
     return review.body["status"]["allowed"]
@@ -138,7 +145,7 @@ async def test_a_resource_is_without_its_subresources(rbac, grant, resources, al
     found = [
         asked
         for asked in ("pods", "pods/log", "deployments/scale")
-        if await may(rbac, "get", asked.partition("/")[0], sub=asked.partition("/")[2])
+        if await may(rbac, "get", asked.partition("/")[0], subresource=asked.partition("/")[2])
     ]
 
     assert found == allowed
