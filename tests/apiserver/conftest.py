@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 class Talk:
-    """Requests of an administrator, answered without a socket."""
+    """Requests of an administrator, served without a socket."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -69,7 +69,7 @@ class Stream:
             self._events += [json.loads(line) for line in chunk.splitlines()]
         return self._events.pop(0)
 
-    async def told(self, count: int) -> list[tuple[str, str]]:
+    async def reported(self, count: int) -> list[tuple[str, str]]:
         """The types and names of the next events."""
         events = [await self.event() for _ in range(count)]
         return [(event["type"], event["object"]["metadata"].get("name", "")) for event in events]

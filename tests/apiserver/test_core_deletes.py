@@ -5,9 +5,9 @@ import pytest
 
 async def test_an_object_without_finalizers_is_gone_at_once(talk):
     made = await talk.make("a")
-    status, answer = await talk.ask("DELETE", f"{talk.configmaps}/a")
+    status, response = await talk.ask("DELETE", f"{talk.configmaps}/a")
     details = {"name": "a", "kind": "configmaps", "uid": made["metadata"]["uid"]}
-    assert (status, answer["status"], answer["details"]) == (200, "Success", details)
+    assert (status, response["status"], response["details"]) == (200, "Success", details)
     assert (await talk.ask("GET", f"{talk.configmaps}/a"))[0] == 404
 
 
@@ -23,7 +23,7 @@ async def test_finalizers_hold_an_object_and_the_last_one_lets_it_go(talk):
     assert "no new finalizers can be added" in failure["message"]
     assert (await talk.merge(f"{talk.configmaps}/a", {"metadata": {"finalizers": None}}))[0] == 200
     assert (await talk.ask("GET", f"{talk.configmaps}/a"))[0] == 404
-    assert await stream.told(1) == [("MODIFIED", "a")]
+    assert await stream.reported(1) == [("MODIFIED", "a")]
     gone = await stream.event()
     assert gone["type"] == "DELETED"
     assert int(gone["object"]["metadata"]["resourceVersion"]) > int(held["metadata"]["resourceVersion"])

@@ -8,16 +8,16 @@ async def filled(talk, count: int = 5) -> None:
         await talk.make(f"c{index}", data={"n": str(index)})
 
 
-def names(answer) -> list[str]:
-    return [item["metadata"]["name"] for item in answer["items"]]
+def names(reply) -> list[str]:
+    return [item["metadata"]["name"] for item in reply["items"]]
 
 
 async def test_items_of_built_in_kinds_do_not_say_their_type(talk):
     await filled(talk, 1)
-    _, answer = await talk.ask("GET", talk.configmaps)
-    assert (answer["kind"], answer["apiVersion"]) == ("ConfigMapList", "v1")
-    assert "kind" not in answer["items"][0]
-    assert answer["items"][0]["data"] == {"n": "0"}
+    _, reply = await talk.ask("GET", talk.configmaps)
+    assert (reply["kind"], reply["apiVersion"]) == ("ConfigMapList", "v1")
+    assert "kind" not in reply["items"][0]
+    assert reply["items"][0]["data"] == {"n": "0"}
 
 
 async def test_all_pages_show_the_version_of_the_first(talk):
@@ -74,21 +74,21 @@ async def test_options_that_make_no_sense_are_refused(talk, query, status):
     assert (await talk.ask("GET", f"{talk.configmaps}?{query}"))[0] == status
 
 
-async def test_a_watch_tells_what_follows_its_list(talk):
+async def test_a_watch_reports_what_follows_its_list(talk):
     await filled(talk, 2)
-    _, answer = await talk.ask("GET", talk.configmaps)
-    stream = await talk.watch(f"{talk.configmaps}?watch=true&resourceVersion={answer['metadata']['resourceVersion']}")
+    _, reply = await talk.ask("GET", talk.configmaps)
+    stream = await talk.watch(f"{talk.configmaps}?watch=true&resourceVersion={reply['metadata']['resourceVersion']}")
     await talk.make("x")
     await talk.merge(f"{talk.configmaps}/x", {"data": {"k": "v"}})
     await talk.ask("DELETE", f"{talk.configmaps}/c0")
-    assert await stream.told(3) == [("ADDED", "x"), ("MODIFIED", "x"), ("DELETED", "c0")]
+    assert await stream.reported(3) == [("ADDED", "x"), ("MODIFIED", "x"), ("DELETED", "c0")]
     await stream.close()
 
 
 async def test_a_watch_without_a_version_begins_with_what_there_is(talk):
     await filled(talk, 2)
     stream = await talk.watch(f"{talk.configmaps}?watch=1")
-    assert await stream.told(2) == [("ADDED", "c0"), ("ADDED", "c1")]
+    assert await stream.reported(2) == [("ADDED", "c0"), ("ADDED", "c1")]
     await stream.close()
 
 
@@ -96,7 +96,7 @@ async def test_initial_events_end_with_a_bookmark(talk):
     await filled(talk, 1)
     query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
     stream = await talk.watch(f"{talk.configmaps}?{query}")
-    assert await stream.told(1) == [("ADDED", "c0")]
+    assert await stream.reported(1) == [("ADDED", "c0")]
     metadata = {"resourceVersion": str(talk.api.storage.revision), "annotations": {"k8s.io/initial-events-end": "true"}}
     bookmark = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": metadata}
     assert await stream.event() == {"type": "BOOKMARK", "object": bookmark}
@@ -111,14 +111,14 @@ async def test_crossing_a_selector_is_an_arrival_or_a_departure(talk):
     await talk.merge(path, {"metadata": {"labels": {"x": "2"}}})
     _, left = await talk.merge(path, {"metadata": {"labels": None}})
     await talk.merge(path, {"data": {"unseen": "1"}})
-    assert await stream.told(2) == [("ADDED", "c0"), ("MODIFIED", "c0")]
+    assert await stream.reported(2) == [("ADDED", "c0"), ("MODIFIED", "c0")]
     gone = await stream.event()
     assert (gone["type"], gone["object"]["metadata"]["labels"]) == ("DELETED", {"x": "2"})
     assert gone["object"]["metadata"]["resourceVersion"] == left["metadata"]["resourceVersion"]
     await stream.close()
 
 
-async def test_a_watch_of_forgotten_history_is_told_so_on_the_stream(talk):
+async def test_a_watch_of_forgotten_history_is_notified_on_the_stream(talk):
     await filled(talk, 2)
     talk.api.compact()
     stream = await talk.watch(f"{talk.configmaps}?watch=1&resourceVersion=2")
@@ -169,5 +169,5 @@ async def test_events_are_selected_by_the_fields_of_the_version_that_is_asked_fo
     }
     assert (await talk.ask("POST", "/api/v1/namespaces/default/events", body))[0] == 201
     path = "/apis/events.k8s.io/v1/namespaces/default/events"
-    _, answer = await talk.ask("GET", f"{path}?fieldSelector=regarding.kind=Pod")
-    assert names(answer) == ["e"]
+    _, reply = await talk.ask("GET", f"{path}?fieldSelector=regarding.kind=Pod")
+    assert names(reply) == ["e"]

@@ -61,7 +61,7 @@ def test_numbers_are_compared_as_numbers():
         ("a in b", "unable to parse requirement: found 'b' expected: '('"),
     ],
 )
-def test_a_selector_that_cannot_be_read_is_refused_in_the_servers_words(selector, message):
+def test_a_selector_that_cannot_be_read_is_refused_with_the_servers_message(selector, message):
     with pytest.raises(Failure) as refused:
         parse_selection({"labelSelector": selector}, MAPS)
     assert (refused.value.code, str(refused.value)) == (400, message)

@@ -21,7 +21,7 @@ async def test_a_write_that_changes_nothing_is_none(talk):
     assert (status, put) == (200, made)
     assert talk.api.storage.revision == before
     await talk.make("b")
-    assert await stream.told(1) == [("ADDED", "b")]
+    assert await stream.reported(1) == [("ADDED", "b")]
     await stream.close()
 
 

@@ -21,7 +21,7 @@ MERGE = {"content-type": "application/merge-patch+json"}
 
 
 @dataclass
-class Answer:
+class Response:
     status: int
     body: Any
     warnings: list[str]
@@ -37,16 +37,16 @@ class Server:
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, **query: str
-    ) -> Answer:
+    ) -> Response:
         data = b"" if body is None else json.dumps(body).encode()
         sent = {"authorization": "Bearer t", "user-agent": "test/1", "accept": "application/json", **(headers or {})}
         if data:
             sent.setdefault("content-type", "application/json")
         response = await self.api.handle(HttpRequest(method, path, list(query.items()), sent, data))
-        await asyncio.sleep(0)  # what the server does after an answer
+        await asyncio.sleep(0)  # what the server does after a response
         assert isinstance(response.body, bytes)
         found = json.loads(response.body) if response.body.startswith(b"{") else response.body
-        return Answer(response.status, found, [value for name, value in response.headers if name == "Warning"])
+        return Response(response.status, found, [value for name, value in response.headers if name == "Warning"])
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def condition(crd: dict[str, Any], kind: str) -> tuple[str, str]:
     return found["status"], found["reason"]
 
 
-async def test_a_definition_is_answered_as_stored_and_then_established(server: Server) -> None:
+async def test_a_definition_is_returned_as_stored_and_then_established(server: Server) -> None:
     made = await server.call("POST", DEFINITIONS, definition())
 
     assert made.status == 201
@@ -126,7 +126,7 @@ async def test_names_that_are_taken_are_not_accepted_until_they_are_free(server:
     assert (await server.call("GET", "/apis/example.com/v1/namespaces/default/crates")).status == 200
 
 
-async def test_an_approval_is_told_in_a_condition(server: Server) -> None:
+async def test_an_approval_is_reported_in_a_condition(server: Server) -> None:
     crd = definition()
     crd["metadata"] = {
         "name": "boxes.example.k8s.io",
@@ -175,9 +175,9 @@ async def test_a_definition_goes_after_its_objects(server: Server) -> None:
 async def test_a_deletion_with_a_stale_precondition_is_refused(server: Server) -> None:
     await server.call("POST", DEFINITIONS, definition())
 
-    answer = await server.call("DELETE", f"{DEFINITIONS}/boxes.example.com", {"preconditions": {"uid": "other"}})
+    reply = await server.call("DELETE", f"{DEFINITIONS}/boxes.example.com", {"preconditions": {"uid": "other"}})
 
-    assert answer.status == 409
+    assert reply.status == 409
     assert (await server.call("GET", BOXES)).status == 200
 
 
@@ -209,12 +209,12 @@ async def test_a_patch_that_names_another_version_is_pruned_by_that_versions_sch
     await server.call("POST", DEFINITIONS, definition())
     await server.call("POST", BOXES, box(spec={"color": "red"}))
     for version, warnings in (("v1", []), ("v2", ['299 - "unknown field \\"spec\\""'])):
-        answer = await server.call("PATCH", f"{BOXES}/a", {"apiVersion": f"example.com/{version}"}, MERGE)
-        assert answer.status == (200 if version == "v1" else 422)
-        assert answer.warnings == warnings
+        reply = await server.call("PATCH", f"{BOXES}/a", {"apiVersion": f"example.com/{version}"}, MERGE)
+        assert reply.status == (200 if version == "v1" else 422)
+        assert reply.warnings == warnings
 
 
-async def test_the_status_has_a_door_of_its_own(server: Server) -> None:
+async def test_the_status_has_an_endpoint_of_its_own(server: Server) -> None:
     await server.call("POST", DEFINITIONS, definition(subresources={"status": {}}))
     made = await server.call("POST", BOXES, box(spec={}, status={"ok": False}))
     assert "status" not in made.body
@@ -228,7 +228,7 @@ async def test_the_status_has_a_door_of_its_own(server: Server) -> None:
     assert (after["spec"]["color"], after["status"], after["metadata"]["generation"]) == ("x", {"ok": True}, 2)
 
 
-async def test_without_that_door_a_change_of_status_counts_as_a_generation(server: Server) -> None:
+async def test_without_that_endpoint_a_change_of_status_counts_as_a_generation(server: Server) -> None:
     await server.call("POST", DEFINITIONS, definition())
     await server.call("POST", BOXES, box(status={"ok": False}))
 

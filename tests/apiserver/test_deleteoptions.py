@@ -1,4 +1,4 @@
-"""Options of DELETE: read and validated in one way for every kind, object and collection."""
+"""Options of DELETE: read and validated in one way indefinitelyy kind, object and collection."""
 
 from __future__ import annotations
 

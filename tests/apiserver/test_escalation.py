@@ -48,10 +48,10 @@ async def test_a_role_with_more_rights_than_its_writer_has_is_refused_and_they_a
     secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}
     with pytest.raises(Forbidden) as caught:
         await bob.create(ROLE, {"metadata": {"name": "more"}, **rules(HELD, secrets)}, namespace="default")
-    told = (
+    reported = (
         'user "bob" (groups=["devs" "system:authenticated"]) is attempting to grant RBAC permissions not currently held'
     )
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     assert '{APIGroups:[""], Resources:["secrets"], Verbs:["get" "list"]}' in str(caught.value)
     narrower = {**HELD, "resourceNames": ["mine"], "verbs": ["get"]}
     await bob.create(ROLE, {"metadata": {"name": "less"}, **rules(narrower)}, namespace="default")

@@ -150,9 +150,9 @@ async def test_the_log_of_a_container_that_never_ran_is_empty(talk: Any) -> None
         response = await talk.send("GET", f"{PODS}/{path}", accept="application/json, */*")
         assert (response.status, response.body) == (200, b"")
         assert dict(response.headers)["Content-Type"] == "text/plain"
-    status, told = await talk.ask("GET", f"{PODS}/q/log")
-    words = "a container name must be specified for pod q, choose one of: [c d] or one of the init containers: [e]"
-    assert (status, told["message"]) == (400, words)
-    status, told = await talk.ask("GET", f"{PODS}/p/log?container=x")
-    assert (status, told["message"]) == (400, "container x is not valid for pod p")
+    status, reported = await talk.ask("GET", f"{PODS}/q/log")
+    text = "a container name must be specified for pod q, choose one of: [c d] or one of the init containers: [e]"
+    assert (status, reported["message"]) == (400, text)
+    status, reported = await talk.ask("GET", f"{PODS}/p/log?container=x")
+    assert (status, reported["message"]) == (400, "container x is not valid for pod p")
     assert (await talk.ask("GET", f"{PODS}/none/log"))[0] == 404

@@ -1,4 +1,4 @@
-"""Accept headers, and answers in the form that was negotiated."""
+"""Accept headers, and responses in the form that was negotiated."""
 
 import gzip
 import json
@@ -56,7 +56,7 @@ def refusal(accept, **more):
     return raised.value.body
 
 
-def test_the_router_and_the_negotiation_refuse_in_their_own_words():
+def test_the_router_and_the_negotiation_refuse_with_their_own_message():
     routed = refusal("text/html")
     assert routed["message"].startswith("406: Not Acceptable\n\nAvailable representations: application/json, ")
     assert routed["details"] == {}
@@ -83,7 +83,7 @@ def test_pretty_comes_from_the_query_or_from_the_looks_of_the_client():
     assert negotiation.encode(Output(pretty=True), {"a": [1]}) == b'{\n  "a": [\n    1\n  ]\n}\n'
 
 
-def test_large_answers_are_packed_only_when_asked_for():
+def test_large_responses_are_packed_only_when_asked_for():
     value = {"a": "x" * 200_000}
     packed = negotiation.respond(asking(accept_encoding="deflate, gzip;q=1.0"), PLAIN, 200, value)
     assert packed.header("content-encoding") == "gzip"
@@ -93,7 +93,7 @@ def test_large_answers_are_packed_only_when_asked_for():
     assert (small.header("content-encoding"), small.body) == (None, b'{"a":1}\n')
 
 
-def test_a_failure_is_told_in_the_form_that_the_client_reads():
+def test_a_failure_is_reported_in_the_form_that_the_client_reads():
     failure = status.not_found("", "configmaps", "zz")
     plain = negotiation.failure_response(asking("text/html"), failure)
     assert (plain.status, plain.header("content-type")) == (404, "application/json")

@@ -1,4 +1,4 @@
-"""Tables, metadata-only answers, discovery documents and OpenAPI, from resources made up here."""
+"""Tables, metadata-only responses, discovery documents and OpenAPI, from resources made up here."""
 
 import json
 
@@ -133,7 +133,7 @@ def test_the_rows_objects_are_what_was_asked_for():
         include_object(HttpRequest("GET", "/", [("includeObject", "Bogus")]))
 
 
-def test_metadata_only_answers_exist_for_objects_and_for_lists_but_not_crosswise():
+def test_metadata_only_responses_exist_for_objects_and_for_lists_but_not_crosswise():
     one = Output(transform="PartialObjectMetadata", version="v1beta1")
     many = Output(transform="PartialObjectMetadataList", version="v1")
     assert shape_object(MAPS, OBJECT, one, "Metadata", NOW) == {
@@ -187,7 +187,7 @@ def test_versions_are_ordered_as_kubernetes_prefers_them():
     assert sorted(versions, key=version_order) == ["v10", "v2", "v1", "v1beta2", "v1beta1", "v1alpha2", "foo"]
 
 
-def test_plain_discovery_tells_groups_versions_and_resources(server):
+def test_plain_discovery_reports_groups_versions_and_resources(server):
     assert server.json("/api")["versions"] == ["v1"]
     groups = server.json("/apis")["groups"]
     assert [group["name"] for group in groups] == ["apps", "example.com"]
@@ -209,9 +209,9 @@ def test_plain_discovery_tells_groups_versions_and_resources(server):
 
 def test_aggregated_discovery_is_chosen_by_parameters_in_any_order(server):
     accept = "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList"
-    answer = server.get("/apis", accept=accept)
-    assert answer.header("content-type") == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-    body = json.loads(answer.body)
+    reply = server.get("/apis", accept=accept)
+    assert reply.header("content-type") == "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    body = json.loads(reply.body)
     assert [item["metadata"] for item in body["items"]] == [{"name": "apps"}, {"name": "example.com"}]
     assert [version["version"] for version in body["items"][1]["versions"]] == ["v1", "v1alpha1"]
     assert body["items"][0]["versions"][0]["resources"][0]["subresources"] == [
@@ -267,10 +267,10 @@ def test_the_openapi_index_leads_to_documents_that_are_kept_by_hash(server):
     assert index.header("content-type") == "text/plain; charset=utf-8"
     address = json.loads(index.body)["paths"]["apis/apps/v1"]["serverRelativeURL"]
     path, _, found = address.partition("?hash=")
-    answer = server.get(path, query=[("hash", found)])
-    assert answer.status == 200
-    assert "immutable" in answer.header("cache-control")
-    assert server.get(path, query=[("hash", found)], if_none_match=answer.header("etag")).status == 304
+    reply = server.get(path, query=[("hash", found)])
+    assert reply.status == 200
+    assert "immutable" in reply.header("cache-control")
+    assert server.get(path, query=[("hash", found)], if_none_match=reply.header("etag")).status == 304
     assert server.get(path, query=[("hash", "00")]).header("location") == address
     assert server.get("/openapi/v3/apis/nosuch/v1").status == 404
     assert server.get(path, accept="application/yaml").status == 406
@@ -295,7 +295,7 @@ def test_every_reference_of_a_document_leads_somewhere(server, name):
     assert set(references(document)) <= known
 
 
-def test_a_document_tells_clients_how_to_validate_and_merge(server):
+def test_a_document_reports_clients_how_to_validate_and_merge(server):
     document = server.json("/openapi/v3/apis/apps/v1")
     path = "/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
     patch = document["paths"][path]["patch"]

@@ -1,4 +1,4 @@
-"""What the server promises beyond the recorded answers (A2, A4)."""
+"""What the server promises beyond the recorded responses (A2, A4)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ async def test_a2_a_subresource_without_code_is_refused_and_never_taken_for_its_
     pods = "/api/v1/namespaces/default/pods"
     await talk.make("p", pods, spec={"containers": [{"name": "c", "image": "i"}]})
 
-    status, told = await talk.ask("GET", f"{pods}/p/exec?command=ls")
+    status, reported = await talk.ask("GET", f"{pods}/p/exec?command=ls")
 
-    assert (status, told["reason"], told["details"]) == (501, "NotImplemented", {"name": "p", "kind": "pods/exec"})
-    assert told["message"] == 'the embedded API server does not implement pods/exec (asked of "p")'
+    assert (status, reported["reason"], reported["details"]) == (
+        501,
+        "NotImplemented",
+        {"name": "p", "kind": "pods/exec"},
+    )
+    assert reported["message"] == 'the embedded API server does not implement pods/exec (asked of "p")'
     assert (await talk.ask("GET", f"{pods}/p"))[1]["kind"] == "Pod"
 
 
 async def test_a2_every_listed_subresource_is_stored_or_has_code_or_is_refused(talk):
-    """Discovery and code cannot drift apart: what is neither stored nor given code answers 501."""
+    """Discovery and code cannot drift apart: what is neither stored nor given code returns 501."""
     registry, refused = talk.api.registry, set()
     for resource in registry.resources():
         base = f"/apis/{resource.group}/v1" if resource.group else "/api/v1"
@@ -57,20 +61,20 @@ async def test_a2_every_listed_subresource_is_stored_or_has_code_or_is_refused(t
 async def test_a2_what_is_not_supported_fails_with_its_status(talk, method, path, headers, status):
     await talk.make("c")
     body = {"metadata": {"name": "x"}} if method in ("POST", "PUT", "PATCH") else None
-    answer = await talk.send(method, path, body, **headers)
-    assert answer.status == status
+    response = await talk.send(method, path, body, **headers)
+    assert response.status == status
 
 
-async def test_a4_every_write_that_was_acknowledged_is_read_listed_and_told(talk):
+async def test_a4_every_write_that_was_acknowledged_is_read_listed_and_reported(talk):
     start = (await talk.ask("GET", talk.configmaps))[1]["metadata"]["resourceVersion"]
     watch = await talk.watch(f"{talk.configmaps}?watch=true&resourceVersion={start}")
 
     made = await asyncio.gather(*[talk.make(f"c{number}") for number in range(50)])
-    told = [(await watch.event())["object"] for _ in range(50)]
+    reported = [(await watch.event())["object"] for _ in range(50)]
     await watch.close()
     listed = (await talk.ask("GET", talk.configmaps))[1]["items"]
 
     assert len(versions(made)) == 50
-    assert versions(listed) == versions(told) == versions(made)
-    order = [int(obj["metadata"]["resourceVersion"]) for obj in told]
+    assert versions(listed) == versions(reported) == versions(made)
+    order = [int(obj["metadata"]["resourceVersion"]) for obj in reported]
     assert order == sorted(order)

@@ -1,4 +1,4 @@
-"""Requests that no client would send: none gets a 500 for a bug of the server, and the server goes on answering.
+"""Requests that no client would send: none gets a 500 for a bug of the server, and the server goes on serving.
 
 Each request is made of a valid one by changing some of its parts (a value of another type, size or depth, a key more or
 less, another verb, path, query, content type or encoding); now and then every list is read in every form.
@@ -90,7 +90,7 @@ OPTIONS = {
     "propagationPolicy": "Background",
     "preconditions": {"uid": "u", "resourceVersion": "1"},
 }
-STRANGE = (
+UNEXPECTED = (
     *(None, True, False, 0, 1, -1, 2**31, 2**63 - 1, 1.5, [], {}, [[]], [None], {"a": None}, ["x"], [1, "x", {}]),
     *("9" * 400, "\ud800", "é\u2028", "a\r\nb: c", "x" * 300, "~", "yes", "2026-01-01", "$x", ".."),
     *({"$patch": "delete"}, {"": ""}),
@@ -193,13 +193,13 @@ class Fuzzer:
             text = text[: chance.randint(0, len(text))]
         return text, kind if chance.random() < 0.98 else chance.choice(["", "text/plain", "application/x", *PATCHES])
 
-    def _strange(self) -> Any:
+    def _unexpected(self) -> Any:
         chance = self.chance
         if chance.random() < 0.15:
             return _Raw(chance.choice(RAW))
         if chance.random() < 0.1:
             return _nested(chance.choice(DEPTHS), chance)
-        return chance.choice(TEXTS) if chance.random() < 0.3 else copy.deepcopy(chance.choice(STRANGE))
+        return chance.choice(TEXTS) if chance.random() < 0.3 else copy.deepcopy(chance.choice(UNEXPECTED))
 
     def _changed(self, value: Any, times: int) -> Any:
         """A value with some of its parts changed."""
@@ -207,17 +207,17 @@ class Fuzzer:
         for _ in range(times):
             places = list(self._places(value))
             if not places:
-                return self._strange()
+                return self._unexpected()
             holder, key = self.chance.choice(places)
             match self.chance.randrange(6):
                 case 0:
                     del holder[key]
                 case 1 if isinstance(holder, dict):
-                    holder[self.chance.choice(KEYS)] = self._strange()
+                    holder[self.chance.choice(KEYS)] = self._unexpected()
                 case 2 if isinstance(holder, list):
                     holder.append(copy.deepcopy(holder[key]))
                 case _:
-                    holder[key] = self._strange()
+                    holder[key] = self._unexpected()
         return value
 
     def _places(self, value: Any) -> Iterator[tuple[Any, Any]]:
@@ -232,7 +232,7 @@ class Fuzzer:
         made = []
         for _ in range(chance.randint(0, 4)):
             path, source = chance.choices(POINTERS, k=2)
-            made.append({"op": chance.choice(OPERATIONS), "path": path, "from": source, "value": self._strange()})
+            made.append({"op": chance.choice(OPERATIONS), "path": path, "from": source, "value": self._unexpected()})
         return made if chance.random() < 0.8 else self._changed(made, 2)
 
     def _protobuf(self) -> bytes:

@@ -24,8 +24,8 @@ async def define(talk: Any, group: str, plural: str, kind: str, *versions: str, 
     names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
     spec = {"group": group, "scope": scope, "names": names, "versions": served}
     body = {"metadata": {"name": f"{plural}.{group}", "annotations": approval}, "spec": spec}
-    status, answer = await talk.ask("POST", CRDS, body)
-    assert status == 201, answer
+    status, response = await talk.ask("POST", CRDS, body)
+    assert status == 201, response
     await asyncio.sleep(0)
     _, crd = await talk.ask("GET", f"{CRDS}/{plural}.{group}")
     assert {"Established", "NamesAccepted"} <= {c["type"] for c in crd["status"]["conditions"] if c["status"] == "True"}
@@ -82,7 +82,7 @@ async def test_a6_a_version_beside_a_built_in_kind_has_objects_of_its_own(
     assert (await talk.ask("GET", custom))[0] == 404
     if body is not None:
         await talk.make("later", built_in, **body)
-        assert await watch.told(1) == [("ADDED", "later")]
+        assert await watch.reported(1) == [("ADDED", "later")]
     await watch.close()
 
 

@@ -36,7 +36,7 @@ def test_one_counter_numbers_the_writes_of_all_tables():
     assert storage.table(TABLE).get("n", "a").obj["metadata"]["resourceVersion"] == str(first + 2)
 
 
-def test_a_deletion_has_a_revision_of_its_own_and_tells_the_last_state():
+def test_a_deletion_has_a_revision_of_its_own_and_reports_the_last_state():
     storage = Storage()
     put(storage, "a", 5)
     last = storage.delete(TABLE, "n", "a")

@@ -33,16 +33,16 @@ class Server:
         return response.status, json.loads(response.body)
 
     async def token(self, **spec: Any) -> str:
-        status, answer = await self.call("POST", f"{ACCOUNTS}/bot/token", {"spec": spec})
-        assert status == 201, answer
-        return str(answer["status"]["token"])
+        status, reply = await self.call("POST", f"{ACCOUNTS}/bot/token", {"spec": spec})
+        assert status == 201, reply
+        return str(reply["status"]["token"])
 
     async def user(self, token: str) -> Any:
         """Who the server takes the bearer for; None when it is refused."""
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        status, answer = await self.call("POST", WHO, review, token)
+        status, reply = await self.call("POST", WHO, review, token)
         assert status in (201, 401)
-        return answer["status"]["userInfo"] if status == 201 else None
+        return reply["status"]["userInfo"] if status == 201 else None
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def server() -> Server:
     return server
 
 
-async def test_a_token_stands_for_its_account(server: Server) -> None:
+async def test_a_token_identifies_its_account(server: Server) -> None:
     user = await server.user(await server.token())
     assert user["username"] == "system:serviceaccount:default:bot"
     assert user["groups"] == ["system:serviceaccounts", "system:serviceaccounts:default", "system:authenticated"]
@@ -87,7 +87,7 @@ async def test_a_bound_token_ends_with_its_pod(server: Server) -> None:
     assert await server.user(token) is None
 
 
-async def test_a_token_for_somebody_else_is_not_taken(server: Server) -> None:
+async def test_a_token_for_another_user_is_not_taken(server: Server) -> None:
     assert await server.user(await server.token(audiences=["vault"])) is None
 
 

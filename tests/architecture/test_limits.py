@@ -31,9 +31,10 @@ NOUNS = {
     "encoding",  # the form in which something is written: a noun, as in "content encoding"
     "networking",  # an API group of Kubernetes
     "scheduling",  # an API group of Kubernetes
+    "timing",  # when things happen: a noun, as in "the timing of retries"
     "testing",  # the customary name of a package for its users' tests, as in numpy
 }
-"""Names that end like gerunds and are nouns."""
+"""Names, or the ends of compound ones, that look like gerunds and are nouns."""
 
 _DATA = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Expr)
 _CODE = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp, ast.Await, ast.NamedExpr)
@@ -107,7 +108,7 @@ def exempt_files() -> set[str]:
 def activities() -> set[str]:
     names = {relative(path): path.stem for path in modules()}
     names |= {relative(path.parent): path.parent.name for path in PACKAGE.rglob("__init__.py")}
-    return {path for path, name in names.items() if name.endswith("ing") and name not in NOUNS}
+    return {path for path, name in names.items() if name.endswith("ing") and not name.endswith(tuple(NOUNS))}
 
 
 def shared_classes() -> set[str]:

@@ -21,26 +21,26 @@ def pending(world):
 
 async def caught_up(world, lister):
     """The stream is released and through: the cache is the server's state, and nothing is remembered."""
-    await world.settle(5)
+    await world.run_for(5)
     assert world.versions(lister) == world.server_versions()
     assert pending(world) == 0
 
 
-@pytest.mark.parametrize("answers_object", [False, True])
-def test_c9_a_deleted_object_is_gone_at_once_whatever_the_response_is(virtually, answers_object):
+@pytest.mark.parametrize("returns_object", [False, True])
+def test_c9_a_deleted_object_is_gone_at_once_whatever_the_response_is(virtually, returns_object):
     async def test(world):
         world.server.put("websites", "w", kind="Website", spec={"n": 1})
-        writable = Writable(world.server, answers_object=answers_object)
+        writable = Writable(world.server, returns_object=returns_object)
         lister = await world.synced()
         writable.hold()
         await world.cache.client.delete(WEBSITE, "w", namespace="default")
         assert lister.get("w") is None
         assert len(lister) == 0
-        await world.settle()
-        assert [kind for kind, *_ in world.told] == ["CREATE", "DELETE"]
+        await world.run_for()
+        assert [kind for kind, *_ in world.reported] == ["CREATE", "DELETE"]
         writable.release()
         await caught_up(world, lister)
-        assert [kind for kind, *_ in world.told] == ["CREATE", "DELETE"]
+        assert [kind for kind, *_ in world.reported] == ["CREATE", "DELETE"]
 
     virtually(test)
 
@@ -147,12 +147,12 @@ def test_r1_a_deletion_under_an_own_write_is_delivered(virtually):
         writable = Writable(world.server)
         lister = await world.synced()
         world.server.send("websites", b"unusable\n")
-        await world.settle()
+        await world.run_for()
         await world.cache.client.apply(WEBSITE, site("w", 2), namespace="default")
         assert lister.get("w")["spec"]["n"] == 2
         world.server.remove("websites", "w")
-        await world.settle()
-        assert world.told[-1][:2] == ("DELETE", "default/w")
+        await world.run_for()
+        assert world.reported[-1][:2] == ("DELETE", "default/w")
         assert lister.get("w") is None
         assert writable.flowing.is_set()
 
@@ -160,13 +160,13 @@ def test_r1_a_deletion_under_an_own_write_is_delivered(virtually):
 
 
 @pytest.mark.parametrize("compacted", [False, True])
-def test_r1_what_was_made_and_deleted_while_the_stream_was_away_is_told_as_deleted(virtually, compacted):
+def test_r1_what_was_made_and_deleted_while_the_stream_was_away_is_reported_as_deleted(virtually, compacted):
     async def test(world):
         lister = await world.synced()
         Writable(world.server)
         world.server.refuse("watch", "websites", ConnectionRefused())
         world.server.end_watches()
-        await world.settle()
+        await world.run_for()
         names = ["one", "two", "three"]
         for name in names:
             await world.cache.client.create(WEBSITE, site(name, 1), namespace="default")
@@ -177,7 +177,7 @@ def test_r1_what_was_made_and_deleted_while_the_stream_was_away_is_told_as_delet
             world.server.compact()
         world.server.refuse("watch", "websites", None)
         await caught_up(world, lister)
-        assert [event[:2] for event in world.told] == [
+        assert [event[:2] for event in world.reported] == [
             *[("CREATE", f"default/{name}") for name in names],
             *[("DELETE", f"default/{name}") for name in names[:2]],
         ]
@@ -200,20 +200,20 @@ def test_c9_a_list_that_is_older_than_an_own_write_does_not_take_it_away(virtual
         Writable(world.server)
         world.server.refuse("watch", "websites", ConnectionRefused())
         world.server.end_watches()
-        await world.settle()
+        await world.run_for()
         client = world.cache.client
         await client.create(WEBSITE, site("new", 1), namespace="default")
         await client.apply(WEBSITE, site("w", 2), namespace="default")
         await client.delete(WEBSITE, "gone", namespace="default")
         world.server.script("list", before)
         world.cache.informers()[0]._reflectors[None].fresh.want_list()
-        await world.settle(10)
+        await world.run_for(10)
         assert world.server.count("list") == 2
         assert {obj["metadata"]["name"]: obj["spec"]["n"] for obj in lister.list()} == {"new": 1, "w": 2}
         world.server.refuse("watch", "websites", None)
-        await world.settle(60)
+        await world.run_for(60)
         await caught_up(world, lister)
-        assert [event[0] for event in world.told] == ["CREATE", "CREATE", "CREATE", "UPDATE", "DELETE"]
+        assert [event[0] for event in world.reported] == ["CREATE", "CREATE", "CREATE", "UPDATE", "DELETE"]
 
     virtually(test)
 
@@ -339,16 +339,43 @@ def test_c9_versions_that_cannot_be_compared_are_left_to_the_watch():
     assert overlay._target.get("w") is None
 
 
+async def take_a_step(world, writable, lister, rng, n):
+    """One step of a random history: a write of this process, of another client, or a fault."""
+    name = f"w{rng.randrange(4)}"
+    there = world.server.objects("websites").get(f"default/{name}")
+    step = rng.randrange(12)
+    if step < 3:
+        await world.cache.client.apply(WEBSITE, site(name, n), namespace="default")
+        assert lister.get(name)["spec"]["n"] == n
+    elif step < 5:
+        shown = lister.get(name)
+        await world.cache.client.delete(WEBSITE, name, namespace="default", missing_ok=True)
+        if there and shown is not None and shown["metadata"]["uid"] == there["metadata"]["uid"]:
+            assert lister.get(name) is None
+    elif step < 7:
+        world.server.put("websites", name, kind="Website", spec={"n": -n})
+    elif step == 7 and there:
+        world.server.remove("websites", name)
+    elif step == 8:
+        world.server.end_watches()
+    elif step == 9:
+        world.server.compact()
+    elif step == 10:
+        writable.hold()
+    else:
+        writable.release()
+        await world.run_for(rng.choice([0.001, 2, 20]))
+
+
 @pytest.mark.parametrize("seed", range(40))
-def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_change_is_told(virtually, seed):
+def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_change_is_reported(virtually, seed):
     async def test(world):
         rng = random.Random(seed)
         server = world.server
         for n in range(3):
             server.put("websites", f"w{n}", kind="Website", spec={"n": 0})
-        writable = Writable(server, answers_object=rng.random() < 0.5)
+        writable = Writable(server, returns_object=rng.random() < 0.5)
         lister = await world.synced()
-        client = world.cache.client
         seen = {}
         watch = lister.watch(initial_replay=True, overflow=Overflow.COALESCE)
 
@@ -360,34 +387,11 @@ def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_chang
                     seen[event.name] = event.object["metadata"]["resourceVersion"]
 
         for n in range(60):
-            name = f"w{rng.randrange(4)}"
-            there = server.objects("websites").get(f"default/{name}")
-            step = rng.randrange(12)
-            if step < 3:
-                await client.apply(WEBSITE, site(name, n), namespace="default")
-                assert lister.get(name)["spec"]["n"] == n
-            elif step < 5:
-                shown = lister.get(name)
-                await client.delete(WEBSITE, name, namespace="default", missing_ok=True)
-                if there and shown is not None and shown["metadata"]["uid"] == there["metadata"]["uid"]:
-                    assert lister.get(name) is None
-            elif step < 7:
-                server.put("websites", name, kind="Website", spec={"n": -n})
-            elif step == 7 and there:
-                server.remove("websites", name)
-            elif step == 8:
-                server.end_watches()
-            elif step == 9:
-                server.compact()
-            elif step == 10:
-                writable.hold()
-            else:
-                writable.release()
-                await world.settle(rng.choice([0.001, 2, 20]))
+            await take_a_step(world, writable, lister, rng, n)
             if rng.random() < 0.3:
                 follow()
         writable.release()
-        await world.settle(120)
+        await world.run_for(120)
         follow()
         assert world.versions(lister) == world.server_versions() == seen
         assert pending(world) == 0

@@ -52,7 +52,7 @@ async def use(client: Client) -> None:
 """
 
 
-def test_an_editor_infers_what_each_verb_answers(tmp_path: Path) -> None:
+def test_an_editor_infers_what_each_verb_returns(tmp_path: Path) -> None:
     """Exactly one error, in the line that is wrong; `assert_type` checks the others."""
     module = tmp_path / "use.py"
     module.write_text(SNIPPET)

@@ -45,31 +45,37 @@ def write(kind, seed, steps):
                     stage.put(f"n{i}", value)
 
 
+async def follow_on_a_loop(watch, by_batch, shadow):
+    if by_batch:
+        async for batch in watch.batches():
+            for event in batch:
+                see(shadow, event)
+    else:
+        async for event in watch:
+            see(shadow, event)
+
+
+def follow_on_a_thread(watch, by_batch, shadow):
+    if by_batch:
+        for batch in watch.batches():
+            for event in batch:
+                see(shadow, event)
+    else:
+        for event in watch:
+            see(shadow, event)
+
+
 def test_s8_s9_every_consumer_ends_with_the_content_of_the_kind():
     store = MemoryStore()
     kind = store.kind("numbers", int, indexes={"parity": lambda value: [value % 2]})
     errors = []
 
-    def follow(overflow, by_batch, on_loop, watch, shadow):
-        async def there():
-            if by_batch:
-                async for batch in watch.batches():
-                    for event in batch:
-                        see(shadow, event)
-            else:
-                async for event in watch:
-                    see(shadow, event)
-
+    def follow(by_batch, on_loop, watch, shadow):
         try:
             if on_loop:
-                asyncio.run(there())
-            elif by_batch:
-                for batch in watch.batches():
-                    for event in batch:
-                        see(shadow, event)
+                asyncio.run(follow_on_a_loop(watch, by_batch, shadow))
             else:
-                for event in watch:
-                    see(shadow, event)
+                follow_on_a_thread(watch, by_batch, shadow)
         except BaseException as error:
             errors.append(error)
 
@@ -79,7 +85,7 @@ def test_s8_s9_every_consumer_ends_with_the_content_of_the_kind():
             for on_loop in (True, False):
                 watch = kind.watch(initial_replay=True, overflow=overflow, buffer_size=10**6)
                 shadows.append({})
-                threads.append(threading.Thread(target=follow, args=(overflow, by_batch, on_loop, watch, shadows[-1])))
+                threads.append(threading.Thread(target=follow, args=(by_batch, on_loop, watch, shadows[-1])))
     writers = [threading.Thread(target=write, args=(kind, seed, 300)) for seed in range(3)]
     for thread in (*threads, *writers):
         thread.start()

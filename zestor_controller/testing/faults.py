@@ -15,8 +15,9 @@ import math
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from zestor_controller.deprecation import renamed
 from zestor_controller.errors import TransportError
 from zestor_controller.http import Handler, HttpRequest, HttpResponse
 from zestor_controller.testing.scripted import status_response
@@ -290,3 +291,9 @@ async def _close(body: AsyncIterator[bytes]) -> None:
     close = getattr(body, "aclose", None)
     if close is not None:
         await close()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed(
+        __name__, {"status_answer": ("zestor_controller.testing.faults.status_response", status_response)}, since="0.2"
+    )

@@ -11,8 +11,9 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from zestor_controller.deprecation import renamed
 from zestor_controller.http import HttpRequest, HttpResponse
 
 __all__ = ["ScriptedServer", "status_response"]
@@ -291,3 +292,11 @@ def _target(path: str) -> tuple[str, str | None]:
         at = parts.index("namespaces")
         return parts[at + 2] if len(parts) > at + 2 else "namespaces", parts[at + 1]
     return parts[-1], None
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed(
+        __name__,
+        {"status_answer": ("zestor_controller.testing.scripted.status_response", status_response)},
+        since="0.2",
+    )

@@ -39,10 +39,17 @@ async def as_bob(rbac, method, path, body=None, **headers):
     return await rbac.ask(method, path, body, impersonate_user="bob", **headers)
 
 
-async def may(rbac, verb, resource, name="", sub="", group="", namespace="default", user="bob", groups=()):
-    """The answer of a SubjectAccessReview."""
-    attributes = {"verb": verb, "resource": resource, "group": group, "namespace": namespace, "name": name}
-    spec = {"user": user, "groups": list(groups), "resourceAttributes": {**attributes, "subresource": sub}}
+async def may(rbac, verb, resource, *, user="bob", groups=(), **more):
+    """The response of a SubjectAccessReview."""
+    attributes = {
+        "verb": verb,
+        "resource": resource,
+        "group": "",
+        "namespace": "default",
+        "name": "",
+        "subresource": "",
+    }
+    spec = {"user": user, "groups": list(groups), "resourceAttributes": {**attributes, **more}}
     review = await rbac.post(f"{REVIEWS}/subjectaccessreviews", {"spec": spec})
     assert review.status == 201, review.body
     return review.body["status"]["allowed"]
@@ -138,7 +145,7 @@ async def test_a_resource_is_without_its_subresources(rbac, grant, resources, al
     found = [
         asked
         for asked in ("pods", "pods/log", "deployments/scale")
-        if await may(rbac, "get", asked.partition("/")[0], sub=asked.partition("/")[2])
+        if await may(rbac, "get", asked.partition("/")[0], subresource=asked.partition("/")[2])
     ]
 
     assert found == allowed
@@ -325,8 +332,8 @@ async def test_a_cluster_rule_is_of_resources_or_of_urls(rbac):
 
     refused = await rbac.post(f"{RBAC}/clusterroles", {"metadata": {"name": "r"}, "rules": [both]})
 
-    told = 'Invalid value: ["/metrics"]: rules cannot apply to both regular resources and non-resource URLs'
-    assert refused.causes == [("rules[0].nonResourceURLs", told)]
+    reported = 'Invalid value: ["/metrics"]: rules cannot apply to both regular resources and non-resource URLs'
+    assert refused.causes == [("rules[0].nonResourceURLs", reported)]
 
 
 @pytest.mark.parametrize(
@@ -369,9 +376,9 @@ async def test_a_binding_keeps_its_role(rbac, grant):
 
 async def test_names_of_roles_are_path_segments(rbac):
     assert (await rbac.post(f"{HERE}/roles", {"metadata": {"name": "a:B_c"}, "rules": []})).status == 201
-    for name, told in (("a/b", "may not contain '/'"), ("a%b", "may not contain '%'"), ("..", "may not be '..'")):
+    for name, reported in (("a/b", "may not contain '/'"), ("a%b", "may not contain '%'"), ("..", "may not be '..'")):
         refused = await rbac.post(f"{HERE}/roles", {"metadata": {"name": name}, "rules": []})
-        assert refused.causes == [("metadata.name", f'Invalid value: "{name}": {told}')]
+        assert refused.causes == [("metadata.name", f'Invalid value: "{name}": {reported}')]
 
 
 # Aggregation
@@ -447,9 +454,9 @@ async def test_who_writes_a_role_has_its_rules(rbac, grant):
 async def test_a_rule_is_covered_by_one_that_holds_all_of_it(rbac, grant, held, asked, allowed):
     await grant(MANAGE, held)
 
-    answer = await as_bob(rbac, "POST", f"{HERE}/roles", {"metadata": {"name": "n"}, "rules": [asked]})
+    response = await as_bob(rbac, "POST", f"{HERE}/roles", {"metadata": {"name": "n"}, "rules": [asked]})
 
-    assert answer.status == (201 if allowed else 403)
+    assert response.status == (201 if allowed else 403)
 
 
 async def test_rules_may_be_covered_by_several_together(rbac, grant):

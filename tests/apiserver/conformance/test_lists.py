@@ -22,8 +22,8 @@ async def seven(server):
     return server
 
 
-def token(answer):
-    return answer.body["metadata"].get("continue", "")
+def token(response):
+    return response.body["metadata"].get("continue", "")
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,8 @@ async def test_a_status_is_validated_by_its_schema(server, path):
     refused = await server.patch("merge", f"{path}/status", {"status": {"phase": 5}})
 
     assert refused.status == 422
-    told = 'Invalid value: "integer": phase in body must be of type string: "integer"'
-    assert refused.causes == [("status.phase", told)]
+    reported = 'Invalid value: "integer": phase in body must be of type string: "integer"'
+    assert refused.causes == [("status.phase", reported)]
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])

@@ -12,6 +12,9 @@ Each test is named after the promise that it checks. They need pytest and no plu
 A backend that keeps values in another form than Python's objects passes when what it returns compares equal.
 """
 
+from typing import TYPE_CHECKING
+
+from zestor_controller.deprecation import renamed
 from zestor_controller.testing.store_contract.buffers import Buffers
 from zestor_controller.testing.store_contract.events import Events
 from zestor_controller.testing.store_contract.fixtures import TeamMember
@@ -24,3 +27,9 @@ __all__ = ["StoreContract", "TeamMember"]
 
 class StoreContract(Events, Buffers, Threads, Writes, Reads):
     """Derive it, name the class ``Test...``, and implement :meth:`make_store`."""
+
+
+if not TYPE_CHECKING:
+    __getattr__ = renamed(
+        __name__, {"User": ("zestor_controller.testing.store_contract.TeamMember", TeamMember)}, since="0.2"
+    )
