@@ -30,7 +30,7 @@ PARTS = {
         ["zestor_controller/manager/*.py"],
         [
             f"tests/manager/test_{name}.py"
-            for name in ("election", "manager_serving", "metrics_page", "rights", "sampling", "terms")
+            for name in ("election", "manager_rules", "manager_serving", "metrics_page", "rights", "sampling", "terms")
         ],
     ),
     "verbs": (
