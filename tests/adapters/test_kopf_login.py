@@ -14,7 +14,7 @@ import kopf
 import pytest
 
 from zestor_controller.adapters.kopflogin import KopfLogin
-from zestor_controller.apiserver.server.certificates import Certificates, make_certificates
+from zestor_controller.certificates import Certificates, make_certificates
 from zestor_controller.client import AiohttpTransport, ClusterConfig
 from zestor_controller.errors import ConfigError
 

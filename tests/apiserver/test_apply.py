@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch import serversideapply
 from zestor_controller.apiserver.patch.lastapplied import ANNOTATION
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.rest.status import Failure
 from zestor_controller.apiserver.typed.fieldtable import builtin, empty_value, kind_message, structural
 from zestor_controller.apiserver.typed.typedef import TypeDef
@@ -95,25 +97,16 @@ class Cluster:
         if status is not None:
             body["status"] = status
         before = copy.deepcopy((self.live, body))
-        made = managed.apply(
-            self.live,
-            body,
-            self.typedef,
-            manager=manager,
-            force=force,
-            api_version=VERSION,
-            subresource=subresource,
-            now=self._now(),
-        )
+        owner = FieldOwner(manager, VERSION, subresource, self._now())
+        made = serversideapply.apply(self.live, body, self.typedef, owner, force=force)
         assert (self.live, body) == before
         self.live = made
         return made
 
     def write(self, manager: str, obj: Json, subresource: str = "") -> Json:
         before = copy.deepcopy((self.live, obj))
-        made = managed.update(
-            self.live, obj, self.typedef, manager=manager, api_version=VERSION, subresource=subresource, now=self._now()
-        )
+        owner = FieldOwner(manager, VERSION, subresource, self._now())
+        made = managed.update(self.live, obj, self.typedef, owner)
         assert (self.live, obj) == before
         self.live = made
         return made
@@ -459,11 +452,10 @@ def test_kubectl_takes_over_what_client_side_apply_wrote(cluster: Cluster) -> No
 def test_fields_that_an_endpoint_sets_back_are_nobodys(cluster: Cluster) -> None:
     body = {**cluster.body({"n": 1}), "status": {"phase": "A"}}
     resets = {"f:status": {".": True, "f:phase": {".": True}}}
-    made = managed.apply(
-        None, body, TYPES, manager="m", force=False, api_version=VERSION, subresource="", now="T", resets=resets
-    )
+    owner = FieldOwner("m", VERSION, "", "T")
+    made = serversideapply.apply(None, body, TYPES, owner, force=False, resets=resets)
     assert made["metadata"]["managedFields"][0]["fieldsV1"] == {"f:spec": {"f:n": {}}}
-    made = managed.update(None, body, TYPES, manager="m", api_version=VERSION, subresource="", now="T", resets=resets)
+    made = managed.update(None, body, TYPES, owner, resets=resets)
     assert made["metadata"]["managedFields"][0]["fieldsV1"] == {"f:spec": {".": {}, "f:n": {}}}
 
 
@@ -475,7 +467,8 @@ def test_a_null_asks_for_nothing_of_a_map_and_replaces_everything_else(cluster: 
 
 def test_built_in_kinds_merge_by_the_tables() -> None:
     message = kind_message("apps", "v1", "Deployment")
-    common = {"force": False, "api_version": "apps/v1", "subresource": "", "now": "T", "empty": empty_value(message)}
+    one, two = (FieldOwner(name, "apps/v1", "", "T") for name in ("one", "two"))
+    common = {"force": False, "empty": empty_value(message)}
 
     def body(container: Json) -> Json:
         return {
@@ -485,10 +478,10 @@ def test_built_in_kinds_merge_by_the_tables() -> None:
             "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"spec": {"containers": [container]}}},
         }
 
-    live = managed.apply(
-        None, body({"name": "a", "ports": [{"containerPort": 80}]}), builtin(message), manager="one", **common
+    live = serversideapply.apply(
+        None, body({"name": "a", "ports": [{"containerPort": 80}]}), builtin(message), one, **common
     )
-    live = managed.apply(live, body({"name": "a", "env": [{"name": "X"}]}), builtin(message), manager="two", **common)
+    live = serversideapply.apply(live, body({"name": "a", "env": [{"name": "X"}]}), builtin(message), two, **common)
     assert live["spec"]["template"]["spec"]["containers"] == [
         {"name": "a", "ports": [{"containerPort": 80}], "env": [{"name": "X"}]}
     ]
@@ -497,6 +490,6 @@ def test_built_in_kinds_merge_by_the_tables() -> None:
     port = fields["f:template"]["f:spec"]["f:containers"]['k:{"name":"a"}']["f:ports"]
     assert port == {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}}
     # A key that Go always writes has its zero value: the item is not refused for want of a key.
-    keyless = managed.apply(None, body({"image": "i"}), builtin(message), manager="one", **common)
+    keyless = serversideapply.apply(None, body({"image": "i"}), builtin(message), one, **common)
     fields = keyless["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]
     assert fields["f:template"]["f:spec"]["f:containers"] == {'k:{"name":""}': {".": {}, "f:image": {}}}

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch import serversideapply
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.typed.fieldset import FieldSet, decode, difference, encode, intersection, union
 from zestor_controller.apiserver.typed.fieldtable import structural
 from zestor_controller.apiserver.typed.value import compare, field_set, merge, named_members, remove
@@ -58,23 +60,16 @@ def body(spec: Any) -> dict[str, Any]:
     return {"apiVersion": "e/v1", "kind": "T", "metadata": {"name": "x"}, "spec": spec}
 
 
+def owner(manager: str) -> FieldOwner:
+    return FieldOwner(manager, "e/v1", "", "2026-01-01T00:00:00Z")
+
+
 def apply(live: Any, spec: Any, manager: str, force: bool = True) -> dict[str, Any]:
-    return managed.apply(
-        live,
-        body(spec),
-        TYPES,
-        manager=manager,
-        force=force,
-        api_version="e/v1",
-        subresource="",
-        now="2026-01-01T00:00:00Z",
-    )
+    return serversideapply.apply(live, body(spec), TYPES, owner(manager), force=force)
 
 
 def update(live: Any, spec: Any, manager: str) -> dict[str, Any]:
-    return managed.update(
-        live, body(spec), TYPES, manager=manager, api_version="e/v1", subresource="", now="2026-01-01T00:00:00Z"
-    )
+    return managed.update(live, body(spec), TYPES, owner(manager))
 
 
 def history(writes: list[tuple[str, str, Any]]) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zestor_controller.apiserver.builtin.addresses import address_family, check_cidr, check_endpoint_ip, check_ip
+from zestor_controller.apiserver.builtin.address import address_family, check_cidr, check_endpoint_ip, check_ip
 
 POLICIES = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zestor_controller.apiserver.builtin.cron import check_schedule, check_time_zone
+from zestor_controller.apiserver.builtin.batch.cronschedule import check_schedule, check_time_zone
 from zestor_controller.apiserver.encoding.quantity import canonical, value_of
 from zestor_controller.apiserver.syntax.gobase64 import canonical_base64
 

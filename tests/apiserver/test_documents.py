@@ -10,9 +10,9 @@ import yaml
 
 from zestor_controller.apiserver.encoding.duplicates import Duplicates
 from zestor_controller.apiserver.syntax import gojson, goyaml
+from zestor_controller.apiserver.syntax.depthlimit import MAX_DEPTH, too_deep
 from zestor_controller.apiserver.syntax.gojson import DocumentError
 from zestor_controller.apiserver.syntax.gonumber import parse_int, parse_uint
-from zestor_controller.apiserver.syntax.nesting import MAX_DEPTH, too_deep
 
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 THINGS = "/apis/documents.example/v1/namespaces/default/things"

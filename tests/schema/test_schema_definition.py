@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from zestor_controller.schema import check, validate_definition, validate_definition_update
-from zestor_controller.schema.expressions import RuleSet
+from zestor_controller.schema.celrules import RuleSet
 from zestor_controller.schema.fielderror import FieldError, invalid
 from zestor_controller.schema.structural import Schema, Structural
 

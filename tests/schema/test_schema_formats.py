@@ -1,6 +1,6 @@
 import pytest
 
-from zestor_controller.schema.formats import checker, is_known
+from zestor_controller.schema.stringformat import checker, is_known
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from zestor_controller.apiserver import AuditLog
-from zestor_controller.apiserver.server.serving import Served, Settings
+from zestor_controller.apiserver.server.secureserver import SecureServer, SecureServerOptions
 from zestor_controller.cli.apply import apply_manifests
 from zestor_controller.cli.manifests import Manifest, read_manifests
 from zestor_controller.cli.options import check_overwritable
@@ -64,7 +64,7 @@ def apiserver(
 ) -> None:
     """Run an embedded API server until SIGTERM; prints `ready URL` once it serves."""
     check_overwritable(kubeconfig)
-    settings = Settings(
+    settings = SecureServerOptions(
         bind=bind,
         port=port,
         kubeconfig=kubeconfig,
@@ -77,14 +77,14 @@ def apiserver(
 
 
 async def _serve(
-    settings: Settings, controllers: str, crds: list[Manifest], objects: list[Manifest], output: str
+    settings: SecureServerOptions, controllers: str, crds: list[Manifest], objects: list[Manifest], output: str
 ) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with Served(settings) as served, asyncio.TaskGroup() as tasks:
+        async with SecureServer(settings) as served, asyncio.TaskGroup() as tasks:
             if controllers == "all":
                 housekeeping = Housekeeping(served.api, served.internal_token, served.ca)
                 tasks.create_task(housekeeping.run(stop), name="housekeeping")

@@ -19,13 +19,13 @@ from typing import Any, Final, Self, TypeVar
 
 from zestor_controller.apiserver import ApiServer, AuditLog, AuditRecord
 from zestor_controller.apiserver.discovery.groups import GIT_VERSION
-from zestor_controller.apiserver.server.serving import Served, Settings
+from zestor_controller.apiserver.server.secureserver import SecureServer, SecureServerOptions
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import AiohttpTransport, BlockingClient, Client, MemoryTransport, load_config
-from zestor_controller.cluster.collector import Collector
-from zestor_controller.cluster.namespaces import namespace_controllers
-from zestor_controller.cluster.roles import aggregated_roles_controller
-from zestor_controller.cluster.workloads import NODE, workload_controllers
+from zestor_controller.cluster.simulation.clusterrole import aggregated_roles_controller
+from zestor_controller.cluster.simulation.garbagecollector import Collector
+from zestor_controller.cluster.simulation.namespace import namespace_controllers
+from zestor_controller.cluster.simulation.workload import NODE, workload_controllers
 from zestor_controller.errors import AlreadyExists, ConfigError
 from zestor_controller.manager import Manager
 
@@ -153,7 +153,7 @@ class EmbeddedCluster:
         self._stop: asyncio.Event | None = None
         self._up = threading.Event()
         self._failure: BaseException | None = None
-        self._served: Served | None = None
+        self._served: SecureServer | None = None
         self._audit: AuditLog | None = None
         self._stack = AsyncExitStack()
 
@@ -255,7 +255,7 @@ class EmbeddedCluster:
         self._stop = asyncio.Event()
         rng = random.Random(self._seed) if self._seed is not None else None
         self._audit = AuditLog(self._audit_path)
-        settings = Settings(
+        settings = SecureServerOptions(
             bind=self._bind,
             port=self._port,
             kubeconfig=self.kubeconfig,
@@ -264,7 +264,7 @@ class EmbeddedCluster:
             audit=self._audit,
             rng=rng,
         )
-        async with Served(settings) as served:
+        async with SecureServer(settings) as served:
             self._served = served
             self.url = served.url
             stop = self._stop

@@ -22,7 +22,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from zestor_controller.crd.generator import FIELD_FAULTS, REFUSED, Generator
 from zestor_controller.crd.unions import int_or_string, is_int_or_string, tagged_union
 from zestor_controller.errors import SchemaError
-from zestor_controller.schema.formats import is_known
+from zestor_controller.schema.stringformat import is_known
 
 __all__ = ["structural_schema"]
 

@@ -5,17 +5,23 @@ Readiness is per kind and per controller, with a reason each: a kind that may no
 
 from __future__ import annotations
 
+import json
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-from aiohttp import web
+from typing import Any, TypeAlias
 
 from zestor_controller.errors import ConfigError
+from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.http.server import HttpServer
 from zestor_controller.metrics import CONTENT_TYPE, Metrics
 
 __all__ = ["Check", "HealthServer", "default_host"]
+
+_log = logging.getLogger(__name__)
+
+Endpoint: TypeAlias = Callable[[HttpRequest], HttpResponse]
 
 
 def default_host() -> str:
@@ -64,7 +70,7 @@ class HealthServer:
         self._checks = checks
         self._alive = alive
         self._status = status
-        self._runners: list[web.AppRunner] = []
+        self._servers: list[HttpServer] = []
         self.ports: dict[str, int] = {}
 
     async def start(self) -> None:
@@ -84,49 +90,71 @@ class HealthServer:
 
     async def stop(self) -> None:
         """Close all ports; harmless when none is open."""
-        for runner in self._runners:
-            await runner.cleanup()
-        self._runners.clear()
+        for server in self._servers:
+            await server.stop()
+        self._servers.clear()
 
     async def _listen(self, port: int, *, health: bool, metrics: bool) -> int:
-        app = web.Application()
+        endpoints: dict[str, Endpoint] = {}
         if health:
-            app.router.add_get("/healthz", self._healthz)
-            app.router.add_get("/readyz", self._readyz)
-            app.router.add_get("/statusz", self._statusz)
+            endpoints |= {"/healthz": self._healthz, "/readyz": self._readyz, "/statusz": self._statusz}
         if metrics:
-            app.router.add_get("/metrics", self._render)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        self._runners.append(runner)
-        site = web.TCPSite(runner, self._host, port)
+            endpoints["/metrics"] = self._render
+        server = HttpServer(_Endpoints(endpoints))
         try:
-            await site.start()
+            await server.start(self._host, port)
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on {self._host}:{port}: {error.strerror or error}; choose another port"
             ) from error
-        return int(runner.addresses[0][1])
+        self._servers.append(server)
+        return server.port
 
-    async def _healthz(self, request: web.Request) -> web.Response:
+    def _healthz(self, request: HttpRequest) -> HttpResponse:
         trouble = self._alive()
-        return web.Response(text=trouble or "ok", status=500 if trouble else 200)
+        return _text(500 if trouble else 200, trouble or "ok")
 
-    async def _readyz(self, request: web.Request) -> web.Response:
+    def _readyz(self, request: HttpRequest) -> HttpResponse:
         checks = self._checks()
         ready = all(check.ok for check in checks)
         text = "ok" if ready else "not ready"
-        if "verbose" in request.query or not ready:
+        if not ready or any(name == "verbose" for name, _ in request.query):
             lines = [f"[{'+' if check.ok else '-'}]{check.name}: {check.reason}" for check in checks]
             text = "\n".join([*lines, f"readyz check {'passed' if ready else 'failed'}"])
-        return web.Response(text=text + "\n", status=200 if ready else 503)
+        return _text(200 if ready else 503, text + "\n")
 
-    async def _statusz(self, request: web.Request) -> web.Response:
-        return web.json_response(self._status())
+    def _statusz(self, request: HttpRequest) -> HttpResponse:
+        headers = [("Content-Type", "application/json; charset=utf-8")]
+        return HttpResponse(200, headers, json.dumps(self._status()).encode())
 
-    async def _render(self, request: web.Request) -> web.Response:
+    def _render(self, request: HttpRequest) -> HttpResponse:
         self._refresh()
-        return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+        return HttpResponse(200, [("Content-Type", CONTENT_TYPE)], self._metrics.render())
+
+
+class _Endpoints:
+    """Functions by path, for GET and HEAD."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = endpoints
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        endpoint = self._endpoints.get(request.path)
+        if endpoint is None:
+            return _text(404, "404: Not Found")
+        if request.method not in ("GET", "HEAD"):
+            response = _text(405, "405: Method Not Allowed")
+            response.headers.append(("Allow", "GET,HEAD"))
+            return response
+        try:
+            return endpoint(request)
+        except Exception:  # what a probe or a scrape calls is the operator's code too
+            _log.exception("%s failed", request.path)
+            return _text(500, "500: Internal Server Error")
+
+
+def _text(status: int, text: str) -> HttpResponse:
+    return HttpResponse(status, [("Content-Type", "text/plain; charset=utf-8")], text.encode())
 
 
 def check_to_dict(check: Check) -> dict[str, Any]:

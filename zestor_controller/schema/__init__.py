@@ -4,8 +4,10 @@ What always holds: everything here works on plain JSON values and knows no serve
 :class:`FieldError` values in the words of kube-apiserver.
 """
 
-from zestor_controller.schema.defaulting import defaulter
+from zestor_controller.schema.celrules import Rules, RuleSet
 from zestor_controller.schema.definition import (
+    check,
+    check_schema,
     definition_formats,
     definition_has_rules,
     set_definition_defaults,
@@ -13,12 +15,10 @@ from zestor_controller.schema.definition import (
     validate_definition_update,
     version_schema,
 )
-from zestor_controller.schema.expressions import Rules, RuleSet
+from zestor_controller.schema.fielddefaulter import defaulter
 from zestor_controller.schema.fielderror import ErrorType, FieldError
-from zestor_controller.schema.pruning import pruner
-from zestor_controller.schema.schemarules import check_schema
+from zestor_controller.schema.fieldpruner import pruner
 from zestor_controller.schema.structural import NotStructural, Structural, parse
-from zestor_controller.schema.structuralrules import check
 from zestor_controller.schema.validation import Validator
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 What always holds: a node knows everything that pruning, defaulting and the merging of lists need; the rest of the
 schema (what a value may be) stays in :attr:`Structural.raw` and is read by the validation. Whether the schema keeps the
-rules of structural schemas is told by :mod:`zestor_controller.schema.structuralrules`.
+rules of structural schemas is told by :mod:`zestor_controller.schema.definition.structuralrules`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What always holds: a schema is compiled once, into closures that go over a value a single time; a valid value costs no
 path and no message. On an update what was wrong before and is unchanged is not complained about (see
-:mod:`zestor_controller.schema.ratcheting`).
+:mod:`zestor_controller.schema.ratchet`).
 
 Source: ``k8s.io/kube-openapi/pkg/validation`` and ``k8s.io/apiextensions-apiserver/pkg/apiserver/validation``, whose
 oddities are kept: of several failed alternatives the one is told in which most checks passed, so every check counts.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from zestor_controller.schema import formats
+from zestor_controller.schema import stringformat
 from zestor_controller.schema.fielderror import (
     FieldError,
     invalid,
@@ -25,12 +25,13 @@ from zestor_controller.schema.fielderror import (
     too_many,
     type_invalid,
 )
+from zestor_controller.schema.fieldpruner import Path, dotted
 from zestor_controller.schema.gotext import encode, quote
-from zestor_controller.schema.numbers import is_whole, number_check
+from zestor_controller.schema.numbercheck import is_whole, number_check
 from zestor_controller.schema.pattern import PatternError, compile_pattern
-from zestor_controller.schema.pruning import Path, dotted
-from zestor_controller.schema.ratcheting import UNCORRELATED, equal, item_finder, unchanged
+from zestor_controller.schema.ratchet import UNCORRELATED, equal, item_finder, unchanged
 from zestor_controller.schema.structural import Schema, Structural
+from zestor_controller.schema.valuetype import WHOLE_ONLY, schema_types, type_table
 
 __all__ = ["Validator"]
 
@@ -38,13 +39,7 @@ Errors = list[FieldError]
 Check = Callable[[Any, "Path | None", Errors, Any], int]
 """Looks at a value with its path and its old value; adds complaints and answers how many checks passed."""
 
-_JSON_TYPES: dict[type, str] = {
-    str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object",
-}  # fmt: skip
-_GO_FORMATS = {"integer": "int64", "number": "float64"}
 _TOO_LARGE = 2**63
-_WHOLE_ONLY = ("", "")
-"""Marks floats that are right if they are whole."""
 
 
 class Validator:
@@ -86,36 +81,8 @@ def _finished(found: Errors, path: str) -> Errors:
     return list(placed.values())
 
 
-def _types(schema: Schema, of_default: bool) -> tuple[str, ...]:
-    if schema.get("x-kubernetes-int-or-string") and not of_default:
-        return ("integer", "string")
-    return (schema["type"],) if schema.get("type") else ()
-
-
 def _name(text: str) -> str:
     return text.removeprefix(".")
-
-
-def _type_table(types: tuple[str, ...], form: str) -> dict[type, tuple[str, str] | None]:
-    """For each type of a value: None when it is right, else the wanted and the found type."""
-    found: dict[type, tuple[str, str] | None] = {}
-    numeric = "number" in types or "integer" in types
-    for python_type, name in _JSON_TYPES.items():
-        right = name in types or (name == "integer" and "number" in types)
-        maybe_whole = name == "number" and not right and "integer" in types
-        go_format = _GO_FORMATS.get(name, "")
-        if right:
-            found[python_type] = None
-        elif maybe_whole:
-            found[python_type] = _WHOLE_ONLY
-        elif form and python_type not in (str, list):
-            found[python_type] = None if go_format == form else (form, go_format)
-        elif form and not numeric:
-            # The format alone decides; of lists it says nothing.
-            found[python_type] = None
-        else:
-            found[python_type] = (",".join(types), name)
-    return found
 
 
 def _type_error(path: Path | None, wrong: tuple[str, str]) -> FieldError:
@@ -124,12 +91,12 @@ def _type_error(path: Path | None, wrong: tuple[str, str]) -> FieldError:
 
 
 def _compile(schema: Schema, node: Structural | None, of_default: bool) -> Check:
-    types = _types(schema, of_default)
+    types = schema_types(schema, of_default)
     form = schema.get("format") or ""
-    if form and not of_default and not formats.is_known(form, types):
+    if form and not of_default and not stringformat.is_known(form, types):
         form = ""
     typed = bool(types or form)
-    table = _type_table(types, form)
+    table = type_table(types, form)
     null_wrong = (",".join(types), "null") if types and not schema.get("nullable") else None
     restrict = _branches(schema, node, of_default)
     handlers: dict[type, Check] = {
@@ -159,7 +126,7 @@ def _compile(schema: Schema, node: Structural | None, of_default: bool) -> Check
         count = 4
         if typed:
             wrong = table[kind]
-            if wrong is _WHOLE_ONLY:
+            if wrong is WHOLE_ONLY:
                 wrong = None if is_whole(value) else is_float_only
             if wrong is None:
                 count = 6
@@ -213,7 +180,7 @@ def _string_check(schema: Schema, form: str) -> Check:
             matches = compile_pattern(pattern).search
         except PatternError as error:
             broken = f", but pattern is invalid: {error}"
-    has_format = formats.checker(form) if form else None
+    has_format = stringformat.checker(form) if form else None
     passed = 2 if has_format is not None else 1
 
     def check(value: str, path: Path | None, errors: Errors, old: Any) -> int:

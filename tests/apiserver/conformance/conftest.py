@@ -28,7 +28,7 @@ POLLS = 2000
 
 
 @dataclass
-class Answer:
+class Response:
     """A complete response, with what tests look at most."""
 
     status: int
@@ -131,30 +131,30 @@ class Server:
         given = {name: value for name, value in sent.items() if value is not None}
         return await self.api.handle(HttpRequest(method, path, parse_qsl(query, keep_blank_values=True), given, raw))
 
-    async def ask(self, method: str, path: str, body: Any = None, **headers: str | None) -> Answer:
+    async def request(self, method: str, path: str, body: Any = None, **headers: str | None) -> Response:
         response = await self.send(method, path, body, **headers)
         assert isinstance(response.body, bytes)
         try:
             value = json.loads(response.body)
         except ValueError:
             value = None
-        return Answer(response.status, value, response.body, response.headers)
+        return Response(response.status, value, response.body, response.headers)
 
-    async def get(self, path: str, **headers: str | None) -> Answer:
-        return await self.ask("GET", path, **headers)
+    async def get(self, path: str, **headers: str | None) -> Response:
+        return await self.request("GET", path, **headers)
 
-    async def post(self, path: str, body: Any = None, **headers: str | None) -> Answer:
-        return await self.ask("POST", path, body, **headers)
+    async def post(self, path: str, body: Any = None, **headers: str | None) -> Response:
+        return await self.request("POST", path, body, **headers)
 
-    async def put(self, path: str, body: Any = None, **headers: str | None) -> Answer:
-        return await self.ask("PUT", path, body, **headers)
+    async def put(self, path: str, body: Any = None, **headers: str | None) -> Response:
+        return await self.request("PUT", path, body, **headers)
 
-    async def delete(self, path: str, body: Any = None, **headers: str | None) -> Answer:
-        return await self.ask("DELETE", path, body, **headers)
+    async def delete(self, path: str, body: Any = None, **headers: str | None) -> Response:
+        return await self.request("DELETE", path, body, **headers)
 
-    async def patch(self, how: str, path: str, body: Any, **headers: str | None) -> Answer:
+    async def patch(self, how: str, path: str, body: Any, **headers: str | None) -> Response:
         """A patch, of which `how` is `apply`, `json`, `merge` or `strategic`."""
-        return await self.ask("PATCH", path, body, content_type=PATCHES[how], **headers)
+        return await self.request("PATCH", path, body, content_type=PATCHES[how], **headers)
 
     async def create(self, path: str, body: Json) -> Json:
         made = await self.post(path, body)
@@ -171,15 +171,15 @@ class Server:
         assert not isinstance(response.body, bytes)
         return Stream(response.body)
 
-    async def until(self, path: str, wanted: Callable[[Answer], bool], **headers: str | None) -> Answer:
+    async def until(self, path: str, wanted: Callable[[Response], bool], **headers: str | None) -> Response:
         """The first response to a GET of which `wanted` is true; the server works between two of them."""
-        answer = await self.get(path, **headers)
+        response = await self.get(path, **headers)
         for _ in range(POLLS):
-            if wanted(answer):
-                return answer
+            if wanted(response):
+                return response
             await asyncio.sleep(0)
-            answer = await self.get(path, **headers)
-        raise AssertionError(answer.body)
+            response = await self.get(path, **headers)
+        raise AssertionError(response.body)
 
     async def define(self, definition: Json) -> str:
         """Create a CustomResourceDefinition and wait until it is served; the path of its objects in `default`."""
@@ -189,7 +189,7 @@ class Server:
         root = f"/apis/{spec['group']}/{served}"
         plural = spec["names"]["plural"]
         path = f"{root}/namespaces/default/{plural}" if spec["scope"] == "Namespaced" else f"{root}/{plural}"
-        await self.until(path, lambda answer: answer.status == 200)
+        await self.until(path, lambda response: response.status == 200)
         return path
 
 

@@ -49,7 +49,7 @@ async def test_nothing_is_created_in_a_namespace_that_is_not_there(server, metho
         body["spec"] = {"containers": CONTAINERS}
     headers = {"content_type": "application/apply-patch+yaml"} if method == "PATCH" else {}
 
-    refused = await server.ask(method, f"{NAMESPACES}/none/{path}", {**body, "kind": kind}, **headers)
+    refused = await server.request(method, f"{NAMESPACES}/none/{path}", {**body, "kind": kind}, **headers)
 
     assert refused.failure == (404, "NotFound", 'namespaces "none" not found')
     assert refused.body["details"] == {"name": "none", "kind": "namespaces"}
@@ -67,7 +67,7 @@ async def test_an_ending_namespace_takes_nothing_new(server, ending, method, pat
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}
     headers = {"content_type": "application/apply-patch+yaml"} if method == "PATCH" else {}
 
-    refused = await server.ask(method, f"{ending}/{path}", body, **headers)
+    refused = await server.request(method, f"{ending}/{path}", body, **headers)
 
     assert refused.failure == (
         403,

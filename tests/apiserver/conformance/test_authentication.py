@@ -13,8 +13,8 @@ AUDIENCE = "https://kubernetes.default.svc"
 
 
 async def who(server, **headers):
-    answer = await server.post(ME, {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}, **headers)
-    return answer.body["status"]["userInfo"] if answer.status == 201 else answer.failure
+    response = await server.post(ME, {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"}, **headers)
+    return response.body["status"]["userInfo"] if response.status == 201 else response.failure
 
 
 async def token_of(server, name="bot", **spec):
@@ -187,10 +187,10 @@ async def test_a_review_says_whose_a_token_is(server):
 
 @pytest.mark.parametrize("spec", [{"token": "garbage"}, {"token": "weak", "audiences": ["other"]}])
 async def test_a_review_of_a_token_that_is_not_known_or_not_meant_is_an_error(server, spec):
-    answer = await review(server, **spec)
+    response = await review(server, **spec)
 
-    assert answer.status == 201
-    assert answer.body["status"] == {"user": {}, "error": "invalid bearer token"}
+    assert response.status == 201
+    assert response.body["status"] == {"user": {}, "error": "invalid bearer token"}
 
 
 async def test_a_review_needs_a_token(server):
@@ -238,7 +238,7 @@ async def test_a_review_for_the_audience_of_a_token_knows_it(server, account):
         ),
     ],
 )
-async def test_an_administrator_is_whom_the_headers_name(rbac, headers, user):
+async def test_an_administrator_is_the_user_that_the_headers_name(rbac, headers, user):
     assert await who(rbac, **headers) == user
 
 

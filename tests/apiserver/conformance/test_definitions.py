@@ -36,11 +36,11 @@ def versions(definition, *flags):
 async def established(server, plural="widgets"):
     return await server.until(
         path_of(server, plural),
-        lambda answer: (
-            answer.status == 200
+        lambda response: (
+            response.status == 200
             and any(
                 each["type"] == "Established" and each["status"] == "True"
-                for each in answer.body["status"]["conditions"] or ()
+                for each in response.body["status"]["conditions"] or ()
             )
         ),
     )
@@ -121,7 +121,7 @@ async def test_names_that_another_definition_has_are_not_accepted_until_they_are
     await server.create(server.definitions, renamed(definition, "gadgets", "Widget"))
 
     refused = await server.until(
-        path_of(server, "gadgets"), lambda answer: condition(answer.body, "NamesAccepted") is not None
+        path_of(server, "gadgets"), lambda response: condition(response.body, "NamesAccepted") is not None
     )
     assert condition(refused.body, "NamesAccepted") == ("False", "ListKindConflict", '"WidgetList" is already in use')
     assert condition(refused.body, "Established")[:2] == ("False", "NotAccepted")
@@ -138,7 +138,7 @@ async def test_a_short_name_that_is_taken_is_not_accepted(server, definition):
     await server.create(server.definitions, renamed(definition, "wheels", "Wheel", shortNames=["w"]))
 
     refused = await server.until(
-        path_of(server, "wheels"), lambda answer: condition(answer.body, "NamesAccepted") is not None
+        path_of(server, "wheels"), lambda response: condition(response.body, "NamesAccepted") is not None
     )
 
     assert condition(refused.body, "NamesAccepted") == ("False", "ShortNamesConflict", '"w" is already in use')
@@ -151,7 +151,7 @@ async def test_an_accepted_kind_stays_served_when_its_new_name_is_taken(server, 
     await server.patch("merge", path_of(server, "gadgets"), {"spec": {"names": {"shortNames": ["widgets"]}}})
 
     live = await server.until(
-        path_of(server, "gadgets"), lambda answer: condition(answer.body, "NamesAccepted")[0] == "False"
+        path_of(server, "gadgets"), lambda response: condition(response.body, "NamesAccepted")[0] == "False"
     )
     assert condition(live.body, "Established")[0] == "True"
     assert "shortNames" not in live.body["status"]["acceptedNames"]
@@ -217,7 +217,7 @@ async def test_versions_that_were_ever_stored_stay_in_the_status_until_they_are_
     assert (await server.patch("merge", f"{path}/status", {"status": {"storedVersions": ["v2"]}})).status == 200
     removed = await server.patch("merge", path, {"spec": {"versions": [spec["versions"][1]]}})
     assert removed.status == 200
-    assert (await server.until("/apis/example.com/v1/widgets", lambda answer: answer.status == 404)).status == 404
+    assert (await server.until("/apis/example.com/v1/widgets", lambda response: response.status == 404)).status == 404
 
 
 async def test_a_version_that_is_not_served_any_more_is_not_found(server, definition, widget):
@@ -227,7 +227,7 @@ async def test_a_version_that_is_not_served_any_more_is_not_found(server, defini
 
     await server.patch("merge", path_of(server), {"spec": spec})
 
-    await server.until(path, lambda answer: answer.status == 404)
+    await server.until(path, lambda response: response.status == 404)
     kept = await server.get("/apis/example.com/v2/namespaces/default/widgets/w")
     assert (kept.status, kept.body["apiVersion"]) == (200, "example.com/v2")
 
@@ -242,7 +242,7 @@ async def test_a_deprecated_version_warns_each_time(server, definition, widget):
         "json", path_of(server), [{"op": "add", "path": "/spec/versions/0/deprecationWarning", "value": "use gadgets"}]
     )
 
-    warned = await server.until(path, lambda answer: answer.warnings == ["use gadgets"])
+    warned = await server.until(path, lambda response: response.warnings == ["use gadgets"])
     assert warned.status == 200
 
 
@@ -253,7 +253,7 @@ async def test_a_default_is_set_on_writes_and_shown_in_what_was_stored_before_it
 
     await server.patch("json", path_of(server), [{"op": "add", "path": place, "value": "green"}])
     await server.create(path, widget("before", spec={}))
-    live = await server.until(f"{path}/before", lambda answer: answer.body["spec"].get("color") == "green")
+    live = await server.until(f"{path}/before", lambda response: response.body["spec"].get("color") == "green")
 
     assert live.body["spec"] == {"color": "green", "size": 3}
     assert (await server.get(f"{path}/w")).body["spec"]["color"] == "red"
@@ -300,10 +300,10 @@ async def test_a_tightened_schema_tolerates_what_is_unchanged(server, definition
 async def test_an_object_is_validated_by_the_schema(server, definition, widget, spec, field, message):
     path = await server.define(definition())
 
-    answer = await server.post(path, widget("w", spec=spec))
+    response = await server.post(path, widget("w", spec=spec))
 
-    assert (answer.status, answer.body["reason"]) == (422, "Invalid")
-    assert (field, message) in answer.causes
+    assert (response.status, response.body["reason"]) == (422, "Invalid")
+    assert (field, message) in response.causes
     assert (await server.get(path)).names == []
 
 
@@ -366,8 +366,8 @@ async def test_a_definition_goes_after_its_objects_and_takes_them_with_it(server
     assert (gone.status, gone.body["kind"]) == (200, "CustomResourceDefinition")
     assert gone.body["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
 
-    await server.until(path_of(server), lambda answer: answer.status == 404)
-    await server.until(path, lambda answer: answer.status == 404)
+    await server.until(path_of(server), lambda response: response.status == 404)
+    await server.until(path, lambda response: response.status == 404)
     assert await stream.events(1) == [("DELETED", "w")]
     await stream.close()
     again = await server.define(definition())
@@ -380,10 +380,10 @@ async def test_while_an_object_holds_it_a_definition_terminates_and_takes_no_new
 
     await server.delete(path_of(server))
     live = await server.until(
-        path_of(server), lambda answer: (condition(answer.body, "Terminating") or ("",))[0] == "True"
+        path_of(server), lambda response: (condition(response.body, "Terminating") or ("",))[0] == "True"
     )
     assert condition(live.body, "Terminating")[1] in ("InstanceDeletionPending", "InstanceDeletionInProgress")
-    held = await server.until(f"{path}/w", lambda answer: "deletionTimestamp" in answer.body["metadata"])
+    held = await server.until(f"{path}/w", lambda response: "deletionTimestamp" in response.body["metadata"])
     assert held.status == 200
     refused = await server.post(path, widget("x"))
     assert refused.failure == (
@@ -393,4 +393,4 @@ async def test_while_an_object_holds_it_a_definition_terminates_and_takes_no_new
     )
 
     await server.patch("merge", f"{path}/w", {"metadata": {"finalizers": None}})
-    await server.until(path_of(server), lambda answer: answer.status == 404)
+    await server.until(path_of(server), lambda response: response.status == 404)

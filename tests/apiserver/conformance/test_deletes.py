@@ -23,7 +23,7 @@ def pod(server):
     return create
 
 
-async def test_a_removed_configmap_is_answered_by_a_status_that_names_its_resource(server, path):
+async def test_a_removed_configmap_returns_a_status_that_names_its_resource(server, path):
     uid = (await server.get(path)).body["metadata"]["uid"]
 
     gone = await server.delete(path)
@@ -39,7 +39,7 @@ async def test_a_removed_configmap_is_answered_by_a_status_that_names_its_resour
     assert (await server.delete(path)).failure == (404, "NotFound", 'configmaps "a" not found')
 
 
-async def test_a_removed_custom_resource_is_answered_with_its_group(server, definition, widget):
+async def test_a_removed_custom_resource_returns_a_status_with_its_group(server, definition, widget):
     where = await server.define(definition())
     made = await server.create(where, widget("w"))
 
@@ -61,7 +61,7 @@ async def test_a_removed_custom_resource_is_answered_with_its_group(server, defi
         ),
     ],
 )
-async def test_these_kinds_are_answered_by_the_removed_object(server, where, body):
+async def test_these_kinds_return_the_removed_object(server, where, body):
     made = await server.create(where, {"metadata": {"name": "o"}, **body})
 
     gone = await server.delete(f"{where}/o")
@@ -129,7 +129,7 @@ async def test_preconditions_that_hold_delete(server, path):
         ("?orphanDependents=true", "orphan"),
     ],
 )
-async def test_a_policy_leaves_a_finalizer_and_answers_the_object(server, path, how, finalizer):
+async def test_a_policy_leaves_a_finalizer_and_returns_the_object(server, path, how, finalizer):
     query, body = (how, None) if isinstance(how, str) else ("", how)
 
     held = await server.delete(f"{path}{query}", body)
@@ -279,7 +279,7 @@ async def test_a_dry_run_of_a_pods_deletion_marks_nothing(server, pod):
 # Collections
 
 
-async def test_a_collection_is_answered_by_the_list_of_what_was_there(server):
+async def test_a_collection_returns_the_list_of_what_was_there(server):
     for name in ("a", "b"):
         await server.configmap(name)
     await server.configmap("held", finalizers=["a.example/one"])

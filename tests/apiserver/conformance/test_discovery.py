@@ -134,7 +134,7 @@ async def test_the_document_is_sent_again_only_when_it_has_changed(server, defin
     assert (same.status, same.raw) == (304, b"")
     assert (await server.get("/apis", accept=AGGREGATED, if_none_match='"other"')).status == 200
     await server.define(definition())
-    changed = await server.until("/apis", lambda answer: b"example.com" in answer.raw, accept=AGGREGATED)
+    changed = await server.until("/apis", lambda response: b"example.com" in response.raw, accept=AGGREGATED)
 
     assert changed.header("etag") != tag
     assert (await server.get("/apis", accept=AGGREGATED, if_none_match=tag)).status == 200
@@ -157,9 +157,9 @@ async def test_a_definition_is_discovered_while_it_is_served(server, definition)
     made["spec"]["names"] |= {"shortNames": ["wd"], "categories": ["all", "toys"]}
     await server.define(made)
 
-    group = await server.until("/apis/example.com", lambda answer: answer.status == 200)
+    group = await server.until("/apis/example.com", lambda response: response.status == 200)
     assert group.body["preferredVersion"] == {"groupVersion": "example.com/v1", "version": "v1"}
-    resources = (await server.until("/apis/example.com/v1", lambda answer: answer.status == 200)).body["resources"]
+    resources = (await server.until("/apis/example.com/v1", lambda response: response.status == 200)).body["resources"]
     widgets = named(resources, "widgets")
     assert (widgets["kind"], widgets["shortNames"], widgets["categories"]) == ("Widget", ["wd"], ["all", "toys"])
     assert sorted(widgets["verbs"]) == VERBS
@@ -172,7 +172,7 @@ async def test_a_definition_is_discovered_while_it_is_served(server, definition)
 
     await server.delete(f"{server.definitions}/widgets.example.com")
 
-    gone = await server.until("/apis/example.com", lambda answer: answer.status == 404)
+    gone = await server.until("/apis/example.com", lambda response: response.status == 404)
     assert gone.raw == b"404 page not found\n"
 
 
@@ -183,7 +183,7 @@ async def test_versions_are_preferred_by_their_maturity(server, definition):
     made["spec"]["versions"] = [{**only, "name": name, "storage": name == "v1"} for name in order]
     await server.create(server.definitions, made)
 
-    group = await server.until("/apis/example.com", lambda answer: answer.status == 200)
+    group = await server.until("/apis/example.com", lambda response: response.status == 200)
 
     found = [version["version"] for version in group.body["versions"]]
     assert found == ["v10", "v2", "v1", "v2beta2", "v2beta1", "v11alpha2", "v1alpha1"]
@@ -229,7 +229,7 @@ async def test_a_definitions_schema_is_its_document(server, definition):
     await server.define(definition())
     path = "/openapi/v3/apis/example.com/v1"
 
-    document = (await server.until(path, lambda answer: answer.status == 200)).body
+    document = (await server.until(path, lambda response: response.status == 200)).body
 
     schema = document["components"]["schemas"]["com.example.v1.Widget"]
     assert schema["properties"]["spec"]["properties"]["size"] == {"type": "integer", "minimum": 1, "default": 3}
@@ -245,7 +245,7 @@ async def test_a_definitions_schema_is_its_document(server, definition):
     assert "com.example.v1.WidgetList" in document["components"]["schemas"]
 
     await server.delete(f"{server.definitions}/widgets.example.com")
-    assert (await server.until(path, lambda answer: answer.status == 404)).status == 404
+    assert (await server.until(path, lambda response: response.status == 404)).status == 404
     assert "apis/example.com/v1" not in (await server.get("/openapi/v3")).body["paths"]
 
 

@@ -22,8 +22,8 @@ async def seven(server):
     return server
 
 
-def token(answer):
-    return answer.body["metadata"].get("continue", "")
+def token(response):
+    return response.body["metadata"].get("continue", "")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def token(answer):
 )
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_a_match_that_makes_no_sense_is_invalid(seven, method, query, causes):
-    refused = await seven.ask(method, f"{seven.configmaps}?{query}")
+    refused = await seven.request(method, f"{seven.configmaps}?{query}")
 
     assert (refused.status, refused.body["reason"], refused.body["details"]["kind"]) == (422, "Invalid", "ListOptions")
     assert refused.causes == [("resourceVersionMatch", cause) for cause in causes]

@@ -143,8 +143,8 @@ async def test_a_merge_replaces_a_list_and_a_strategic_merge_keeps_it_by_its_key
     path = f"{server.deployments}/d"
     change = {"spec": {"template": {"spec": {"containers": [{"name": "b", "image": "three"}]}}}}
 
-    def images(answer):
-        return [(each["name"], each["image"]) for each in answer.body["spec"]["template"]["spec"]["containers"]]
+    def images(response):
+        return [(each["name"], each["image"]) for each in response.body["spec"]["template"]["spec"]["containers"]]
 
     kept = await server.patch("strategic", path, change)
     assert sorted(images(kept)) == [("a", "one"), ("b", "three")]
@@ -182,7 +182,7 @@ async def test_finalizers_are_merged_as_a_set_by_a_strategic_merge(server, path)
 
 @pytest.mark.parametrize("kind", [None, "application/json", "text/plain", "application/unknown+json"])
 async def test_a_patch_of_an_unknown_type_is_unsupported(server, path, kind):
-    refused = await server.ask("PATCH", path, {}, content_type=kind)
+    refused = await server.request("PATCH", path, {}, content_type=kind)
 
     assert refused.failure == (415, "UnsupportedMediaType", "415: Unsupported Media Type")
 
@@ -202,7 +202,7 @@ async def test_custom_resources_take_no_strategic_merge(server, definition, widg
 
 
 async def test_parameters_of_the_media_type_do_not_matter(server, path):
-    patched = await server.ask(
+    patched = await server.request(
         "PATCH", path, {"data": {"k": "1"}}, content_type="application/merge-patch+json; charset=utf-8"
     )
 
@@ -288,7 +288,7 @@ async def test_a_patch_that_changes_nothing_is_no_write(server, path):
         assert same.body["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"], how
 
 
-async def test_a_value_of_a_wrong_type_is_told_with_its_field(server, path):
+async def test_a_value_of_a_wrong_type_is_reported_with_its_field(server, path):
     refused = await server.patch("merge", path, {"data": {"k": 5}})
 
     assert (refused.status, refused.body["reason"]) == (422, "Invalid")

@@ -91,9 +91,9 @@ async def test_a_label_selector_that_cannot_be_read_is_a_bad_request(labelled, s
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 async def test_a_bad_selector_selects_nothing_and_deletes_nothing(labelled, method):
-    assert (await labelled.ask(method, f"{labelled.configmaps}?labelSelector=a==")).status == 200
-    assert (await labelled.ask(method, f"{labelled.configmaps}?labelSelector=a===")).status == 400
-    assert (await labelled.ask(method, f"{labelled.configmaps}?fieldSelector=data.x=1")).status == 400
+    assert (await labelled.request(method, f"{labelled.configmaps}?labelSelector=a==")).status == 200
+    assert (await labelled.request(method, f"{labelled.configmaps}?labelSelector=a===")).status == 400
+    assert (await labelled.request(method, f"{labelled.configmaps}?fieldSelector=data.x=1")).status == 400
     assert len((await labelled.get(labelled.configmaps)).names) == 5
 
 

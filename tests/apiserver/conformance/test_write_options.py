@@ -22,7 +22,7 @@ async def write(server, options, query, name="a"):
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"k": "new"}}
     path = server.configmaps if options == "CreateOptions" else f"{server.configmaps}/{name}"
     kind = {"content_type": "application/merge-patch+json"} if options == "PatchOptions" else {}
-    return await server.ask(METHODS[options], f"{path}?{query}", body, **kind)
+    return await server.request(METHODS[options], f"{path}?{query}", body, **kind)
 
 
 @pytest.mark.parametrize("options", METHODS)

@@ -26,7 +26,7 @@ from zestor_controller.apiserver.rest.resource import User
 from zestor_controller.apiserver.rest.status import Failure, bad_request
 from zestor_controller.http import HttpRequest
 from zestor_controller.schema.gotext import quote
-from zestor_controller.schema.names import dns1123_label, dns1123_subdomain
+from zestor_controller.schema.nameformat import dns1123_label, dns1123_subdomain
 
 __all__ = ["Impersonation"]
 

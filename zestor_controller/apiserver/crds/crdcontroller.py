@@ -18,12 +18,13 @@ from typing import Any, Final
 from zestor_controller.apiserver.crds.crdstrategy import GROUP, PLURAL, definition_resource, definition_types
 from zestor_controller.apiserver.crds.customresource import resources_of
 from zestor_controller.apiserver.patch import managedfields
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.rest.resource import custom_storage
 from zestor_controller.apiserver.rest.resourceregistry import Registry
 from zestor_controller.apiserver.storage.revisionlog import DELETED, Change, Storage, WriteFailed
 from zestor_controller.apiserver.typed.typedef import Json
+from zestor_controller.schema.celrules import Rules
 from zestor_controller.schema.definition import definition_approval
-from zestor_controller.schema.expressions import Rules
 
 __all__ = ["DefinitionController", "definition_resource"]
 
@@ -203,10 +204,7 @@ class DefinitionController:
             live.copy(),
             crd,
             definition_types(),
-            manager=_MANAGER,
-            api_version=f"{GROUP}/v1",
-            subresource="status",
-            now=self._now(),
+            FieldOwner(_MANAGER, f"{GROUP}/v1", "status", self._now()),
         )
         self._storage.write(_KEY, "", name, written)
 

@@ -17,6 +17,7 @@ from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource, Writing
 from zestor_controller.apiserver.typed.fieldtable import builtin
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
+from zestor_controller.schema.celrules import Rules
 from zestor_controller.schema.definition import (
     definition_formats,
     definition_has_rules,
@@ -24,7 +25,6 @@ from zestor_controller.schema.definition import (
     validate_definition,
     validate_definition_update,
 )
-from zestor_controller.schema.expressions import Rules
 from zestor_controller.schema.fielderror import FieldError, forbidden
 
 __all__ = ["GROUP", "MESSAGE", "PLURAL", "DefinitionStrategy", "definition_resource", "definition_types"]

@@ -22,15 +22,15 @@ from zestor_controller.apiserver.syntax.gostring import quote
 from zestor_controller.apiserver.typed.fieldtable import OBJECT_META, structural
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation import scalepaths as customscale
-from zestor_controller.schema import names
-from zestor_controller.schema.defaulting import Defaulter, defaulter
+from zestor_controller.schema import nameformat
+from zestor_controller.schema.celrules import Rules, RuleSet, has_rules
 from zestor_controller.schema.definition import version_schema
-from zestor_controller.schema.embedded import Coercer, CoercionError, EmbeddedCheck, coercer, embedded_check
-from zestor_controller.schema.expressions import Rules, RuleSet, has_rules
+from zestor_controller.schema.embeddedresource import Coercer, CoercionError, EmbeddedCheck, coercer, embedded_check
+from zestor_controller.schema.fielddefaulter import Defaulter, defaulter
 from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid
+from zestor_controller.schema.fieldpruner import Pruner, pruner
 from zestor_controller.schema.listtype import ListCheck, list_check
-from zestor_controller.schema.pruning import Pruner, pruner
-from zestor_controller.schema.ratcheting import UNCORRELATED, equal
+from zestor_controller.schema.ratchet import UNCORRELATED, equal
 from zestor_controller.schema.structural import Schema, Structural, parse
 from zestor_controller.schema.validation import Validator
 
@@ -349,7 +349,7 @@ def _finalizer_warnings(new: Json, old: Json | None) -> list[str]:
     found: list[str] = []
     for finalizer in sorted(set(new["metadata"].get("finalizers") or ()) - before):
         start = f'metadata.finalizers: "{finalizer}": '
-        found += [start + why for why in names.qualified_name(finalizer)]
+        found += [start + why for why in nameformat.qualified_name(finalizer)]
         if "/" in finalizer or finalizer in _STANDARD_FINALIZERS:
             continue
         more = " including a path (/)" if "." in finalizer else ""

@@ -14,8 +14,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from zestor_controller.apiserver.syntax import gojson
+from zestor_controller.apiserver.syntax.depthlimit import TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gojson import DocumentError, go_number
-from zestor_controller.apiserver.syntax.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.typed.fieldtable import tables
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """PATCH: the patch in a request's body, the object that it makes, and the failure for what is no such object.
 
 Invariant: what comes out has the apiVersion and kind of a built-in kind's endpoint, and of a custom resource texts that
-its strategy validates; it is nested no deeper than :data:`~zestor_controller.apiserver.syntax.nesting.MAX_DEPTH`.
+its strategy validates; it is nested no deeper than :data:`~zestor_controller.apiserver.syntax.depthlimit.MAX_DEPTH`.
 
 Source: apiserver pkg/endpoints/handlers/patch.go.
 """
@@ -17,10 +17,10 @@ from zestor_controller.apiserver.patch.strategicmerge import strategic_merge
 from zestor_controller.apiserver.request.body import type_meta_error
 from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.rest.status import Failure, bad_request, invalid
+from zestor_controller.apiserver.syntax.depthlimit import TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gojson import DocumentError, duplicate_paths
 from zestor_controller.apiserver.syntax.gojson import load as load_json
 from zestor_controller.apiserver.syntax.goyaml import load as load_yaml
-from zestor_controller.apiserver.syntax.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.typed.typecheck import go_value
 from zestor_controller.apiserver.typed.typedef import UNTYPED, Json
 from zestor_controller.schema.fielderror import invalid as wrong

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.rest.fieldselector import FieldSelectorError, exact_value, parse_field_selector
-from zestor_controller.schema.names import path_segment
+from zestor_controller.schema.nameformat import path_segment
 
 if TYPE_CHECKING:
     from zestor_controller.http import HttpRequest

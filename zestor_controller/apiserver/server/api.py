@@ -40,9 +40,9 @@ from zestor_controller.apiserver.auth.authorization import (
 )
 from zestor_controller.apiserver.auth.impersonation import Impersonation
 from zestor_controller.apiserver.auth.tokens import TokenIssuer
-from zestor_controller.apiserver.builtin.reviews import add_reviews
-from zestor_controller.apiserver.builtin.services import ServiceStrategy
-from zestor_controller.apiserver.builtin.tokenrequest import add_token_requests
+from zestor_controller.apiserver.builtin.core.service import ServiceStrategy
+from zestor_controller.apiserver.builtin.core.tokenrequest import add_token_requests
+from zestor_controller.apiserver.builtin.reviews.accessreview import add_reviews
 from zestor_controller.apiserver.crds.crdcontroller import DefinitionController, definition_resource
 from zestor_controller.apiserver.discovery.groups import Discovery, text_response
 from zestor_controller.apiserver.discovery.openapiv3 import OpenApi

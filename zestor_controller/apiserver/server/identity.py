@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from zestor_controller.apiserver.server.certificates import Certificates, make_certificates
+from zestor_controller.certificates import Certificates, make_certificates
 from zestor_controller.errors import ConfigError
 
 __all__ = ["Identity", "kept_identity", "new_identity"]

@@ -2,7 +2,7 @@
 
 What always holds: a value that comes out of here can be encoded again (no lone surrogates, no NaN), whole numbers are
 ``int`` even when the text said ``1.0``, a key that stood twice has its last value, and nothing is nested deeper than
-:data:`~zestor_controller.apiserver.syntax.nesting.MAX_DEPTH`.
+:data:`~zestor_controller.apiserver.syntax.depthlimit.MAX_DEPTH`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from zestor_controller.apiserver.syntax.depthlimit import MAX_DEPTH, TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gonumber import parse_int
-from zestor_controller.apiserver.syntax.nesting import MAX_DEPTH, TOO_DEEP, too_deep
 
 __all__ = ["DocumentError", "duplicate_paths", "go_number", "load", "syntax_error"]
 

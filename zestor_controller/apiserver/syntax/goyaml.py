@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from zestor_controller.apiserver.syntax.depthlimit import TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gobase64 import canonical_base64
 from zestor_controller.apiserver.syntax.gojson import DocumentError, go_number
-from zestor_controller.apiserver.syntax.nesting import TOO_DEEP, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

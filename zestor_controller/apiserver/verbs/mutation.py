@@ -17,6 +17,8 @@ from zestor_controller.apiserver.admission.namespacelifecycle import NamespaceGu
 from zestor_controller.apiserver.admission.rbacescalation import EscalationGuard
 from zestor_controller.apiserver.encoding.typedcodec import DecodeFailure
 from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch import serversideapply
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import decode_object, patch_type
 from zestor_controller.apiserver.request.options import WriteOptions, write_options
 from zestor_controller.apiserver.request.patchbody import Patch, read_applied, read_patch
@@ -33,8 +35,8 @@ from zestor_controller.apiserver.rest.status import (
     status_body,
 )
 from zestor_controller.apiserver.storage.revisionlog import Storage, Version
+from zestor_controller.apiserver.syntax.depthlimit import TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gonumber import parse_uint
-from zestor_controller.apiserver.syntax.nesting import TOO_DEEP, too_deep
 from zestor_controller.apiserver.typed.fieldset import FieldSet
 from zestor_controller.apiserver.typed.fieldtable import empty_value
 from zestor_controller.apiserver.typed.typedef import Json
@@ -113,10 +115,7 @@ class Writer:
                 None,
                 obj,
                 resource.types(),
-                manager=options.manager or call.manager,
-                api_version=resource.api_version,
-                subresource="",
-                now=call.now,
+                FieldOwner(options.manager or call.manager, resource.api_version, "", call.now),
                 resets=_resets(resource, ""),
                 empty=empty_value(resource.protobuf) if resource.protobuf else None,
             )
@@ -211,15 +210,12 @@ class Writer:
         resource.strategy.default(new)
         if not owned:
             # What the server itself sets below is nobody's.
+            now = "" if call.info.subresource == "scale" else call.now  # entries of a Scale carry no time
             new = managed.update(
                 live,
                 new,
                 resource.types(),
-                manager=options.manager or call.manager,
-                api_version=resource.api_version,
-                subresource=call.info.subresource,
-                # Entries that come by way of a Scale carry no time.
-                now="" if call.info.subresource == "scale" else call.now,
+                FieldOwner(options.manager or call.manager, resource.api_version, call.info.subresource, now),
                 resets=_resets(resource, call.info.subresource),
             )
         resource.strategy.prepare_update(new, live, writing)
@@ -306,15 +302,12 @@ class Writer:
         if present is None and call.info.subresource:
             raise not_found(resource.group, resource.plural, call.info.name)
         live = resource.strategy.on_read(present.copy()) if present is not None else None
-        new = managed.apply(
+        new = serversideapply.apply(
             live,
             applied,
             resource.types(),
-            manager=options.manager,
+            FieldOwner(options.manager, resource.api_version, call.info.subresource, call.now),
             force=options.force,
-            api_version=resource.api_version,
-            subresource=call.info.subresource,
-            now=call.now,
             resets=_resets(resource, call.info.subresource),
             empty=empty_value(resource.protobuf) if resource.protobuf else None,
         )

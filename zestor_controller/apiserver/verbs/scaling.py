@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.patch import managedfields as managed
+from zestor_controller.apiserver.patch import serversideapply
+from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import patch_type
 from zestor_controller.apiserver.request.options import WriteOptions, write_options
 from zestor_controller.apiserver.request.patchbody import read_applied, read_patch
@@ -82,15 +83,12 @@ class Scaler:
         meta = obj["metadata"]
         entries: list[Any] = meta.get("managedFields") or []
         live["metadata"]["managedFields"] = scalefields.of_scale(entries, paths)
-        scale = managed.apply(
+        scale = serversideapply.apply(
             live,
             read_applied(call.request.body, SCALE),
             SCALE.types(),
-            manager=options.manager,
+            FieldOwner(options.manager, SCALE.api_version, "scale", call.now),
             force=options.force,
-            api_version=SCALE.api_version,
-            subresource="scale",
-            now=call.now,
         )
         scale, _ = SCALE.strategy.decode(scale, "Ignore", [])
         scaled = scale["metadata"].get("managedFields") or []

@@ -5,11 +5,16 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
+from zestor_controller.apiserver.builtin.declaration import ALL, CONNECT, declare
+from zestor_controller.apiserver.builtin.fieldgetter import flag_at, text_at
 from zestor_controller.apiserver.builtin.pods.ephemeral import check_ephemeral_change, keep_all_but_ephemeral
 from zestor_controller.apiserver.builtin.pods.podchecks import check_pod_spec, pod_spec_warnings
 from zestor_controller.apiserver.builtin.pods.poddefaults import default_pod, quality_of_service
 from zestor_controller.apiserver.builtin.pods.poddiff import spec_difference
+from zestor_controller.apiserver.builtin.pods.podstatus import pod_cells
+from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
+from zestor_controller.apiserver.rest.resource import Resource, Subresource
 from zestor_controller.apiserver.rest.status import forbidden as refuse
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid
 
@@ -17,7 +22,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Writing
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["PodStrategy"]
+__all__ = ["PodStrategy", "resource"]
 
 _EPHEMERAL = "ephemeralcontainers"
 _NOT_READY = "node.kubernetes.io/not-ready"
@@ -205,3 +210,54 @@ def _set_priority(obj: Json, writing: Writing) -> None:
         raise refuse("", "pods", obj["metadata"].get("name", ""), why)
     spec["priority"] = priority
     spec.setdefault("preemptionPolicy", policy)
+
+
+_SUBRESOURCES = (
+    Subresource("attach", "PodAttachOptions", "", "v1", CONNECT),
+    Subresource("binding", "Binding", "", "v1", ("create",)),
+    "ephemeralcontainers",
+    Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
+    Subresource("exec", "PodExecOptions", "", "v1", CONNECT),
+    Subresource("log", "Pod", "", "v1", ("get",)),
+    Subresource("portforward", "PodPortForwardOptions", "", "v1", CONNECT),
+    Subresource("proxy", "PodProxyOptions", "", "v1", ("create", "delete", "get", "patch", "update")),
+    "resize",
+    "status",
+)
+_SELECTABLE = {
+    "spec.nodeName": text_at("spec", "nodeName"),
+    "spec.restartPolicy": text_at("spec", "restartPolicy"),
+    "spec.schedulerName": text_at("spec", "schedulerName"),
+    "spec.serviceAccountName": text_at("spec", "serviceAccountName"),
+    "spec.hostNetwork": flag_at("spec", "hostNetwork"),
+    "status.phase": text_at("status", "phase"),
+    "status.podIP": text_at("status", "podIP"),
+    "status.nominatedNodeName": text_at("status", "nominatedNodeName"),
+}
+
+
+def resource() -> Resource:
+    """The resource ``pods`` of ``v1``."""
+    return declare(
+        "v1",
+        "Pod",
+        "pods",
+        PodStrategy,
+        columns(
+            "pods",
+            NAME,
+            ("Ready", lambda obj, now: pod_cells(obj, now)[0], 0),
+            ("Status", lambda obj, now: pod_cells(obj, now)[1], 0),
+            ("Restarts", lambda obj, now: pod_cells(obj, now)[2], 0),
+            AGE,
+            ("IP", value_at("status", "podIP", absent=NONE), 1),
+            ("Node", value_at("spec", "nodeName", absent=NONE), 1),
+            ("Nominated Node", value_at("status", "nominatedNodeName", absent=NONE), 1),
+            ("Readiness Gates", lambda obj, now: pod_cells(obj, now)[3], 1),
+        ),
+        short_names=("po",),
+        categories=ALL,
+        subresources=_SUBRESOURCES,
+        selectable=_SELECTABLE,
+        returns_deleted=True,
+    )

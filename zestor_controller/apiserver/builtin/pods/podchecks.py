@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.builtin.addresses import check_ip
-from zestor_controller.apiserver.builtin.claims import check_claim_template
+from zestor_controller.apiserver.builtin.address import check_ip
+from zestor_controller.apiserver.builtin.pods.claimspec import check_claim_template
 from zestor_controller.apiserver.encoding.quantity import value_of
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_config_key,

@@ -1,0 +1,17 @@
+"""The storage.k8s.io group: StorageClasses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zestor_controller.apiserver.builtin.storageclasses import storageclass
+
+if TYPE_CHECKING:
+    from zestor_controller.apiserver.rest.resource import Resource
+
+__all__ = ["resources"]
+
+
+def resources() -> list[Resource]:
+    """The resources of the group."""
+    return [storageclass.resource()]
