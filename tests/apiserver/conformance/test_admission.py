@@ -180,6 +180,25 @@ async def test_annotations_are_limited_in_sum(server):
 
 
 @pytest.mark.parametrize(
+    ("metadata", "field", "message"),
+    [
+        ({"labels": {"k": "v" * 64}}, "metadata.labels", f'"{"v" * 64}": must be no more than 63 bytes'),
+        ({"labels": {"k" * 64: "v"}}, "metadata.labels", f'"{"k" * 64}": name part must be no more than 63 bytes'),
+        ({"annotations": {"k" * 64: "v"}}, "metadata.annotations", "name part must be no more than 63 bytes"),
+        ({"labels": {"p" * 254 + "/k": "v"}}, "metadata.labels", "prefix part must be no more than 253 bytes"),
+        ({"name": "n" * 254}, "metadata.name", "must be no more than 253 characters"),
+    ],
+)
+async def test_names_and_values_have_their_lengths(server, definition, widget, metadata, field, message):
+    path = await server.define(definition())
+
+    refused = await server.post(path, widget(metadata=metadata))
+
+    assert (refused.status, {each for each, _ in refused.causes}) == (422, {field})
+    assert refused.causes[0][1].endswith(message)
+
+
+@pytest.mark.parametrize(
     ("path", "body", "field"),
     [
         ("configmaps", {"data": {"k": "x" * 1_048_577}}, "[]"),

@@ -85,8 +85,16 @@ async def test_these_kinds_return_the_removed_object(server, where, body):
             "ResourceVersion in the precondition (1) does not match the",
         ),
         ({"preconditions": {"uid": 5}}, 400, None),
-        ({"dryRun": "All"}, 400, None),
-        ({"gracePeriodSeconds": "5"}, 400, None),
+        (
+            {"dryRun": "All"},
+            400,
+            "json: cannot unmarshal string into Go struct field DeleteOptions.dryRun of type []string",
+        ),
+        (
+            {"gracePeriodSeconds": "5"},
+            400,
+            "json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64",
+        ),
         ({"kind": "ConfigMap", "apiVersion": "v1"}, 400, None),
         (
             {"propagationPolicy": "Bogus"},
