@@ -131,7 +131,7 @@ class Server:
         given = {name: value for name, value in sent.items() if value is not None}
         return await self.api.handle(HttpRequest(method, path, parse_qsl(query, keep_blank_values=True), given, raw))
 
-    async def ask(self, method: str, path: str, body: Any = None, **headers: str | None) -> Response:
+    async def request(self, method: str, path: str, body: Any = None, **headers: str | None) -> Response:
         response = await self.send(method, path, body, **headers)
         assert isinstance(response.body, bytes)
         try:
@@ -141,20 +141,20 @@ class Server:
         return Response(response.status, value, response.body, response.headers)
 
     async def get(self, path: str, **headers: str | None) -> Response:
-        return await self.ask("GET", path, **headers)
+        return await self.request("GET", path, **headers)
 
     async def post(self, path: str, body: Any = None, **headers: str | None) -> Response:
-        return await self.ask("POST", path, body, **headers)
+        return await self.request("POST", path, body, **headers)
 
     async def put(self, path: str, body: Any = None, **headers: str | None) -> Response:
-        return await self.ask("PUT", path, body, **headers)
+        return await self.request("PUT", path, body, **headers)
 
     async def delete(self, path: str, body: Any = None, **headers: str | None) -> Response:
-        return await self.ask("DELETE", path, body, **headers)
+        return await self.request("DELETE", path, body, **headers)
 
     async def patch(self, how: str, path: str, body: Any, **headers: str | None) -> Response:
         """A patch, of which `how` is `apply`, `json`, `merge` or `strategic`."""
-        return await self.ask("PATCH", path, body, content_type=PATCHES[how], **headers)
+        return await self.request("PATCH", path, body, content_type=PATCHES[how], **headers)
 
     async def create(self, path: str, body: Json) -> Json:
         made = await self.post(path, body)
@@ -173,13 +173,13 @@ class Server:
 
     async def until(self, path: str, wanted: Callable[[Response], bool], **headers: str | None) -> Response:
         """The first response to a GET of which `wanted` is true; the server works between two of them."""
-        reply = await self.get(path, **headers)
+        response = await self.get(path, **headers)
         for _ in range(POLLS):
-            if wanted(reply):
-                return reply
+            if wanted(response):
+                return response
             await asyncio.sleep(0)
-            reply = await self.get(path, **headers)
-        raise AssertionError(reply.body)
+            response = await self.get(path, **headers)
+        raise AssertionError(response.body)
 
     async def define(self, definition: Json) -> str:
         """Create a CustomResourceDefinition and wait until it is served; the path of its objects in `default`."""
@@ -189,7 +189,7 @@ class Server:
         root = f"/apis/{spec['group']}/{served}"
         plural = spec["names"]["plural"]
         path = f"{root}/namespaces/default/{plural}" if spec["scope"] == "Namespaced" else f"{root}/{plural}"
-        await self.until(path, lambda reply: reply.status == 200)
+        await self.until(path, lambda response: response.status == 200)
         return path
 
 

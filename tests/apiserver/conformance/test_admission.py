@@ -49,7 +49,7 @@ async def test_nothing_is_created_in_a_namespace_that_is_not_there(server, metho
         body["spec"] = {"containers": CONTAINERS}
     headers = {"content_type": "application/apply-patch+yaml"} if method == "PATCH" else {}
 
-    refused = await server.ask(method, f"{NAMESPACES}/none/{path}", {**body, "kind": kind}, **headers)
+    refused = await server.request(method, f"{NAMESPACES}/none/{path}", {**body, "kind": kind}, **headers)
 
     assert refused.failure == (404, "NotFound", 'namespaces "none" not found')
     assert refused.body["details"] == {"name": "none", "kind": "namespaces"}
@@ -67,7 +67,7 @@ async def test_an_ending_namespace_takes_nothing_new(server, ending, method, pat
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b"}}
     headers = {"content_type": "application/apply-patch+yaml"} if method == "PATCH" else {}
 
-    refused = await server.ask(method, f"{ending}/{path}", body, **headers)
+    refused = await server.request(method, f"{ending}/{path}", body, **headers)
 
     assert refused.failure == (
         403,
@@ -177,6 +177,25 @@ async def test_annotations_are_limited_in_sum(server):
     )
 
     assert refused.causes == [("metadata.annotations", "Too long: may not be more than 262144 bytes")]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "field", "message"),
+    [
+        ({"labels": {"k": "v" * 64}}, "metadata.labels", f'"{"v" * 64}": must be no more than 63 bytes'),
+        ({"labels": {"k" * 64: "v"}}, "metadata.labels", f'"{"k" * 64}": name part must be no more than 63 bytes'),
+        ({"annotations": {"k" * 64: "v"}}, "metadata.annotations", "name part must be no more than 63 bytes"),
+        ({"labels": {"p" * 254 + "/k": "v"}}, "metadata.labels", "prefix part must be no more than 253 bytes"),
+        ({"name": "n" * 254}, "metadata.name", "must be no more than 253 characters"),
+    ],
+)
+async def test_names_and_values_have_their_lengths(server, definition, widget, metadata, field, message):
+    path = await server.define(definition())
+
+    refused = await server.post(path, widget(metadata=metadata))
+
+    assert (refused.status, {each for each, _ in refused.causes}) == (422, {field})
+    assert refused.causes[0][1].endswith(message)
 
 
 @pytest.mark.parametrize(

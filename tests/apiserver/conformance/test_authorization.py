@@ -36,20 +36,14 @@ def grant(rbac):
 
 
 async def as_bob(rbac, method, path, body=None, **headers):
-    return await rbac.ask(method, path, body, impersonate_user="bob", **headers)
+    return await rbac.request(method, path, body, impersonate_user="bob", **headers)
 
 
-async def may(rbac, verb, resource, *, user="bob", groups=(), **more):
-    """The response of a SubjectAccessReview."""
-    attributes = {
-        "verb": verb,
-        "resource": resource,
-        "group": "",
-        "namespace": "default",
-        "name": "",
-        "subresource": "",
-    }
-    spec = {"user": user, "groups": list(groups), "resourceAttributes": {**attributes, **more}}
+async def may(rbac, verb, resource, group="", namespace="default", user="bob", groups=()):
+    """The response of a SubjectAccessReview about a resource, such as `pods/log`."""
+    plural, _, sub = resource.partition("/")
+    attributes = {"verb": verb, "resource": plural, "subresource": sub, "group": group, "namespace": namespace}
+    spec = {"user": user, "groups": list(groups), "resourceAttributes": attributes}
     review = await rbac.post(f"{REVIEWS}/subjectaccessreviews", {"spec": spec})
     assert review.status == 201, review.body
     return review.body["status"]["allowed"]
@@ -142,11 +136,7 @@ async def test_a_resource_is_without_its_subresources(rbac, grant, resources, al
     """A star covers all; `*/sub` covers that subresource of all; `pods/*` is a name like another."""
     await grant(rule(resources, ["get"], groups=["*"]))
 
-    found = [
-        asked
-        for asked in ("pods", "pods/log", "deployments/scale")
-        if await may(rbac, "get", asked.partition("/")[0], subresource=asked.partition("/")[2])
-    ]
+    found = [each for each in ("pods", "pods/log", "deployments/scale") if await may(rbac, "get", each)]
 
     assert found == allowed
 
@@ -266,7 +256,7 @@ async def test_a_path_that_names_no_resource_is_allowed_by_its_url(rbac, grant, 
     assert (await as_bob(rbac, "POST", path, {})).status == 403
 
 
-async def test_everyone_who_is_known_may_discover_and_review_himself(rbac):
+async def test_every_known_user_may_discover_and_review_their_own_rights(rbac):
     for path in (
         "/api",
         "/apis",
@@ -332,8 +322,8 @@ async def test_a_cluster_rule_is_of_resources_or_of_urls(rbac):
 
     refused = await rbac.post(f"{RBAC}/clusterroles", {"metadata": {"name": "r"}, "rules": [both]})
 
-    reported = 'Invalid value: ["/metrics"]: rules cannot apply to both regular resources and non-resource URLs'
-    assert refused.causes == [("rules[0].nonResourceURLs", reported)]
+    message = 'Invalid value: ["/metrics"]: rules cannot apply to both regular resources and non-resource URLs'
+    assert refused.causes == [("rules[0].nonResourceURLs", message)]
 
 
 @pytest.mark.parametrize(
@@ -376,9 +366,9 @@ async def test_a_binding_keeps_its_role(rbac, grant):
 
 async def test_names_of_roles_are_path_segments(rbac):
     assert (await rbac.post(f"{HERE}/roles", {"metadata": {"name": "a:B_c"}, "rules": []})).status == 201
-    for name, reported in (("a/b", "may not contain '/'"), ("a%b", "may not contain '%'"), ("..", "may not be '..'")):
+    for name, message in (("a/b", "may not contain '/'"), ("a%b", "may not contain '%'"), ("..", "may not be '..'")):
         refused = await rbac.post(f"{HERE}/roles", {"metadata": {"name": name}, "rules": []})
-        assert refused.causes == [("metadata.name", f'Invalid value: "{name}": {reported}')]
+        assert refused.causes == [("metadata.name", f'Invalid value: "{name}": {message}')]
 
 
 # Aggregation
@@ -498,7 +488,7 @@ async def test_to_bind_a_role_is_to_hold_it_or_to_be_allowed_to_bind_it(rbac, gr
     assert (await as_bob(rbac, "POST", f"{HERE}/rolebindings", body)).status == 201
 
 
-async def test_who_may_escalate_grants_what_he_has_not(rbac, grant):
+async def test_who_may_escalate_grants_what_they_do_not_hold(rbac, grant):
     await grant(MANAGE, rule(["roles"], ["escalate"], groups=[GROUP]))
 
     anything = {"metadata": {"name": "n"}, "rules": [rule(["*"], ["*"], groups=["*"])]}
@@ -597,7 +587,7 @@ async def test_a_review_of_rules_lists_those_of_the_namespace(rbac, grant):
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_reviews_are_created_and_nothing_else(rbac, method):
-    refused = await rbac.ask(method, f"{REVIEWS}/selfsubjectaccessreviews", {} if method == "PUT" else None)
+    refused = await rbac.request(method, f"{REVIEWS}/selfsubjectaccessreviews", {} if method == "PUT" else None)
 
     assert refused.failure == (
         405,

@@ -23,7 +23,7 @@ def pod(server):
     return create
 
 
-async def test_a_removed_configmap_gets_a_response_by_a_status_that_names_its_resource(server, path):
+async def test_a_removed_configmap_returns_a_status_that_names_its_resource(server, path):
     uid = (await server.get(path)).body["metadata"]["uid"]
 
     gone = await server.delete(path)
@@ -39,7 +39,7 @@ async def test_a_removed_configmap_gets_a_response_by_a_status_that_names_its_re
     assert (await server.delete(path)).failure == (404, "NotFound", 'configmaps "a" not found')
 
 
-async def test_a_removed_custom_resource_gets_a_response_with_its_group(server, definition, widget):
+async def test_a_removed_custom_resource_returns_a_status_with_its_group(server, definition, widget):
     where = await server.define(definition())
     made = await server.create(where, widget("w"))
 
@@ -61,7 +61,7 @@ async def test_a_removed_custom_resource_gets_a_response_with_its_group(server, 
         ),
     ],
 )
-async def test_these_kinds_get_responses_by_the_removed_object(server, where, body):
+async def test_these_kinds_return_the_removed_object(server, where, body):
     made = await server.create(where, {"metadata": {"name": "o"}, **body})
 
     gone = await server.delete(f"{where}/o")
@@ -85,8 +85,16 @@ async def test_these_kinds_get_responses_by_the_removed_object(server, where, bo
             "ResourceVersion in the precondition (1) does not match the",
         ),
         ({"preconditions": {"uid": 5}}, 400, None),
-        ({"dryRun": "All"}, 400, None),
-        ({"gracePeriodSeconds": "5"}, 400, None),
+        (
+            {"dryRun": "All"},
+            400,
+            "json: cannot unmarshal string into Go struct field DeleteOptions.dryRun of type []string",
+        ),
+        (
+            {"gracePeriodSeconds": "5"},
+            400,
+            "json: cannot unmarshal string into Go struct field DeleteOptions.gracePeriodSeconds of type int64",
+        ),
         ({"kind": "ConfigMap", "apiVersion": "v1"}, 400, None),
         (
             {"propagationPolicy": "Bogus"},
@@ -279,7 +287,7 @@ async def test_a_dry_run_of_a_pods_deletion_marks_nothing(server, pod):
 # Collections
 
 
-async def test_a_collection_gets_a_response_by_the_list_of_what_was_there(server):
+async def test_a_collection_returns_the_list_of_what_was_there(server):
     for name in ("a", "b"):
         await server.configmap(name)
     await server.configmap("held", finalizers=["a.example/one"])

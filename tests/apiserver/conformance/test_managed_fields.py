@@ -110,7 +110,7 @@ async def test_a_manager_without_any_field_left_has_no_entry(apply):
     assert set(entries(forced.body)) == {("m2", "Apply", "")}
 
 
-async def test_a_dropped_field_that_no_other_manager_owns_is_removed(apply):
+async def test_a_dropped_field_without_another_owner_is_removed(apply):
     await apply("m1", {"k": "v", "l": "v"}, labels={"x": "1"})
 
     after = await apply("m1", {"k": "v"})
@@ -322,7 +322,7 @@ async def test_members_of_a_set_are_owned_one_by_one(server, widgets, widget):
 async def test_an_apply_with_a_key_or_member_twice_is_refused(server, widgets, widget):
     path = f"{widgets}/w?fieldManager=m"
 
-    for spec, reported in (
+    for spec, message in (
         ({"ports": [{"name": "a"}, {"name": "a"}]}, '.spec.ports: duplicate entries for key [name="a"]'),
         ({"tags": ["a", "a"]}, '.spec.tags: duplicate entries for key [="a"]'),
         (
@@ -334,7 +334,7 @@ async def test_an_apply_with_a_key_or_member_twice_is_refused(server, widgets, w
         refused = await server.patch("apply", path, widget(spec=spec))
         assert refused.failure[:2] == (500, None), spec
         assert refused.message.startswith("failed to create typed patch object (/w; example.com/v1, Kind=Widget): ")
-        assert reported in refused.message
+        assert message in refused.message
     assert (await server.get(f"{widgets}/w")).status == 404
 
 
@@ -356,8 +356,8 @@ async def test_a_status_has_entries_of_its_own(server, widgets, widget):
     assert entries(applied.body)[("m", "Apply", "")] == {"f:spec": {"f:color": {}}}
 
     refused = await server.patch("apply", f"{path}/status?fieldManager=m", widget(status={"phase": "Down"}))
-    reported = 'conflict with "u" with subresource "status" using example.com/v1'
-    assert refused.causes == [(".status.phase", reported)]
+    message = 'conflict with "u" with subresource "status" using example.com/v1'
+    assert refused.causes == [(".status.phase", message)]
     ignored = await server.patch(
         "apply", f"{path}?fieldManager=m", widget(spec={"color": "red"}, status={"phase": "x"})
     )

@@ -289,7 +289,7 @@ async def test_a_body_without_a_type_is_json(server, kind):
 async def test_a_body_of_another_type_is_unsupported(server, path, method, kind):
     where = server.configmaps if method == "POST" else path
 
-    refused = await server.ask(method, where, {"metadata": {"name": "a"}}, content_type=kind)
+    refused = await server.request(method, where, {"metadata": {"name": "a"}}, content_type=kind)
 
     assert refused.failure == (415, "UnsupportedMediaType", UNKNOWN_BODY)
 

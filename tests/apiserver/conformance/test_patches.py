@@ -182,7 +182,7 @@ async def test_finalizers_are_merged_as_a_set_by_a_strategic_merge(server, path)
 
 @pytest.mark.parametrize("kind", [None, "application/json", "text/plain", "application/unknown+json"])
 async def test_a_patch_of_an_unknown_type_is_unsupported(server, path, kind):
-    refused = await server.ask("PATCH", path, {}, content_type=kind)
+    refused = await server.request("PATCH", path, {}, content_type=kind)
 
     assert refused.failure == (415, "UnsupportedMediaType", "415: Unsupported Media Type")
 
@@ -202,7 +202,7 @@ async def test_custom_resources_take_no_strategic_merge(server, definition, widg
 
 
 async def test_parameters_of_the_media_type_do_not_matter(server, path):
-    patched = await server.ask(
+    patched = await server.request(
         "PATCH", path, {"data": {"k": "1"}}, content_type="application/merge-patch+json; charset=utf-8"
     )
 

@@ -101,13 +101,13 @@ async def test_a_status_is_validated_by_its_schema(server, path):
     refused = await server.patch("merge", f"{path}/status", {"status": {"phase": 5}})
 
     assert refused.status == 422
-    reported = 'Invalid value: "integer": phase in body must be of type string: "integer"'
-    assert refused.causes == [("status.phase", reported)]
+    message = 'Invalid value: "integer": phase in body must be of type string: "integer"'
+    assert refused.causes == [("status.phase", message)]
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
 async def test_a_status_is_neither_made_nor_deleted(server, path, method):
-    refused = await server.ask(method, f"{path}/status", {})
+    refused = await server.request(method, f"{path}/status", {})
 
     assert refused.failure[:2] == (405, "MethodNotAllowed")
     assert (await server.get(path)).status == 200
@@ -175,7 +175,7 @@ async def test_a_scale_of_another_kind_is_a_bad_request(server, path):
 
 async def test_the_scale_of_a_missing_object_is_not_found_under_its_own_name(server, where):
     for method, body in (("GET", None), ("PUT", {"metadata": {"name": "none"}, "spec": {"replicas": 1}})):
-        refused = await server.ask(method, f"{where}/none/scale", body)
+        refused = await server.request(method, f"{where}/none/scale", body)
         assert refused.status == 404
         assert refused.body["details"]["name"] == "none"
 

@@ -66,8 +66,9 @@ class Continue:
             body, _ = load_json(raw)
         except DocumentError as error:
             raise bad_request(f"{told}{error}") from None
-        if not isinstance(body, dict) or body.get("v") != "meta.k8s.io/v1":
-            raise bad_request(f'{told}server does not recognize this encoded version ""')
+        version = body.get("v", "") if isinstance(body, dict) else ""
+        if version != "meta.k8s.io/v1":
+            raise bad_request(f"{told}server does not recognize this encoded version {version}")
         revision, start = body.get("rv"), body.get("start")
         if not isinstance(revision, int) or revision == 0:
             raise bad_request(f"{told}incorrect encoded start resourceVersion (version meta.k8s.io/v1)")

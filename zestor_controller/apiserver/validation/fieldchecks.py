@@ -98,8 +98,8 @@ _BAD_CONFIG_KEY = _regex(
 )
 
 
-def _too_long(limit: int) -> str:
-    return f"must be no more than {limit} characters"
+def _too_long(limit: int, unit: str = "characters") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
 def bad_name_label(value: str) -> list[str]:
@@ -116,11 +116,11 @@ def bad_label_value(value: str) -> list[str]:
     """Complaints about the value of a label."""
     if not value:
         return []
-    return _named(value, 63, _NAME_PART_RE, _BAD_LABEL_VALUE)
+    return _named(value, 63, _NAME_PART_RE, _BAD_LABEL_VALUE, "bytes")
 
 
-def _named(value: str, limit: int, pattern: re.Pattern[str], message: str) -> list[str]:
-    problems = [_too_long(limit)] if len(value) > limit else []
+def _named(value: str, limit: int, pattern: re.Pattern[str], message: str, unit: str = "characters") -> list[str]:
+    problems = [_too_long(limit, unit)] if len(value.encode()) > limit else []
     if pattern.fullmatch(value) is None:
         problems.append(message)
     return problems
@@ -136,11 +136,12 @@ def bad_qualified_name(value: str) -> list[str]:
         if not prefix:
             problems.append("prefix part must be non-empty")
         else:
-            problems += [f"prefix part {text}" for text in bad_subdomain(prefix)]
+            found = _named(prefix, 253, _SUBDOMAIN_RE, _BAD_SUBDOMAIN, "bytes")
+            problems += [f"prefix part {text}" for text in found]
     if not name:
         problems.append("name part must be non-empty")
-    elif len(name) > 63:
-        problems.append(f"name part {_too_long(63)}")
+    elif len(name.encode()) > 63:
+        problems.append(f"name part {_too_long(63, 'bytes')}")
     if _NAME_PART_RE.fullmatch(name) is None:
         problems.append(_BAD_NAME_PART)
     return problems
