@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -21,26 +20,16 @@ from zestor_controller.apiserver.validation.fieldchecks import (
     bad_subdomain,
 )
 from zestor_controller.schema.fielderror import ErrorType, FieldError, forbidden, invalid, required, too_long
+from zestor_controller.schema.nameformat import dns1035_label
 
 __all__ = ["bare_finalizers", "fold_owners", "generate_name", "new_uid", "validate_new", "validate_update"]
 
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
-_LABEL_1035: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_LABEL_1035_MESSAGE: Final = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
 _STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _OWNER_ORDER: Final = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 
 
-def _bad_label_1035(name: str) -> list[str]:
-    messages = ["must be no more than 63 characters"] if len(name) > 63 else []
-    return messages if _LABEL_1035.fullmatch(name) else [*messages, _LABEL_1035_MESSAGE]
-
-
-_NAME_RULES: Final[Mapping[str, Callable[[str], list[str]]]] = {"label": bad_name_label, "label1035": _bad_label_1035}
+_NAME_RULES: Final[Mapping[str, Callable[[str], list[str]]]] = {"label": bad_name_label, "label1035": dns1035_label}
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
