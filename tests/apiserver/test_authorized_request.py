@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, AUTHENTICATED, TokenAuthenticator
-from zestor_controller.apiserver.rest.resource import User
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.http import HttpRequest
 
 SECRETS = "/api/v1/namespaces/default/secrets"

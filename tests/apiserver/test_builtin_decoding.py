@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zestor_controller.apiserver.auth.tokens import TokenIssuer
 from zestor_controller.apiserver.builtin import DecodeFailure, resources
 from zestor_controller.apiserver.encoding.gotime import micro_time, plain_time
 from zestor_controller.apiserver.encoding.quantity import canonical, value_of
+from zestor_controller.apiserver.storage.revisionlog import Storage
 
-BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in resources()}
+STORAGE = Storage()
+RESOURCES = resources(STORAGE, TokenIssuer(STORAGE, time.time), random.Random(1))
+BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
 CONFIG_MAP = BY_NAME["", "v1", "configmaps"].strategy
 DEPLOYMENT = BY_NAME["apps", "v1", "deployments"].strategy
 POD = BY_NAME["", "v1", "pods"].strategy
@@ -106,7 +112,7 @@ def test_null_means_absent() -> None:
 
 
 def test_the_canonical_form_is_a_fixed_point_for_every_kind() -> None:
-    for resource in resources():
+    for resource in RESOURCES:
         once, _ = resource.strategy.decode({"metadata": {"name": "x"}}, "Strict", ())
         twice, complaints = resource.strategy.decode(json.loads(json.dumps(once)), "Strict", ())
         assert (once, []) == (twice, complaints), resource.plural

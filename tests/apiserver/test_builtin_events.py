@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
+import random
+import time
 from typing import Any
 
 import pytest
 
+from zestor_controller.apiserver.auth.tokens import TokenIssuer
 from zestor_controller.apiserver.builtin import resources
-from zestor_controller.apiserver.rest.resource import User, Writing
+from zestor_controller.apiserver.rest.strategy import WriteContext
+from zestor_controller.apiserver.rest.user import User
+from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
 
-BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in resources()}
+STORAGE = Storage()
+RESOURCES = resources(STORAGE, TokenIssuer(STORAGE, time.time), random.Random(1))
+BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
 CORE = BY_NAME["", "v1", "events"].strategy
 MODERN = BY_NAME["events.k8s.io", "v1", "events"].strategy
 ABOUT = {"kind": "Pod", "name": "p", "namespace": "n"}
@@ -26,12 +33,12 @@ NEW = {
     "reportingInstance": "c-0",
     "eventTime": "2020-01-01T00:00:00.000000Z",
 }
-NOW = Writing(User("u"), "", False, "2020-01-01T00:00:00Z", lambda *key: None)
+NOW = WriteContext(User("u"), False, "2020-01-01T00:00:00Z")
 
 
 def problems(strategy: Any, body: Json) -> list[str]:
     obj, _ = strategy.decode(copy.deepcopy(body), "Strict", ())
-    return [error.message() for error in strategy.validate_create(obj, NOW)]
+    return [error.message() for error in strategy.validate_create(NOW, obj)]
 
 
 def test_both_groups_keep_their_events_in_one_place() -> None:
@@ -111,20 +118,20 @@ def test_events_about_cluster_objects_live_in_the_default_namespace() -> None:
 def test_only_the_series_of_a_new_event_changes() -> None:
     old, _ = MODERN.decode(copy.deepcopy(NEW), "Strict", ())
     series = {"count": 2, "lastObservedTime": "2020-01-01T00:00:01.000000Z"}
-    assert MODERN.validate_update({**old, "series": series}, old, NOW) == []
-    errors = [error.message() for error in MODERN.validate_update({**old, "note": "other"}, old, NOW)]
+    assert MODERN.validate_update(NOW, {**old, "series": series}, old) == []
+    errors = [error.message() for error in MODERN.validate_update(NOW, {**old, "note": "other"}, old)]
     assert errors == ['message: Invalid value: "other": field is immutable']
 
 
 def test_every_resource_has_a_name_of_its_own_and_columns_with_descriptions() -> None:
-    assert len(BY_NAME) == len(resources())
-    for resource in resources():
+    assert len(BY_NAME) == len(RESOURCES)
+    for resource in RESOURCES:
         assert resource.columns, resource.plural
         assert all(column.description for column in resource.columns)
 
 
 def test_cells_are_computed_for_nearly_empty_objects() -> None:
-    for resource in resources():
+    for resource in RESOURCES:
         obj, _ = resource.strategy.decode({"metadata": {"name": "x"}}, "Strict", ())
         cells = {column.name: column.cell(obj, 0.0) for column in resource.columns}
         assert cells["Name"] == "x"
@@ -144,7 +151,7 @@ def test_a_pod_row_tells_the_state_of_its_containers() -> None:
 
 
 def test_field_selectors_read_what_is_there_and_what_is_not() -> None:
-    selectable = BY_NAME["", "v1", "pods"].selectable
+    selectable = BY_NAME["", "v1", "pods"].selectable_fields
     obj = {"spec": {"nodeName": "n1"}, "status": {"phase": "Running"}}
     assert (selectable["spec.nodeName"](obj), selectable["status.phase"](obj)) == ("n1", "Running")
     assert (selectable["status.podIP"]({}), selectable["spec.hostNetwork"]({})) == ("", "false")

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import copy
+import random
+import time
 from typing import Any
 
 import pytest
 
+from zestor_controller.apiserver.auth.tokens import TokenIssuer
 from zestor_controller.apiserver.builtin import resources
-from zestor_controller.apiserver.rest.resource import User, Writing
 from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.rest.strategy import WriteContext
+from zestor_controller.apiserver.rest.user import User
+from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
 
-BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in resources()}
+STORAGE = Storage()
+RESOURCES = resources(STORAGE, TokenIssuer(STORAGE, time.time), random.Random(1))
+BY_NAME = {(resource.group, resource.version, resource.plural): resource for resource in RESOURCES}
 TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
 SELECTOR = {"matchLabels": {"a": "b"}}
 
 
-def writing(subresource: str = "", found: Json | None = None) -> Writing:
-    return Writing(User("somebody"), subresource, False, "2020-01-01T00:00:00Z", lambda *key: found)
+def writing() -> WriteContext:
+    return WriteContext(User("user"), False, "2020-01-01T00:00:00Z")
 
 
-def create(group: str, version: str, plural: str, body: Json, allowed: Writing | None = None) -> tuple[Json, list[str]]:
+def create(
+    group: str, version: str, plural: str, body: Json, allowed: WriteContext | None = None
+) -> tuple[Json, list[str]]:
     """Take an object through a create; answer it and the errors' ``field: label`` lines."""
     strategy = BY_NAME[group, version, plural].strategy
     obj, _ = strategy.decode(
@@ -29,19 +38,21 @@ def create(group: str, version: str, plural: str, body: Json, allowed: Writing |
     )
     strategy.default(obj)
     now = allowed or writing()
-    strategy.prepare_create(obj, now)
-    return obj, [error.message() for error in strategy.validate_create(obj, now)]
+    strategy.prepare_for_create(now, obj)
+    return obj, [error.message() for error in strategy.validate_create(now, obj)]
 
 
 def update(
     group: str, version: str, plural: str, old: Json, change: Json, subresource: str = ""
 ) -> tuple[Json, list[str]]:
-    strategy = BY_NAME[group, version, plural].strategy
+    resource = BY_NAME[group, version, plural]
+    strategy = resource.subresources[subresource].strategy if subresource else resource.strategy
+    assert strategy is not None
     new, _ = strategy.decode(copy.deepcopy({**old, **change}), "Strict", ())
     strategy.default(new)
-    now = writing(subresource)
-    strategy.prepare_update(new, old, now)
-    return new, [error.message() for error in strategy.validate_update(new, old, now)]
+    now = writing()
+    strategy.prepare_for_update(now, new, old)
+    return new, [error.message() for error in strategy.validate_update(now, new, old)]
 
 
 def deployment(**spec: Any) -> Json:
@@ -160,12 +171,12 @@ def test_only_named_fields_of_a_stateful_set_change(change: Json, allowed: bool)
 
 
 def test_what_a_write_sets_back_is_what_it_cannot_change() -> None:
-    strategies: dict[str, Any] = {
-        plural: BY_NAME[group, version, plural].strategy for group, version, plural in BY_NAME
-    }
-    assert strategies["configmaps"].reset_fields("") == ()
-    assert strategies["deployments"].reset_fields("") == (("status",),)
-    assert strategies["deployments"].reset_fields("status") == (("spec",), ("metadata", "labels"))
+    deployments = BY_NAME["apps", "v1", "deployments"]
+    status = deployments.subresources["status"].strategy
+    assert BY_NAME["", "v1", "configmaps"].strategy.reset_fields() == ()
+    assert deployments.strategy.reset_fields() == (("status",),)
+    assert status is not None
+    assert status.reset_fields() == (("spec",), ("metadata", "labels"))
 
 
 def test_a_daemon_set_counts_its_templates() -> None:
@@ -178,14 +189,14 @@ def test_a_daemon_set_counts_its_templates() -> None:
     assert (new["metadata"]["annotations"], errors) == ({"deprecated.daemonset.template.generation": "2"}, [])
 
 
-def test_a_pod_starts_pending_with_tolerations_and_priority() -> None:
+def test_a_pod_starts_pending_with_tolerations() -> None:
     obj = pod()
     assert obj["status"] == {"phase": "Pending", "qosClass": "BestEffort"}
     assert [each["key"] for each in obj["spec"]["tolerations"]] == [
         "node.kubernetes.io/not-ready",
         "node.kubernetes.io/unreachable",
     ]
-    assert (obj["spec"]["priority"], obj["spec"]["enableServiceLinks"]) == (0, True)
+    assert obj["spec"]["enableServiceLinks"] is True
 
 
 @pytest.mark.parametrize(
@@ -199,13 +210,6 @@ def test_a_pod_starts_pending_with_tolerations_and_priority() -> None:
 def test_the_class_of_a_pod_follows_its_resources(resources_given: Json, quality: str) -> None:
     obj = pod(containers=[{"name": "c", "image": "i", "resources": resources_given}])
     assert obj["status"]["qosClass"] == quality
-
-
-def test_a_pod_of_a_missing_priority_class_is_forbidden() -> None:
-    body = {"spec": {"containers": [{"name": "c", "image": "i"}], "priorityClassName": "high"}}
-    with pytest.raises(Failure, match="no PriorityClass with name high was found"):
-        create("", "v1", "pods", body)
-    assert create("", "v1", "pods", body, writing(found={"value": 7}))[0]["spec"]["priority"] == 7
 
 
 def test_the_refusal_of_a_pod_update_shows_the_difference_of_the_internal_form() -> None:
@@ -428,7 +432,7 @@ def test_a_daemon_set_knows_its_count_of_templates_before_anybody_owns_it() -> N
     obj, _ = strategy.decode(copy.deepcopy(body), "Strict", ())
     strategy.default(obj)
     assert obj["metadata"]["annotations"] == {"a": "b", count: "0"}
-    strategy.prepare_create(obj, writing())
+    strategy.prepare_for_create(writing(), obj)
     assert obj["metadata"]["annotations"][count] == "1"
     body["metadata"]["annotations"][count] = "many"  # type: ignore[index]
     with pytest.raises(Failure, match="invalid syntax") as caught:

@@ -3,48 +3,59 @@
 from __future__ import annotations
 
 import copy
+import random
+import time
 from typing import Any
 
 import pytest
 
+from zestor_controller.apiserver.auth.tokens import TokenIssuer
 from zestor_controller.apiserver.builtin import resources
-from zestor_controller.apiserver.rest.resource import User, Writing
 from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.rest.strategy import WriteContext
+from zestor_controller.apiserver.rest.user import User
+from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
+
+SERVICES = ("", "services")
 
 
 class Services:
-    """The Service strategy over a dictionary of live objects."""
+    """The Service strategy over a storage."""
 
-    def __init__(self) -> None:
-        self.strategy = next(each.strategy for each in resources() if each.plural == "services")
-        self.live: dict[str, Json] = {}
+    def __init__(self, storage: Storage | None = None) -> None:
+        self.storage = storage or Storage()
+        stored = resources(self.storage, TokenIssuer(self.storage, time.time), random.Random(1))
+        self.strategy = next(each.strategy for each in stored if each.plural == "services")
 
-    def writing(self, dry_run: bool = False) -> Writing:
-        return Writing(
-            User("u"), "", dry_run, "2020-01-01T00:00:00Z", lambda group, plural, ns, name: self.live.get(name)
-        )
+    def stored(self, name: str) -> Json:
+        version = self.storage.table(SERVICES).get("n", name)
+        assert version is not None
+        return version.copy()
+
+    def writing(self, dry_run: bool = False) -> WriteContext:
+        return WriteContext(User("u"), dry_run, "2020-01-01T00:00:00Z")
 
     def create(self, name: str, dry_run: bool = False, **spec: Any) -> Json:
         body = {"metadata": {"name": name, "namespace": "n"}, "spec": {"ports": [{"port": 80}], **spec}}
         obj, _ = self.strategy.decode(body, "Strict", ())
         self.strategy.default(obj)
         now = self.writing(dry_run)
-        self.strategy.prepare_create(obj, now)
-        assert self.strategy.validate_create(obj, now) == []
+        self.strategy.prepare_for_create(now, obj)
+        assert self.strategy.validate_create(now, obj) == []
         if not dry_run:
-            self.live[name] = obj
+            self.storage.write(SERVICES, "n", name, obj)
         return obj
 
     def update(self, name: str, **spec: Any) -> tuple[Json, list[str], list[str]]:
-        old = self.live[name]
+        old = self.stored(name)
         new, _ = self.strategy.decode(copy.deepcopy({**old, "spec": {**old["spec"], **spec}}), "Strict", ())
         self.strategy.default(new)
         now = self.writing()
-        self.strategy.prepare_update(new, old, now)
-        errors = [error.message() for error in self.strategy.validate_update(new, old, now)]
+        self.strategy.prepare_for_update(now, new, old)
+        errors = [error.message() for error in self.strategy.validate_update(now, new, old)]
         if not errors:
-            self.live[name] = new
+            self.storage.write(SERVICES, "n", name, new)
         return new, errors, now.warnings
 
 
@@ -57,15 +68,24 @@ def test_every_service_gets_an_address_of_its_own(services: Services) -> None:
     addresses = [services.create(f"s{index}")["spec"]["clusterIP"] for index in range(20)]
     assert len(set(addresses)) == 20
     assert all(address.startswith("10.0.0.") for address in addresses)
-    assert services.live["s0"]["spec"]["clusterIPs"] == [addresses[0]]
+    assert services.stored("s0")["spec"]["clusterIPs"] == [addresses[0]]
 
 
 def test_a_deleted_service_gives_its_address_back(services: Services) -> None:
     first = services.create("a")["spec"]["clusterIP"]
     with pytest.raises(Failure, match="provided IP is already allocated"):
         services.create("b", clusterIP=first)
-    del services.live["a"]
+    services.storage.delete(SERVICES, "n", "a")
     assert services.create("b", clusterIP=first)["spec"]["clusterIP"] == first
+
+
+def test_what_stored_services_hold_is_held_after_a_restart() -> None:
+    before = Services()
+    held = before.create("a", type="NodePort")["spec"]
+    after = Services(before.storage)
+    other = after.create("b", type="NodePort")["spec"]
+    assert other["clusterIP"] != held["clusterIP"]
+    assert other["ports"][0]["nodePort"] != held["ports"][0]["nodePort"]
 
 
 def test_a_dry_run_takes_nothing(services: Services) -> None:
@@ -144,5 +164,5 @@ def test_bad_services_are_refused(services: Services, spec: Json, error: str) ->
     obj, _ = services.strategy.decode(body, "Strict", ())
     services.strategy.default(obj)
     now = services.writing()
-    services.strategy.prepare_create(obj, now)
-    assert error in [each.message() for each in services.strategy.validate_create(obj, now)]
+    services.strategy.prepare_for_create(now, obj)
+    assert error in [each.message() for each in services.strategy.validate_create(now, obj)]

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zestor_controller.apiserver import builtin
+from zestor_controller.apiserver.auth.tokens import TokenIssuer
 from zestor_controller.apiserver.request.selectors import parse_selection
 from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.storage.revisionlog import Storage
 
-PODS = next(resource for resource in builtin.resources() if resource.plural == "pods")
-MAPS = next(resource for resource in builtin.resources() if resource.plural == "configmaps")
+STORAGE = Storage()
+RESOURCES = builtin.resources(STORAGE, TokenIssuer(STORAGE, time.time), random.Random(1))
+PODS = next(resource for resource in RESOURCES if resource.plural == "pods")
+MAPS = next(resource for resource in RESOURCES if resource.plural == "configmaps")
 
 
 def chosen(selector: str, *labels: dict[str, str]) -> list[bool]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "p"}
@@ -89,10 +91,11 @@ async def test_a_body_of_another_kind_is_refused(talk):
 
 
 async def test_a3_a_defect_is_a_status_without_a_word_of_the_code(talk, caplog):
-    def broken(call):
+    def broken(ctx):
         raise ZeroDivisionError("secret thought")
 
-    talk.api.registry.add_endpoint("", "v1", "configmaps", "", "list", broken)
+    registry = talk.api.registry
+    registry.add(replace(registry.find("", "v1", "configmaps"), handlers={"list": broken}))
     status, failure = await talk.ask("GET", talk.configmaps)
     assert (status, failure["kind"]) == (500, "Status")
     assert "secret thought" not in str(failure)

@@ -11,7 +11,7 @@ import pytest
 
 from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.apiserver.crds.crdcontroller import DefinitionController
-from zestor_controller.apiserver.rest.resourceregistry import Registry
+from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 from zestor_controller.apiserver.server.api import ApiServer
 from zestor_controller.http import HttpRequest
 
@@ -331,7 +331,7 @@ async def test_columns_and_selectors_find_their_fields(server: Server) -> None:
 
 async def test_definitions_that_were_there_before_are_served_from_the_start(server: Server) -> None:
     await server.call("POST", DEFINITIONS, definition())
-    registry = Registry()
+    registry = ResourceRegistry()
 
     DefinitionController(server.api.storage, registry, lambda: "2026-01-01T00:00:00Z")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.auth.authentication import TokenAuthenticator
-from zestor_controller.apiserver.auth.authorization import Attributes
-from zestor_controller.apiserver.rest.resource import User
+from zestor_controller.apiserver.auth.authorization import Attributes, RbacAuthorizer
+from zestor_controller.apiserver.rest.user import User
 
 SERVICE = "/api/v1/namespaces/default/services/kubernetes"
 ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"
@@ -86,10 +86,10 @@ def allowed(role: str) -> Any:
         "roleRef": reference,
         "subjects": [{"kind": "User", "name": "ann", "apiGroup": "rbac.authorization.k8s.io"}],
     }
-    api._make("rbac.authorization.k8s.io", "rolebindings", binding)
+    api._bootstrap.create("rbac.authorization.k8s.io", "rolebindings", binding)
 
     def may(verb: str, group: str, resource: str, namespace: str = "default", sub: str = "") -> bool:
-        return api.authorizer.allowed(User("ann"), Attributes(verb, group, resource, sub, namespace))
+        return RbacAuthorizer(api.storage).allowed(User("ann"), Attributes(verb, group, resource, sub, namespace))
 
     return may
 

@@ -9,7 +9,7 @@ import pytest
 from zestor_controller import Client
 from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, AUTHENTICATED, TokenAuthenticator
-from zestor_controller.apiserver.rest.resource import User
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.client import MemoryTransport
 from zestor_controller.errors import Forbidden, NotFound
 from zestor_controller.objects import MergePatch

@@ -6,6 +6,7 @@ import pytest
 
 from zestor_controller.apiserver.request import body as bodies
 from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.rest.wireprofile import PROTOBUF, TYPED, UNSTRUCTURED
 from zestor_controller.apiserver.syntax import gojson, goyaml
 
 JSON_ERRORS = {
@@ -113,9 +114,9 @@ def test_yaml_output_is_sorted_and_quotes_what_would_read_differently():
     assert goyaml.load(goyaml.dump(value))[0] == value
 
 
-def refusal(content_type, data, custom=False):
+def refusal(content_type, data, wire=TYPED):
     with pytest.raises(Failure) as raised:
-        bodies.decode_object(content_type, data, "ConfigMap", custom)
+        bodies.decode_object(content_type, data, "ConfigMap", wire)
     return raised.value.code, raised.value.body["message"]
 
 
@@ -136,12 +137,12 @@ def test_what_is_no_object_is_refused_with_a_summary_of_the_body():
 
 def test_a_custom_resource_must_say_its_kind_and_a_built_in_need_not():
     assert bodies.decode_object(None, b"null", "ConfigMap").value == {}
-    assert refusal(None, b"null", custom=True)[1].endswith("Object 'Kind' is missing in 'null' (6e756c6c)")
+    assert refusal(None, b"null", UNSTRUCTURED)[1].endswith("Object 'Kind' is missing in 'null' (6e756c6c)")
 
 
 def test_unknown_types_and_too_large_bodies_are_refused():
     assert refusal("text/plain", b"x")[0] == 415
-    assert refusal(bodies.PROTOBUF, b"k8s\x00", custom=True)[0] == 415
+    assert refusal(PROTOBUF, b"k8s\x00", UNSTRUCTURED)[0] == 415
     assert refusal(None, b"x" * (bodies.LIMIT + 1)) == (413, "Request entity too large: limit is 3145728")
     assert (
         bodies.decode_object("application/json; charset=utf-8", b'{"kind":"ConfigMap"}', "ConfigMap").duplicates == []
@@ -149,10 +150,10 @@ def test_unknown_types_and_too_large_bodies_are_refused():
 
 
 def test_patch_types_are_distinguished_by_kind_of_resource():
-    assert bodies.patch_type("application/merge-patch+json; charset=utf-8", True) == "application/merge-patch+json"
+    assert bodies.patch_type("application/merge-patch+json; charset=utf-8", TYPED) == "application/merge-patch+json"
     with pytest.raises(Failure, match="415: Unsupported Media Type"):
-        bodies.patch_type(None, True)
+        bodies.patch_type(None, TYPED)
     with pytest.raises(Failure) as raised:
-        bodies.patch_type("application/strategic-merge-patch+json", False)
+        bodies.patch_type("application/strategic-merge-patch+json", UNSTRUCTURED)
     assert raised.value.code == 415
     assert "apply-patch+yaml" in raised.value.body["message"]

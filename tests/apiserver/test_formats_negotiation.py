@@ -8,6 +8,7 @@ import pytest
 from zestor_controller.apiserver.response import negotiation
 from zestor_controller.apiserver.response.negotiation import PLAIN, Output, negotiate
 from zestor_controller.apiserver.rest import status
+from zestor_controller.apiserver.rest.wireprofile import UNSTRUCTURED
 from zestor_controller.http import HttpRequest
 
 
@@ -60,7 +61,7 @@ def test_the_router_and_the_negotiation_refuse_in_their_own_words():
     assert routed["message"].startswith("406: Not Acceptable\n\nAvailable representations: application/json, ")
     assert routed["details"] == {}
     assert "stream=watch" in refusal("application/*", listing=True)["message"]
-    assert refusal("application/cbor", custom=True)["message"] == (
+    assert refusal("application/cbor", wire=UNSTRUCTURED)["message"] == (
         "only the following media types are accepted: "
         "application/json, application/yaml, application/vnd.kubernetes.protobuf"
     )

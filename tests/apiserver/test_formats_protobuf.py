@@ -9,6 +9,7 @@ import pytest
 from zestor_controller.apiserver.encoding import protobuf
 from zestor_controller.apiserver.request import body as bodies
 from zestor_controller.apiserver.rest.status import Failure, not_acceptable
+from zestor_controller.apiserver.rest.wireprofile import PROTOBUF
 from zestor_controller.apiserver.syntax.gojson import DocumentError
 
 SAMPLES = [json.loads(line) for line in (Path(__file__).parent / "data/protobuf-bodies.jsonl").read_text().splitlines()]
@@ -55,7 +56,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("data", "message"), REFUSALS.items())
 def test_what_is_no_kubernetes_protobuf_is_a_bad_request(data, message):
     with pytest.raises(Failure) as raised:
-        bodies.decode_object(bodies.PROTOBUF, data, "ConfigMap")
+        bodies.decode_object(PROTOBUF, data, "ConfigMap")
     assert raised.value.code == 400
     assert message in raised.value.body["message"]
 

@@ -9,7 +9,9 @@ from zestor_controller.apiserver.discovery.openapiv3 import OpenApi
 from zestor_controller.apiserver.response.negotiation import PLAIN, Output
 from zestor_controller.apiserver.response.table import EventShape, age, include_object, shape_list, shape_object, since
 from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
+from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 from zestor_controller.apiserver.rest.status import Failure
+from zestor_controller.apiserver.rest.wireprofile import UNSTRUCTURED
 from zestor_controller.apiserver.typed.typedef import TypeDef
 from zestor_controller.http import HttpRequest
 
@@ -43,7 +45,7 @@ MAPS = resource(
     "configmaps",
     columns=(NAME, AGE),
     short_names=("cm",),
-    protobuf="k8s.io.api.core.v1.ConfigMap",
+    message="k8s.io.api.core.v1.ConfigMap",
 )
 PODS = resource(
     "",
@@ -51,7 +53,7 @@ PODS = resource(
     "Pod",
     "pods",
     categories=("all",),
-    protobuf="k8s.io.api.core.v1.Pod",
+    message="k8s.io.api.core.v1.Pod",
     subresources={
         "status": Subresource("status", "Pod", "", "v1", ("get", "patch", "update")),
         "eviction": Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
@@ -62,11 +64,9 @@ DEPLOYMENTS = resource(
     "v1",
     "Deployment",
     "deployments",
-    protobuf="k8s.io.api.apps.v1.Deployment",
+    message="k8s.io.api.apps.v1.Deployment",
     subresources={"scale": Subresource("scale", "Scale", "autoscaling", "v1", ("get", "patch", "update"))},
 )
-SITES = resource("example.com", "v1", "Site", "sites", custom=True, strategic=False, columns=(NAME,))
-OLD_SITES = resource("example.com", "v1alpha1", "Site", "sites", custom=True, strategic=False)
 SCHEMA = {
     "type": "object",
     "description": "a site",
@@ -81,6 +81,8 @@ SCHEMA = {
         }
     },
 }
+SITES = resource("example.com", "v1", "Site", "sites", wire=UNSTRUCTURED, openapi_schema=SCHEMA, columns=(NAME,))
+OLD_SITES = resource("example.com", "v1alpha1", "Site", "sites", wire=UNSTRUCTURED, openapi_schema=SCHEMA)
 OBJECT = {
     "kind": "ConfigMap",
     "apiVersion": "v1",
@@ -157,13 +159,15 @@ def test_a_watch_sends_its_columns_once():
 
 
 class Server:
-    """Discovery and OpenAPI over a list of resources that can change."""
+    """Discovery and OpenAPI over a registry that can change."""
 
     def __init__(self):
-        self.resources = [MAPS, PODS, DEPLOYMENTS, OLD_SITES, SITES]
+        self.registry = ResourceRegistry([MAPS, PODS, DEPLOYMENTS])
+        self.registry.add(OLD_SITES)
+        self.registry.add(SITES)
         self.well = True
-        self.discovery = Discovery(lambda: self.resources, lambda: len(self.resources), {"store": lambda: self.well})
-        self.openapi = OpenApi(lambda: self.resources, lambda: len(self.resources), lambda resource: SCHEMA)
+        self.discovery = Discovery(self.registry, {"store": lambda: self.well})
+        self.openapi = OpenApi(self.registry)
 
     def get(self, path, method="GET", query=(), **headers):
         request = HttpRequest(method, path, list(query), {k.replace("_", "-"): v for k, v in headers.items()})
@@ -226,7 +230,7 @@ def test_an_unchanged_aggregated_document_is_not_sent_again(server):
     accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
     etag = server.get("/apis", accept=accept).header("etag")
     assert server.get("/apis", accept=accept, if_none_match=etag).status == 304
-    server.resources = server.resources[:-1]
+    server.registry.remove(SITES.group, SITES.version, SITES.plural)
     changed = server.get("/apis", accept=accept, if_none_match=etag)
     assert changed.status == 200
     assert changed.header("etag") != etag

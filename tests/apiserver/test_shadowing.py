@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from zestor_controller.apiserver.auth.authorization import RbacAuthorizer
+
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RBAC = "rbac.authorization.k8s.io"
 
@@ -117,4 +119,4 @@ async def test_a6_custom_roles_grant_nothing(talk: Any) -> None:
     body = {"apiVersion": f"{RBAC}/v9", "kind": "ClusterRole", "metadata": {"name": "shadow"}, "rules": everything}
     assert (await talk.ask("POST", f"/apis/{RBAC}/v9/clusterroles", body))[0] == 201
 
-    assert talk.api.authorizer.role_rules({"kind": "ClusterRole", "name": "shadow"}, "") is None
+    assert RbacAuthorizer(talk.api.storage).role_rules({"kind": "ClusterRole", "name": "shadow"}, "") is None

@@ -36,7 +36,7 @@ def test_one_counter_numbers_the_writes_of_all_tables():
     assert storage.table(TABLE).get("n", "a").obj["metadata"]["resourceVersion"] == str(first + 2)
 
 
-def test_a_deletion_has_a_revision_of_its_own_and_carries_the_last_state():
+def test_a_deletion_has_a_revision_of_its_own_and_tells_the_last_state():
     storage = Storage()
     put(storage, "a", 5)
     last = storage.delete(TABLE, "n", "a")
@@ -123,7 +123,7 @@ def test_history_is_bounded_without_being_asked():
     assert storage.compacted > 80
 
 
-def test_a7_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
+def test_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
     """Sixty versions of a megabyte: memory stays flat, and an old watch has expired."""
     storage = Storage()
     held = []
@@ -135,7 +135,7 @@ def test_a7_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
     assert 0 < storage.compacted < storage.revision
 
 
-def test_a7_history_is_kept_for_one_to_two_intervals_of_time():
+def test_history_is_kept_for_one_to_two_intervals_of_time():
     now = [0.0]
     history = Retention(1000, age=300.0, clock=lambda: now[0])
     due = {}
@@ -227,11 +227,17 @@ async def test_a_table_that_is_dropped_ends_its_channels():
     assert channel.signal.is_set()
 
 
-def test_hooks_are_called_with_each_change_in_order():
+def test_a_channel_signals_each_change_in_order_once_it_is_committed():
     storage = Storage()
-    seen: list[tuple[str, str]] = []
-    storage.hooks.append(lambda table, change: seen.append((table[1], change.type)))
+    taken: list[tuple[str, int]] = []
+
+    class Signal:
+        def set(self) -> None:
+            while channel.pending:
+                taken.append((channel.take().type, storage.revision))
+
+    channel = storage.table(TABLE).watch("", Signal())
     put(storage, "a")
     put(storage, "a", 1)
     storage.delete(TABLE, "n", "a")
-    assert seen == [("things", ADDED), ("things", MODIFIED), ("things", DELETED)]
+    assert taken == [(ADDED, 2), (MODIFIED, 3), (DELETED, 4)]

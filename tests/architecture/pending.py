@@ -1,7 +1,6 @@
 """What is still to be brought to the rules; a test fails when something is here that keeps them already."""
 
 VOCABULARY: set[str] = {
-    "docs",
     "tests/adapters",
     "tests/apiserver",
     "tests/cache",
@@ -12,9 +11,7 @@ VOCABULARY: set[str] = {
     "tests/objects",
     "tests/store",
     "zestor_controller/adapters",
-    "zestor_controller/apiserver/admission",
     "zestor_controller/apiserver/auth",
-    "zestor_controller/apiserver/builtin",
     "zestor_controller/apiserver/crds",
     "zestor_controller/apiserver/discovery",
     "zestor_controller/apiserver/request",
@@ -31,16 +28,12 @@ VOCABULARY: set[str] = {
     "zestor_controller/store",
 }
 LONG_MODULES: set[str] = {
-    "zestor_controller/apiserver/crds/customresource.py",
-    "zestor_controller/apiserver/verbs/mutation.py",
-    "zestor_controller/apiserver/verbs/retrieval.py",
     "zestor_controller/cache/clustercache.py",
     "zestor_controller/cache/reflector.py",
     "zestor_controller/client/client.py",
     "zestor_controller/manager/manager.py",
 }
 LONG_FUNCTIONS: set[str] = {
-    "zestor_controller/apiserver/builtin/reviews/accessreview.py:add_reviews",
     "zestor_controller/cache/clustercache.py:ClusterCache.informer",
     "zestor_controller/cache/reflector.py:Reflector._watch",
     "zestor_controller/manager/manager.py:Manager.serve",
@@ -50,24 +43,22 @@ COMPLEX: set[str] = {
     "tests/apiserver/conformance/test_authorization.py",
     "tests/cache/test_overlay.py",
     "tests/store/test_store_threads.py",
-    "zestor_controller/apiserver/builtin/reviews/accessreview.py",
     "zestor_controller/apiserver/request/options.py",
-    "zestor_controller/apiserver/verbs/retrieval.py",
+    "zestor_controller/apiserver/verbs/watchstream.py",
     "zestor_controller/cache/informer.py",
-    "zestor_controller/controller/context.py",
     "zestor_controller/manager/manager.py",
     "zestor_controller/objects/resource.py",
 }
 ACTIVITIES: set[str] = {
     "zestor_controller/apiserver/builtin/rbac/rolebinding.py",
-    "zestor_controller/apiserver/verbs/scaling.py",
     "zestor_controller/cache/timing.py",
 }
 SHARED_CLASSES: set[str] = {
     "Change",
     "Column",
     "Declaration",
+    "Deletion",
     "ListOptions",
-    "User",
+    "Owner",
     "WriteOptions",
 }

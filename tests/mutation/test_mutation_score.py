@@ -21,7 +21,10 @@ PARTS = {
     "cache": (["zestor_controller/cache/*.py"], ["tests/cache"]),
     "queue": (
         ["zestor_controller/controller/workqueue.py"],
-        [f"tests/controller/test_{name}.py" for name in ("workqueue", "controller_reconcile", "failures", "held")],
+        [
+            f"tests/controller/test_{name}.py"
+            for name in ("workqueue", "queue_rules", "controller_reconcile", "failures", "held")
+        ],
     ),
     "manager": (
         ["zestor_controller/manager/*.py"],

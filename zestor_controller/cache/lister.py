@@ -93,7 +93,8 @@ class Lister(Generic[T]):
         Raises:
             InvalidObject: its model refuses it.
         """
-        return self._get(self._key(name, namespace))
+        record = self._encoded.get(self._key(name, namespace))
+        return None if record is None else self._decode(record)
 
     def __contains__(self, name: object) -> bool:
         """Whether an object of this name is cached; anything with the text ``namespace/name`` or ``name`` will do."""

@@ -28,7 +28,6 @@ __all__ = [
     "compressed",
     "decode_line",
     "decode_object",
-    "is_news",
     "labels_of",
     "name_of",
     "version_of",
@@ -146,16 +145,6 @@ def labels_of(record: Record) -> Mapping[str, str]:
 def name_of(body: bytes) -> str:
     """The name in the cache of an object: ``namespace/name``, or ``name``."""
     return decode_object(body).metadata.key()
-
-
-def is_news(held: Record | None, record: Record) -> bool:
-    """Whether an event of a stream says something newer than what is held under its name (C2)."""
-    if held is None:
-        return True
-    before, after = held.version, record.version
-    if isinstance(before, int) and isinstance(after, int) and before != after:
-        return after > before
-    return before != after or held.uid != record.uid
 
 
 def version_text(version: int | str) -> str:

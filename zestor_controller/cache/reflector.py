@@ -391,7 +391,11 @@ class Reflector(Generic[T]):
                     if now - handled > SLICE_S:  # that was a wait, and the loop had its turn
                         yielded = now
                     for start in range(0, len(lines), SLICE_LINES):
-                        self._handle(handler, lines[start : start + SLICE_LINES])
+                        try:
+                            handler.take(lines[start : start + SLICE_LINES])
+                        finally:  # also when an ERROR ends the batch
+                            self.unsure = self.unsure or handler.skipped
+                            self.reached(handler.version)
                         # By the clock, not by the batch: a transport whose next piece is there already never yields.
                         handled = loop.time()
                         if handled - yielded > SLICE_S:
@@ -407,10 +411,3 @@ class Reflector(Generic[T]):
         finally:
             if proving is not None:
                 proving.cancel()
-
-    def _handle(self, handler: WatchHandler, lines: list[bytes]) -> None:
-        try:
-            handler.take(lines)
-        finally:  # also when an ERROR ends the batch
-            self.unsure = self.unsure or handler.skipped
-            self.reached(handler.version)

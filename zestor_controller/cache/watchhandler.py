@@ -14,7 +14,7 @@ import msgspec
 
 from zestor_controller.cache.history import VersionHistory
 from zestor_controller.cache.overlay import Overlay
-from zestor_controller.cache.record import Line, Record, compressed, decode_line, is_news, version_of
+from zestor_controller.cache.record import Line, Record, compressed, decode_line, version_of
 from zestor_controller.errors import ApiError
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind
@@ -71,7 +71,7 @@ class WatchHandler:
         self._name = kind.store_name
         self._kind = "PartialObjectMetadata" if metadata_only else kind.kind
         self._compact = compact
-        self._skips = metrics.skipped_events
+        self._metrics = metrics
         self._counters = {event: metrics.watch_events.labels(self._name, event) for event in (*EVENTS, "ERROR")}
 
     def take(self, lines: list[bytes]) -> None:
@@ -118,9 +118,9 @@ class WatchHandler:
                     continue
                 held = self._target.objects.get(key)
                 if event != "DELETED":
-                    if is_news(held, record):  # else an own write, or an event delivered twice
+                    if _is_news(held, record):  # else an own write, or an event delivered twice
                         changes.append((key, record))
-                elif held is None or held.uid == record.uid or is_news(held, record):
+                elif held is None or held.uid == record.uid or _is_news(held, record):
                     changes.append((key, Tombstone(record)))
         finally:
             # Also when an ERROR ends the batch: what came before it is true and must not be lost.
@@ -155,5 +155,15 @@ class WatchHandler:
     def _skip(self, line: bytes, reason: str) -> None:
         """Count an event that cannot be used; the stream goes on, but what it keeps may be incomplete."""
         self.skipped = True
-        self._skips.labels(self._name, reason).inc()
+        self._metrics.skipped_events.labels(self._name, reason).inc()
         _log.warning("%s: skipped a watch event (%s): %.200r", self._name, reason, line)
+
+
+def _is_news(held: Record | None, record: Record) -> bool:
+    """Whether an event of a stream says something newer than what is held under its name (C2)."""
+    if held is None:
+        return True
+    before, after = held.version, record.version
+    if isinstance(before, int) and isinstance(after, int) and before != after:
+        return after > before
+    return before != after or held.uid != record.uid

@@ -12,10 +12,7 @@ from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.discovery.groups import GIT_VERSION
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import Client, MemoryTransport
-from zestor_controller.cluster.simulation.garbagecollector import Collector
-from zestor_controller.cluster.simulation.namespace import namespace_controllers
-from zestor_controller.cluster.simulation.clusterrole import aggregated_roles_controller
-from zestor_controller.cluster.simulation.workload import NODE, workload_controllers
+from zestor_controller.cluster.simulation import NODE, GarbageCollector, simulated_controllers
 from zestor_controller.errors import AlreadyExists
 from zestor_controller.manager import Manager
 
@@ -47,10 +44,9 @@ class ControllerManager:
         client = Client(transport, field_manager=CONTROLLER_MANAGER)
         node_client = Client(transport, field_manager=KUBELET)
         await _make_node(node_client)
-        controllers = [*workload_controllers(node_client), *namespace_controllers(self._ca)]
-        manager = Manager(*controllers, aggregated_roles_controller())
+        manager = Manager(*simulated_controllers(node_client, self._ca))
         async with ClusterCache(client) as cache, asyncio.TaskGroup() as tasks:
-            collector = tasks.create_task(Collector(client, cache).run(), name="collector")
+            collector = tasks.create_task(GarbageCollector(client, cache).run(), name="collector")
             managing = tasks.create_task(manager.serve(stop, client=client), name="controllers")
             await stop.wait()
             collector.cancel()

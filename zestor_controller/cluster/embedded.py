@@ -77,7 +77,9 @@ class AsyncCluster(RunningCluster):
         client: a client with the administrator's rights, whose verbs are awaited on the loop that entered the cluster.
     """
 
-    def __init__(self, client: Client, served: SecureServer, thread: LoopThread, kubeconfig: Path, audit: AuditLog) -> None:
+    def __init__(
+        self, client: Client, served: SecureServer, thread: LoopThread, kubeconfig: Path, audit: AuditLog
+    ) -> None:
         super().__init__(served, thread, kubeconfig, audit)
         self.client = client
 

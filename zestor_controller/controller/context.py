@@ -14,14 +14,14 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from zestor_controller.cache import ClusterCache, Lister
-from zestor_controller.client import Client
+from zestor_controller.cache import Lister
 from zestor_controller.client.discovery import discover
 from zestor_controller.client.gate import Term
 from zestor_controller.client.officialclient import official_client
 from zestor_controller.controller.objectlogger import ObjectLogger
 from zestor_controller.controller.reconcile import Request
-from zestor_controller.controller.recorder import EventRecorder
+from zestor_controller.controller.services import Services
+from zestor_controller.controller.workqueue import Item
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects import (
     Kind,
@@ -68,42 +68,44 @@ class Owner:
 class Context:
     """The context of one reconcile.
 
+    Args:
+        item: the key with what the queue knows of it.
+        owner: the object that is reconciled; None when it does not exist.
+        kind: its kind.
+        controller: the controller's name.
+        services: the manager's client, cache and recorder.
+
     Attributes:
         request: whose turn it is.
         client: the server itself, for what the cache does not hold.
-        log: a logger that names the controller and the object.
         causes: why this reconcile runs, oldest first, at most ten.
         more_causes: how many further causes did not fit.
         attempt: 1, and one more for each failure since the last success.
     """
 
     def __init__(
-        self,
-        *,
-        request: Request,
-        kind: Kind[Any],
-        owner: Owner | None,
-        client: Client,
-        cache: ClusterCache,
-        recorder: EventRecorder,
-        controller: str,
-        causes: tuple[str, ...],
-        more_causes: int,
-        attempt: int,
+        self, item: Item[Request], owner: Owner | None, kind: Kind[Any], controller: str, services: Services
     ) -> None:
-        self.request = request
-        self.client = client
-        self.causes = causes
-        self.more_causes = more_causes
-        self.attempt = attempt
-        self.log = ObjectLogger(controller, request.namespace, request.name)
+        self.request = item.key
+        self.client = services.client
+        self.causes = item.causes
+        self.more_causes = item.more
+        self.attempt = item.failures + 1
         self._kind = kind
         self._owner = owner
         self._term = Term.current()
-        self._cache = cache
-        self._recorder = recorder
+        self._cache = services.cache
+        self._recorder = services.recorder
         self._controller = controller
         self._loop = asyncio.get_running_loop()
+        self._log: ObjectLogger | None = None
+
+    @property
+    def log(self) -> ObjectLogger:
+        """A logger that names the controller and the object."""
+        if self._log is None:
+            self._log = ObjectLogger(self._controller, self.request.namespace, self.request.name)
+        return self._log
 
     # Reading
 

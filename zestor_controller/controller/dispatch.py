@@ -56,6 +56,10 @@ class Dispatcher(Generic[T]):
         self._lister = lister
         self._queue = queue
         self._memory = memory
+        declared = controller.functions
+        cleanup = declared.finalizer[1] if declared.finalizer is not None else None
+        functions = (declared.reconcile, declared.deleted, declared.requests, cleanup)
+        self._awaited = [function for function in functions if function is not None and _is_async(function)]
 
     async def dispatch(self, item: Item[Request]) -> Result | None:
         """Read the level from the cache and call the function that fits it.
@@ -69,9 +73,12 @@ class Dispatcher(Generic[T]):
             return await self._call(functions.requests, item, self._owner(request), request)
         if request in self._memory.cleaned and request not in self._lister:
             del self._memory.cleaned[request]
-        deleted, later = await self._report_deletions(item)
+        deleted: set[str] = set()
+        later: Result | None = None
+        if request in self._memory.deletions and functions.deleted is not None:
+            deleted, later = await self._report_deletions(item, functions.deleted)
         try:
-            obj: Any = self._lister.get(request.name, namespace=request.namespace or None)
+            obj: Any = self._lister.get(request.name, request.namespace or None)
         except InvalidObject as error:
             raise self._rejected(item, error) from error
         if obj is None or obj.metadata.uid in deleted:  # an own write of before the deletion may still be shown
@@ -81,7 +88,8 @@ class Dispatcher(Generic[T]):
         if functions.finalizer is not None and functions.finalizer[0] not in (obj.metadata.finalizers or ()):
             obj = await add_finalizer(self._services.client, self._controller.kind, obj, functions.finalizer[0])
         assert functions.reconcile is not None  # Controller.check
-        return _sooner(later, await self._call(functions.reconcile, item, self._as_owner(obj), obj))
+        result = await self._call(functions.reconcile, item, owner_of(self._controller.kind, obj), obj)
+        return result if later is None else _sooner(later, result)
 
     async def _clean_up(self, item: Item[Request], obj: Any) -> Result | None:
         """Call the cleanup of an object that is being deleted, unless it has succeeded, and remove the finalizer."""
@@ -91,20 +99,19 @@ class Dispatcher(Generic[T]):
         if name not in (obj.metadata.finalizers or ()):
             return None
         if self._memory.cleaned.get(item.key) != obj.metadata.uid:
-            later = await self._call(cleanup, item, self._as_owner(obj), obj)
+            later = await self._call(cleanup, item, owner_of(self._controller.kind, obj), obj)
             if later is not None and later.requeue_after is not None:
                 return later  # not done yet: the object is held until it is
             self._memory.cleaned[item.key] = obj.metadata.uid
         await remove_finalizer(self._services.client, self._controller.kind, obj, name)
         return None
 
-    async def _report_deletions(self, item: Item[Request]) -> tuple[set[str], Result | None]:
+    async def _report_deletions(
+        self, item: Item[Request], function: Callable[..., Any]
+    ) -> tuple[set[str], Result | None]:
         """Call ``deleted`` for each object of this name that was deleted and not reported yet; returns their uids."""
-        function = self._controller.functions.deleted
         reported: set[str] = set()
         result: Result | None = None
-        if function is None:
-            return reported, result
         for uid, deletion in list(self._memory.deletions.get(item.key, {}).items()):
             reported.add(uid)
             try:
@@ -137,38 +144,24 @@ class Dispatcher(Generic[T]):
         self._services.recorder.record(regarding, "Warning", "InvalidObject", message, action="Reconcile")
         return TerminalError(f"{kind.kind} {item.key}: {message}")
 
-    def _as_owner(self, obj: Any) -> Owner:
-        return owner_of(self._controller.kind, obj)
-
     def _owner(self, request: Request) -> Owner | None:
         """The object of a request as an owner; one that its model rejects owns nothing here."""
         try:
             obj: Any = self._lister.get(request.name, namespace=request.namespace or None)
         except InvalidObject:
             return None
-        return self._as_owner(obj) if obj is not None else None
+        return owner_of(self._controller.kind, obj) if obj is not None else None
 
     async def _call(
         self, function: Callable[..., Any], item: Item[Request], owner: Owner | None, *args: Any
     ) -> Result | None:
         name = self._controller.name
-        context = Context(
-            request=item.key,
-            kind=self._controller.kind,
-            owner=owner,
-            client=self._services.client,
-            cache=self._services.cache,
-            recorder=self._services.recorder,
-            controller=name,
-            causes=item.causes,
-            more_causes=item.more,
-            attempt=self._queue.failures(item.key) + 1,
-        )
-        blocking = BlockingContext(context, asyncio.get_running_loop())
+        context = Context(item, owner, self._controller.kind, name, self._services)
         try:
-            if _is_async(function):
+            if function in self._awaited:
                 result = await function(*args, context)
             else:
+                blocking = BlockingContext(context, asyncio.get_running_loop())
                 result = await in_thread(
                     lambda: function(*args, blocking), name=f"{name}: {item.key}", on_cancel=blocking.cancel
                 )
@@ -176,7 +169,7 @@ class Dispatcher(Generic[T]):
             self._services.metrics.reconcile_panics.labels(name).inc()
             what = f"called exit({error.code})" if isinstance(error, SystemExit) else "raised KeyboardInterrupt"
             raise RuntimeError(f"it {what}; a reconcile cannot end the manager") from error
-        return _checked(name, function, result)
+        return result if result is None else _checked(name, function, result)
 
 
 def _checked(controller: str, function: Callable[..., Any], result: Any) -> Result | None:

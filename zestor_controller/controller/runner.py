@@ -21,12 +21,12 @@ from zestor_controller.controller.dispatch import Dispatcher
 from zestor_controller.controller.eventhandler import requests_of
 from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.reconcile import Request, Result
+from zestor_controller.controller.runnermetrics import RunnerMetrics
 from zestor_controller.controller.services import Outcome, Services
 from zestor_controller.controller.stack import describe, stack_of
-from zestor_controller.controller.tracer import Tracing
+from zestor_controller.controller.tracer import Tracer
 from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
 from zestor_controller.errors import Conflict, InvalidObject, NotFound, TerminalError
-from zestor_controller.metrics import RESULTS
 from zestor_controller.store import EventType, Overflow
 
 __all__ = ["Runner"]
@@ -61,11 +61,11 @@ class Runner(Generic[T]):
         self.ready = False
         self.refused: dict[Request, str] = {}
         self._services = services
-        self._metrics = services.metrics
-        name = controller.name
+        self.name = controller.name
+        self._metrics = RunnerMetrics(services.metrics, self.name)
+        self._metrics.max_concurrent.set(controller.concurrency)
         self.queue: WorkQueue[Request] = WorkQueue(
-            on_add=self._metrics.queue_adds.labels(name, name).inc,
-            on_retry=self._metrics.queue_retries.labels(name, name).inc,
+            on_add=self._metrics.queue_adds.inc, on_retry=self._metrics.queue_retries.inc
         )
         self._primary: Informer[T] = services.cache.informer(controller.kind)
         self._watched: list[tuple[Source, Informer[Any]]] = [
@@ -73,20 +73,8 @@ class Runner(Generic[T]):
         ]
         self.memory: Memory[T] = memory if memory is not None else Memory()
         self._dispatcher = Dispatcher(controller, services, self._primary.lister, self.queue, self.memory)
-        self._tracing = Tracing(name)
+        self._tracer = Tracer(self.name)
         self._resume()
-        for result in RESULTS:
-            self._metrics.reconcile_total.labels(name, result)
-        for counter in (
-            self._metrics.reconcile_errors,
-            self._metrics.terminal_errors,
-            self._metrics.reconcile_panics,
-            self._metrics.reconcile_timeouts,
-        ):
-            counter.labels(name)  # a series that begins at its first failure hides that failure from rate()
-        self._metrics.active_workers.labels(name)
-        self._metrics.reconcile_stuck.labels(name)
-        self._metrics.max_concurrent.labels(name).set(controller.concurrency)
 
     def _resume(self) -> None:
         """Lock the keys whose runs of an earlier term have not ended, and go on with what that term left to do."""
@@ -98,11 +86,6 @@ class Runner(Generic[T]):
 
     def _unlock(self, request: Request, ended: asyncio.Task[Any]) -> None:
         self.queue.done(request)
-
-    @property
-    def name(self) -> str:
-        """The controller's name."""
-        return self.controller.name
 
     @property
     def informers(self) -> list[Informer[Any]]:
@@ -155,33 +138,39 @@ class Runner(Generic[T]):
 
     async def _pump(self, informer: Informer[Any], source: Source | None) -> None:
         kind = informer.kind.store_name
+        remembers = source is None and self.controller.functions.deleted is not None
         priority = INITIAL_PRIORITY
-        # A reconcile reads the caches themselves: what it was shown there and has gone before this pump came to it must
-        # be told (R1).
+        # A reconcile reads the caches themselves: what it saw there and was deleted before this pump came to it must be
+        # delivered (R1).
         watch = informer.lister.stored.encoded.watch(
             initial_replay=True, overflow=Overflow.COALESCE, bookmarks=True, brief=True
         )
         with watch:
             async for batch in watch.batches():
                 for event in batch:
-                    if event.type is EventType.SYNCED:
+                    change, name = event.type, event.name
+                    if change is EventType.SYNCED:
                         priority = 0
                         continue
-                    cause = f"{event.type.value.lower()} {kind} {event.name}"
+                    cause = f"{change.value.lower()} {kind} {name}"
                     if source is None:
-                        request = Request.parse(event.name)
-                        if self.controller.functions.deleted is not None:
+                        namespace, _, short = name.rpartition("/")
+                        request = Request(short, namespace)
+                        if remembers:
                             self.memory.observe(request, event)
                         self.queue.add(request, cause=cause, priority=priority)
                     else:
                         for request in requests_of(source, event, self.controller.kind):
                             self.queue.add(request, cause=cause, priority=priority)
-                await asyncio.sleep(0)  # the next batch may be there already, and the workers want their turn
 
     # Working
 
     async def _traced(self, item: Item[Request]) -> Result | None:
-        with self._tracing.span(item.key.name, item.key.namespace, item.causes), noting_lost_writes() as lost:
+        with self._tracer.span(item.key.name, item.key.namespace, item.causes):
+            return await self._run_one(item)
+
+    async def _run_one(self, item: Item[Request]) -> Result | None:
+        with noting_lost_writes() as lost:
             # The last run may have written more than it knows: decide again only when that can be seen (C11).
             lost |= self.memory.lost.pop(item.key, {})
             try:
@@ -199,17 +188,17 @@ class Runner(Generic[T]):
                 item = await self.queue.get()
             except QueueClosed:
                 return
-            self._metrics.queue_seconds.labels(self.name, self.name).observe(item.waited)
+            self._metrics.queue_seconds.observe(item.waited)
             await self._process(item)
 
     async def _process(self, item: Item[Request]) -> None:
         """Run one key to its end, or to its timeout; its key is unlocked once, and not before the run has ended."""
         loop = asyncio.get_running_loop()
-        started = loop.time()
-        active = self._metrics.active_workers.labels(self.name)
-        active.inc()
+        started, key = loop.time(), item.key
+        self._metrics.active_workers.inc()
         try:
-            task = loop.create_task(self._traced(item), name=f"{self.name}: {item.key}")
+            run = self._traced if self._tracer.enabled else self._run_one
+            task = loop.create_task(run(item), name=f"{self.name}: {key.namespace}{key.namespace and '/'}{key.name}")
             timeout = self.controller.timeout.total_seconds()
             try:
                 done, _ = await asyncio.wait({task}, timeout=timeout)
@@ -228,9 +217,8 @@ class Runner(Generic[T]):
                 "%s: the reconcile of %s has run for %.0f s, its timeout; it is cancelled. It stood at:\n%s",
                 *(self.name, item.key, timeout, "".join(stack.format())),
             )
-            self._metrics.reconcile_timeouts.labels(self.name).inc()
-            self._metrics.reconcile_seconds.labels(self.name).observe(timeout)
-            self._metrics.work_seconds.labels(self.name, self.name).observe(timeout)
+            self._metrics.timeouts.inc()
+            self._metrics.observe(timeout)
             task.cancel()
             done, _ = await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
             error = f"timed out after {timeout:g} s at {describe(stack)}"
@@ -244,17 +232,17 @@ class Runner(Generic[T]):
             self._report(item, "timeout", loop.time() - started, error=error + "; it ignores its cancellation")
             self._abandon(item, task)
         finally:
-            active.dec()
+            self._metrics.active_workers.dec()
 
     def _abandon(self, item: Item[Request], task: asyncio.Task[Any]) -> None:
         """Leave a run to itself; its key is unlocked when it ends."""
         self.memory.abandoned[task] = item.key
-        self._metrics.reconcile_stuck.labels(self.name).set(len(self.memory.abandoned))
+        self._metrics.stuck.set(len(self.memory.abandoned))
         task.add_done_callback(lambda ended: self._unstuck(item, ended))
 
     def _unstuck(self, item: Item[Request], task: asyncio.Task[Any]) -> None:
         self.memory.abandoned.pop(task, None)
-        self._metrics.reconcile_stuck.labels(self.name).set(len(self.memory.abandoned))
+        self._metrics.stuck.set(len(self.memory.abandoned))
         error = None if task.cancelled() else task.exception()
         if error is not None:
             _log.info("%s: the cancelled reconcile of %s ended with %s", self.name, item.key, _line(error))
@@ -264,8 +252,7 @@ class Runner(Generic[T]):
     def _finish(self, item: Item[Request], task: asyncio.Task[Result | None], seconds: float) -> None:
         """Take the outcome of a finished reconcile: forget, requeue or retry."""
         key = item.key
-        self._metrics.reconcile_seconds.labels(self.name).observe(seconds)
-        self._metrics.work_seconds.labels(self.name, self.name).observe(seconds)
+        self._metrics.observe(seconds)
         error = asyncio.CancelledError("cancelled itself") if task.cancelled() else task.exception()
         if error is None:
             result = task.result()
@@ -276,9 +263,9 @@ class Runner(Generic[T]):
                 after = result.requeue_after.total_seconds()
             if after is not None:
                 self.queue.add_after(key, after, cause="requeue_after")
-            word = "success" if after is None else "requeue_after"
-            self._metrics.reconcile_total.labels(self.name, word).inc()
-            self._report(item, word, seconds, retry_after=after)
+            outcome = "success" if after is None else "requeue_after"
+            self._metrics.results[outcome].inc()
+            self._report(item, outcome, seconds, retry_after=after)
             return
         if isinstance(error, TerminalError):
             _log.error(
@@ -287,9 +274,8 @@ class Runner(Generic[T]):
                 # Nothing of the user's code is in the traceback of an object that the model rejects.
                 exc_info=None if isinstance(error.__cause__, InvalidObject) else error,
             )
-            self._metrics.terminal_errors.labels(self.name).inc()
-            self._metrics.reconcile_total.labels(self.name, "error").inc()
-            self._metrics.reconcile_errors.labels(self.name).inc()
+            self._metrics.terminal_errors.inc()
+            self._metrics.failed()
             self._report(item, "terminal", seconds, error=_line(error))
         else:
             if isinstance(error, Conflict):  # another client wrote first: ordinary, and over with the next read
@@ -299,7 +285,7 @@ class Runner(Generic[T]):
             else:
                 _log.error("%s: the reconcile of %s failed: %s", self.name, key, _line(error), exc_info=error)
             if not isinstance(error, Exception):
-                self._metrics.reconcile_panics.labels(self.name).inc()
+                self._metrics.panics.inc()
             self._failed(item, _line(error), seconds)
             denial = denial_of(error)
             if denial is not None:
@@ -307,8 +293,7 @@ class Runner(Generic[T]):
         self.queue.done(key)
 
     def _failed(self, item: Item[Request], error: str, seconds: float, *, result: str = "error") -> None:
-        self._metrics.reconcile_total.labels(self.name, "error").inc()
-        self._metrics.reconcile_errors.labels(self.name).inc()
+        self._metrics.failed()
         delay = self.queue.retry(item.key, cause="retry after an error")
         self._report(item, result, seconds, error=error, retry_after=delay)
 

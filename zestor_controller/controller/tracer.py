@@ -10,14 +10,17 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Tracing"]
+__all__ = ["Tracer"]
 
 
-class Tracing:
+class Tracer:
     """Opens spans for one controller.
 
     Args:
         controller: the controller's name.
+
+    Attributes:
+        enabled: the library is installed; without it there are no spans.
     """
 
     def __init__(self, controller: str) -> None:
@@ -28,6 +31,7 @@ class Tracing:
             self._tracer: Any = None
         else:
             self._tracer = api.get_tracer("zestor_controller")
+        self.enabled = self._tracer is not None
 
     def span(self, name: str, namespace: str, causes: tuple[str, ...]) -> AbstractContextManager[object]:
         """A span that says which object is reconciled and why; an exception that leaves it is recorded in it."""

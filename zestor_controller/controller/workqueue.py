@@ -46,12 +46,14 @@ class Item(Generic[K]):
         key: what to work on.
         causes: why, oldest first, at most ten; `more` counts those that did not fit.
         waited: seconds between the first add and now.
+        failures: how often the key has failed since it last succeeded.
     """
 
     key: K
     causes: tuple[str, ...]
     more: int
     waited: float
+    failures: int = 0
 
 
 @dataclass(slots=True)
@@ -92,15 +94,15 @@ class WorkQueue(Generic[K]):
         on_add: Callable[[], None] | None = None,
         on_retry: Callable[[], None] | None = None,
     ) -> None:
-        self._clock = clock
+        self.now: Callable[[], float] = clock if clock is not None else self._loop_time
+        """The time of the queue's clock, in seconds."""
         self._first_delay = first_delay
         self._max_delay = max_delay
         self._on_add = on_add
         self._on_retry = on_retry
         self._pending: dict[K, _Pending] = {}
-        self._lines: dict[int, OrderedDict[K, float]] = {
-            0: OrderedDict()
-        }  # by priority: the keys, and when each was first added
+        # By priority: the keys, and when each was first added.
+        self._lines: dict[int, OrderedDict[K, float]] = {0: OrderedDict()}
         self._processing: dict[K, float] = {}
         self._dirty: dict[K, _Pending] = {}
         self._failures: dict[K, int] = {}
@@ -136,14 +138,13 @@ class WorkQueue(Generic[K]):
             return
         waiting = self._pending.get(key)
         if waiting is None:
-            self._enqueue(key, _Pending(self.now(), priority))
-            self._pending[key].because(cause)
+            self._enqueue(key, _Pending(self.now(), priority, [cause] if cause else []))
             return
         waiting.because(cause)
         if priority > waiting.priority:
             self._leave_line(key, waiting)
             waiting.priority = priority
-            self._line(priority)[key] = waiting.since
+            self._lines.setdefault(priority, OrderedDict())[key] = waiting.since
 
     def add_after(self, key: K, delay: float, *, cause: str = "") -> None:
         """Queue a key when `delay` seconds have passed; of several delays the earliest counts.
@@ -209,7 +210,7 @@ class WorkQueue(Generic[K]):
             del self._lines[waiting.priority]
         now = self.now()
         self._processing[key] = now
-        return Item(key, tuple(waiting.causes), waiting.more, now - waiting.since)
+        return Item(key, tuple(waiting.causes), waiting.more, now - waiting.since, self._failures.get(key, 0))
 
     async def get(self) -> Item[K]:
         """Wait for a key.
@@ -297,17 +298,10 @@ class WorkQueue(Generic[K]):
 
     # Inside
 
-    def now(self) -> float:
-        """The time of the queue's clock, in seconds."""
-        if self._clock is None:
-            self._clock = asyncio.get_running_loop().time
-        return self._clock()
-
-    def _line(self, priority: int) -> OrderedDict[K, float]:
-        line = self._lines.get(priority)
-        if line is None:
-            line = self._lines[priority] = OrderedDict()
-        return line
+    def _loop_time(self) -> float:
+        """The time of the running loop, which is this queue's from now on."""
+        self.now = asyncio.get_running_loop().time
+        return self.now()
 
     def _leave_line(self, key: K, waiting: _Pending) -> None:
         line = self._lines[waiting.priority]
@@ -317,10 +311,14 @@ class WorkQueue(Generic[K]):
 
     def _enqueue(self, key: K, waiting: _Pending) -> None:
         self._pending[key] = waiting
-        self._line(waiting.priority)[key] = waiting.since
+        line = self._lines.get(waiting.priority)
+        if line is None:
+            line = self._lines[waiting.priority] = OrderedDict()
+        line[key] = waiting.since
         if self._on_add is not None:
             self._on_add()
-        self._wake()
+        if self._waiters:
+            self._wake()
 
     def _wake(self) -> None:
         while self._waiters:

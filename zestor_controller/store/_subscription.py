@@ -85,6 +85,7 @@ class Subscription(Generic[T]):
         self._ref: weakref.ref[Subscriber] = weakref.ref(self)
         self._consumer: weakref.ref[Consumer] | None = None
         self._error: BaseException | None = None  # to be raised once, when the buffer is empty
+        self._empty = False  # known to be: the last batch took everything, and nothing was buffered since
         self.clock: Callable[[], float] = time.monotonic
         self.yielded = 0.0
         with self.lock:
@@ -126,6 +127,7 @@ class Subscription(Generic[T]):
             self._offer(self.hub.scheduled(self.cursor))
 
     def _offer(self, events: Sequence[Event[T]]) -> None:
+        self._empty = False
         try:
             self.buffer.offer(events)
         except Exception as error:  # the predicate: only this watch ends, with its error (S8)
@@ -153,6 +155,7 @@ class Subscription(Generic[T]):
 
     def _fail(self, error: BaseException) -> None:
         self._error = error
+        self._empty = False
         self.end()
 
     def end(self) -> None:
@@ -188,11 +191,14 @@ class Subscription(Generic[T]):
         """Return what is there, up to `limit` events; an error is raised once, when no event is before it."""
         if self.waiter is not None:
             self.reject_second()
+        batch: list[Event[T]] = []
         if self.cursor < self.hub.end:
             self.catch_up()
-        batch: list[Event[T]] = []
+        elif self._empty:
+            return batch
         try:
             self.more = self.buffer.take_into(batch, limit)
+            self._empty = not self.more and self._error is None
         except Exception as error:  # what came before the error is in the batch
             self.more = False
             self._fail(error)

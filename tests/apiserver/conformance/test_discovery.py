@@ -1,7 +1,5 @@
 """Discovery, OpenAPI, health and version: the documents, their forms, how they change, and what is not there."""
 
-import json
-
 import pytest
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -237,7 +235,12 @@ async def test_a_definitions_schema_is_its_document(server, definition):
     assert schema["properties"]["spec"]["properties"]["size"] == {"type": "integer", "minimum": 1, "default": 3}
     assert schema["x-kubernetes-group-version-kind"] == [{"group": "example.com", "kind": "Widget", "version": "v1"}]
     patch = document["paths"]["/apis/example.com/v1/namespaces/{namespace}/widgets/{name}"]["patch"]
-    assert "fieldValidation" in json.dumps(patch)
+    assert {"dryRun", "fieldManager", "fieldValidation", "force"} <= {each["name"] for each in patch["parameters"]}
+    assert set(patch["requestBody"]["content"]) == {
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/apply-patch+yaml",
+    }
     assert patch["x-kubernetes-action"] == "patch"
     assert "com.example.v1.WidgetList" in document["components"]["schemas"]
 

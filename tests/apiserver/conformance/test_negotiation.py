@@ -108,6 +108,7 @@ async def test_yaml_is_sent_in_sorted_order_and_failures_too(server, path):
         ("", "Wget/1.21", True),
         ("", "Mozilla/5.0", True),
         ("?pretty=false", "curl/8.5.0", False),
+        ("?pretty=", "curl/8.5.0", True),
     ],
 )
 async def test_json_is_pretty_when_it_is_asked_for_or_for_a_person(server, path, query, agent, pretty):
@@ -115,6 +116,11 @@ async def test_json_is_pretty_when_it_is_asked_for_or_for_a_person(server, path,
 
     assert found.raw.startswith(b'{\n  "kind"') is pretty
     assert json.loads(found.raw)["data"] == {"k": "v"}
+
+
+async def test_json_is_pretty_by_a_parameter_of_its_media_type(server, path):
+    assert (await server.get(path, accept="application/json;pretty=1")).raw.startswith(b'{\n  "kind"')
+    assert not (await server.get(path, accept="application/json;pretty=0")).raw.startswith(b"{\n")
 
 
 async def test_large_bodies_are_compressed_for_those_who_ask(server):

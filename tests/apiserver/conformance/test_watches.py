@@ -66,6 +66,15 @@ async def test_initial_events_end_with_a_bookmark_of_the_watched_kind(two):
     await stream.close()
 
 
+async def test_without_bookmarks_the_initial_events_just_end(two):
+    stream = await two.watch(f"{two.configmaps}?{WATCH_LIST.replace('&allowWatchBookmarks=true', '')}")
+
+    assert await stream.events(2) == [("ADDED", "a"), ("ADDED", "b")]
+    await two.configmap("c")
+    assert await stream.events(1) == [("ADDED", "c")]
+    await stream.close()
+
+
 async def test_initial_events_are_selected_and_their_end_comes_even_without_any(two):
     for selector, names in (("labelSelector=q", ["b"]), ("fieldSelector=metadata.name%3Dnone", [])):
         stream = await two.watch(f"{two.configmaps}?{WATCH_LIST}&{selector}")

@@ -1,1 +1,1 @@
-"""Checks of writes that concern other objects than the written one: namespaces, escalation of rights."""
+"""Admission: the plugins that check or change a write once it is proposed, and the chain that calls them."""

@@ -1,59 +1,61 @@
-"""Namespaces: which ones take new objects, which ones stay, and what a new one looks like.
+"""NamespaceLifecycle: nothing is created in a namespace that is absent or terminating, and some are never deleted.
 
-Source: apiserver plugin/pkg/admission/namespace/lifecycle, pkg/registry/core/namespace.
+Source: apiserver pkg/admission/plugin/namespace/lifecycle.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from zestor_controller.apiserver.rest.resource import Resource
-from zestor_controller.apiserver.rest.status import Failure, forbidden, not_found
+from zestor_controller.apiserver.admission.attributes import CREATE, DELETE, AdmissionAttributes
+from zestor_controller.apiserver.admission.plugin import AdmissionPlugin
+from zestor_controller.apiserver.rest.status import forbidden, not_found
 from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["INITIAL", "PROTECTED", "NamespaceGuard"]
+__all__ = ["INITIAL", "PROTECTED", "NamespaceLifecycle"]
 
 INITIAL: Final = ("default", "kube-node-lease", "kube-public", "kube-system")
 PROTECTED: Final = frozenset({"default", "kube-public", "kube-system"})
-STORAGE: Final = ("", "namespaces")
+NAMESPACES: Final = ("", "namespaces")
 
 
-class NamespaceGuard:
-    """Judges creates by the namespace that they go to.
+class NamespaceLifecycle(AdmissionPlugin):
+    """The plugin.
 
     Args:
         storage: where the namespaces are.
     """
 
+    name = "NamespaceLifecycle"
+    operations = frozenset({CREATE, DELETE})
+
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def admit(self, namespace: str, resource: Resource, name: str) -> None:
-        """Let a create pass, or not.
+    def admit(self, attributes: AdmissionAttributes, obj: Json) -> None:
+        """Deny creates by their namespace, and deletes of protected namespaces.
 
         Raises:
-            Failure: 404 for a namespace that does not exist, 403 for one that is being deleted.
+            Failure: 404 for a namespace that does not exist, 403 for one that is terminating or protected.
         """
-        found = self._storage.table(STORAGE).get("", namespace)
+        resource = attributes.resource
+        if attributes.operation == DELETE:
+            if resource.storage == NAMESPACES and attributes.name in PROTECTED:
+                raise forbidden("", "namespaces", attributes.name, "this namespace may not be deleted")
+            return
+        if not resource.namespaced:
+            return
+        namespace = attributes.namespace
+        found = self._storage.table(NAMESPACES).get("", namespace)
         if found is None:
             raise not_found("", "namespaces", namespace)
         if found.obj["metadata"].get("deletionTimestamp"):
-            told = f"unable to create new content in namespace {namespace} because it is being terminated"
+            message = f"unable to create new content in namespace {namespace} because it is being terminated"
             cause = {
                 "reason": "NamespaceTerminating",
                 "message": f"namespace {namespace} is being terminated",
                 "field": "metadata.namespace",
             }
-            raise forbidden(resource.group, resource.plural, name, told, causes=[cause])
-
-    def refuse_deletion(self, name: str) -> Failure | None:
-        """403 for a namespace that every cluster needs; None for another."""
-        if name not in PROTECTED:
-            return None
-        return forbidden("", "namespaces", name, "this namespace may not be deleted")
-
-    def prepare(self, obj: Json) -> None:
-        """What every new namespace gets: its label, its finalizer, its phase."""
-        meta = obj["metadata"]
-        meta.setdefault("labels", {})["kubernetes.io/metadata.name"] = meta.get("name", "")
+            name = str(obj["metadata"].get("name", ""))
+            raise forbidden(resource.group, resource.plural, name, message, causes=[cause])

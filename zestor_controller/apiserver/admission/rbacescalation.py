@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from zestor_controller.apiserver.admission.attributes import CREATE, UPDATE, AdmissionAttributes
+from zestor_controller.apiserver.admission.plugin import AdmissionPlugin
 from zestor_controller.apiserver.auth.authorization import GROUP, MASTERS, Attributes, RbacAuthorizer, covers
-from zestor_controller.apiserver.rest.context import Call
 from zestor_controller.apiserver.rest.status import forbidden, not_found
 from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["EscalationGuard"]
+__all__ = ["PrivilegeEscalation"]
 
 ROLES = ("roles", "clusterroles")
 BINDINGS = ("rolebindings", "clusterrolebindings")
@@ -36,58 +37,33 @@ EVERYTHING: Final[list[Json]] = [
 _COLLECTED: Final = ("ownerReferences", "finalizers", "managedFields", "resourceVersion")
 
 
-class EscalationGuard:
+class PrivilegeEscalation(AdmissionPlugin):
     """Checks writes of roles and bindings.
 
     Args:
         authorizer: knows who holds what.
-        enforced: rights are checked; else everything passes.
     """
 
-    def __init__(self, authorizer: RbacAuthorizer, *, enforced: bool) -> None:
+    name = "PrivilegeEscalation"
+    operations = frozenset({CREATE, UPDATE})
+    resources = frozenset((GROUP, plural) for plural in (*ROLES, *BINDINGS))
+
+    def __init__(self, authorizer: RbacAuthorizer) -> None:
         self._authorizer = authorizer
-        self._enforced = enforced
 
-    def admit(self, call: Call, new: Json, old: Json | None) -> None:
-        """Let a write pass, or not: a create by another verb, and permissions that a role or binding grants.
-
-        Args:
-            call: the write, of any resource.
-            new: the object to be written.
-            old: the object before; None for a create.
+    def admit(self, attributes: AdmissionAttributes, obj: Json) -> None:
+        """Deny a write that grants what its user does not hold.
 
         Raises:
-            Failure: 403 for what the user must not create, and for permissions that they do not hold; 404 for a
-                binding to a role that does not exist.
+            Failure: 403 for permissions that the user does not hold, 404 for a binding to a role that does not exist.
         """
-        user, resource = call.user, call.resource
-        if self._enforced and old is None and call.info.verb != "create":
-            # An update or an apply of what does not exist creates it: that is a permission of its own.
-            info = call.info
-            create = Attributes("create", info.group, info.resource, info.subresource, info.namespace, info.name)
-            if not self._authorizer.allowed(user, create):
-                raise forbidden(info.group, info.resource, info.name, "")
-        guarded = resource.group == GROUP and not resource.custom and resource.plural in (*ROLES, *BINDINGS)
-        if not self._enforced or not guarded or MASTERS in user.groups:
+        user, old, plural = attributes.user, attributes.old, attributes.resource.plural
+        if MASTERS in user.groups or (old is not None and _without_collected(obj) == _without_collected(old)):
             return
-        if old is not None and _without_collected(new) == _without_collected(old):
+        namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"].get("name", "")
+        rules = self._granted(attributes, obj, namespace)
+        if rules is None:
             return
-        namespace, name = new["metadata"].get("namespace", ""), new["metadata"].get("name", "")
-        if resource.plural in ROLES:
-            # A create is authorized without a name, so a right to escalate certain roles does not cover it.
-            escalate = Attributes("escalate", GROUP, resource.plural, "", namespace, call.info.name)
-            if self._authorizer.allowed(user, escalate):
-                return
-            rules = new.get("rules") or []
-        else:
-            reference = new.get("roleRef") or {}
-            plural, role = ROLES[reference.get("kind") == "ClusterRole"], str(reference.get("name", ""))
-            if self._authorizer.allowed(user, Attributes("bind", GROUP, plural, "", namespace, role)):
-                return
-            found = self._authorizer.role_rules(reference, namespace)
-            if found is None:
-                raise not_found(GROUP, resource.plural, role)
-            rules = found
         held = list(self._authorizer.rules(user, namespace))
         missing = covers(held, rules)
         if missing:
@@ -95,10 +71,30 @@ class EscalationGuard:
                 f"user {_quoted(user.name)} (groups={_list(user.groups)}) is attempting to grant RBAC permissions not "
             )
             why += "currently held:\n" + "\n".join(sorted(_compact(missing)))
-            raise forbidden(GROUP, resource.plural, name, why)
-        if any(map(_aggregates, (new, old or {}))) and covers(held, EVERYTHING):
+            raise forbidden(GROUP, plural, name, why)
+        if any(map(_aggregates, (obj, old or {}))) and covers(held, EVERYTHING):
             why = "must have cluster-admin privileges to use the aggregationRule"
-            raise forbidden(GROUP, resource.plural, name, why)
+            raise forbidden(GROUP, plural, name, why)
+
+    def _granted(self, attributes: AdmissionAttributes, obj: Json, namespace: str) -> list[Json] | None:
+        """The rules that a role or binding grants; None where the user may grant any.
+
+        Raises:
+            Failure: 404 for a binding to a role that does not exist.
+        """
+        user, plural = attributes.user, attributes.resource.plural
+        if plural in ROLES:
+            # A create is authorized without a name, so a right to escalate certain roles does not cover it.
+            escalate = Attributes("escalate", GROUP, plural, "", namespace, attributes.name)
+            return None if self._authorizer.allowed(user, escalate) else obj.get("rules") or []
+        reference = obj.get("roleRef") or {}
+        kind, role = ROLES[reference.get("kind") == "ClusterRole"], str(reference.get("name", ""))
+        if self._authorizer.allowed(user, Attributes("bind", GROUP, kind, "", namespace, role)):
+            return None
+        found = self._authorizer.role_rules(reference, namespace)
+        if found is None:
+            raise not_found(GROUP, plural, role)
+        return found
 
 
 def _without_collected(obj: Json) -> Json:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from zestor_controller.apiserver.rest.resource import User
 from zestor_controller.apiserver.rest.status import Failure, status_body
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.errors import ConfigError
 from zestor_controller.http import HttpRequest
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from zestor_controller.apiserver.auth.authentication import ACCOUNT
 from zestor_controller.apiserver.rest.requestinfo import RequestInfo
-from zestor_controller.apiserver.rest.resource import User
 from zestor_controller.apiserver.rest.status import Failure, forbidden, status_body
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
 

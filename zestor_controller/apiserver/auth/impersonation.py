@@ -22,8 +22,8 @@ from urllib.parse import unquote
 from zestor_controller.apiserver.auth.authentication import ACCOUNT, ANONYMOUS, AUTHENTICATED, account_groups
 from zestor_controller.apiserver.auth.authorization import MASTERS, Attributes, RbacAuthorizer, attributes_of, refused
 from zestor_controller.apiserver.rest.requestinfo import RequestInfo
-from zestor_controller.apiserver.rest.resource import User
 from zestor_controller.apiserver.rest.status import Failure, bad_request
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.http import HttpRequest
 from zestor_controller.schema.gotext import quote
 from zestor_controller.schema.nameformat import dns1123_label, dns1123_subdomain

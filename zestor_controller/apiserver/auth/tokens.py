@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from zestor_controller.apiserver.auth.authentication import ACCOUNT, AUDIENCE, AUTHENTICATED, account_groups
-from zestor_controller.apiserver.rest.resource import User
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
 

@@ -78,8 +78,8 @@ def check_endpoint_ip(field: str, value: str) -> list[FieldError]:
     if address.is_link_local:
         return [invalid(field, value, "may not be in the link-local range (169.254.0.0/16, fe80::/10)")]
     if _is_link_local_multicast(address):
-        words = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
-        return [invalid(field, value, words)]
+        message = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
+        return [invalid(field, value, message)]
     return []
 
 

@@ -23,12 +23,15 @@ from zestor_controller.apiserver.builtin import (
 )
 
 if TYPE_CHECKING:
+    import random
+
+    from zestor_controller.apiserver.auth.tokens import TokenIssuer
     from zestor_controller.apiserver.rest.resource import Resource
+    from zestor_controller.apiserver.storage.revisionlog import Storage
 
 __all__ = ["resources"]
 
 _GROUPS = (
-    core,
     apps,
     batch,
     rbac,
@@ -43,6 +46,12 @@ _GROUPS = (
 )
 
 
-def resources() -> list[Resource]:
-    """Every built-in resource in every version served; the preferred version of a group comes first."""
-    return [resource for group in _GROUPS for resource in group.resources()]
+def resources(storage: Storage, issuer: TokenIssuer, rng: random.Random) -> list[Resource]:
+    """Every built-in resource that is stored, in every version served; the preferred version of a group comes first.
+
+    Args:
+        storage: has the objects that kinds look up.
+        issuer: signs the tokens of ServiceAccounts.
+        rng: makes the ids of tokens.
+    """
+    return [*core.resources(storage, issuer, rng), *(each for group in _GROUPS for each in group.resources())]

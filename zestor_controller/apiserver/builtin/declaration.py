@@ -6,13 +6,15 @@ parameters of ``resource``. Everything that can be derived from group, version a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
+from zestor_controller.apiserver.encoding.typedstrategy import StatusStrategy
 from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
 from zestor_controller.apiserver.typed.fieldtable import builtin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
     from zestor_controller.apiserver.typed.typedef import Json
@@ -22,7 +24,9 @@ __all__ = ["ALL", "CONNECT", "READ_WRITE", "SCALE", "Declaration", "declare", "m
 ALL: Final = ("all",)
 CONNECT: Final = ("create", "get")
 READ_WRITE: Final = ("get", "patch", "update")
-SCALE: Final = Subresource("scale", "Scale", "autoscaling", "v1", READ_WRITE)
+SCALE: Final = Subresource("scale", "Scale", "autoscaling", "v1", READ_WRITE, scales=True)
+Part = str | Subresource | Callable[[Any], Subresource]
+"""A subresource of a declaration: by its name, as it is, or made of the strategy of the kind."""
 
 
 class Declaration(TypedDict, total=False):
@@ -31,13 +35,12 @@ class Declaration(TypedDict, total=False):
     short_names: tuple[str, ...]
     categories: tuple[str, ...]
     verbs: tuple[str, ...]
-    selectable: Mapping[str, Callable[[Json], str]]
-    returns_deleted: bool
-    unconditional_update: bool
-    create_on_update: bool
+    selectable_fields: Mapping[str, Callable[[Json], str]]
+    returns_deleted_object: bool
+    allow_unconditional_update: bool
+    allow_create_on_update: bool
     deprecation: str
-    name_rule: str
-    stored_as: tuple[str, str]
+    storage: tuple[str, str]
 
 
 def message_name(api_version: str, kind: str) -> str:
@@ -55,7 +58,7 @@ def declare(
     columns: Sequence[Column],
     *,
     namespaced: bool = True,
-    subresources: Sequence[str | Subresource] = (),
+    subresources: Sequence[Part] = (),
     **more: Unpack[Declaration],
 ) -> Resource:
     """The Resource of a built-in kind.
@@ -67,13 +70,21 @@ def declare(
         strategy: makes the kind's strategy from kind, version and message.
         columns: the columns of its Tables.
         namespaced: objects live in a namespace.
-        subresources: a name stands for a subresource of the kind's own type, such as ``status``.
+        subresources: ``status`` is written by the kind's own rules; another name has no code yet.
         more: what else the kind declares.
     """
     group, _, version = api_version.rpartition("/")
     message = message_name(api_version, kind)
     made = strategy(kind, version, message)
-    own = [Subresource(sub, kind, group, version, READ_WRITE) if isinstance(sub, str) else sub for sub in subresources]
+
+    def part(given: Part) -> Subresource:
+        if isinstance(given, Subresource):
+            return given
+        if callable(given):
+            return given(made)
+        return Subresource(given, kind, group, version, READ_WRITE, StatusStrategy(made) if given == "status" else None)
+
+    parts = [part(given) for given in subresources]
     return Resource(
         group=group,
         version=version,
@@ -83,9 +94,8 @@ def declare(
         namespaced=namespaced,
         strategy=made,
         types=lambda: builtin(message),
-        subresources={sub.name: sub for sub in own},
+        subresources={sub.name: sub for sub in parts},
         columns=columns,
-        generation=made.generation,
-        protobuf=message,
+        message=message,
         **more,
     )

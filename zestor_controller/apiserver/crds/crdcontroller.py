@@ -1,9 +1,9 @@
-"""What becomes of a stored definition: its names are accepted, its resources served, its objects deleted with it.
+"""The CRD controller: accepts names, serves the resources of established CRDs, deletes custom resources with their CRD.
 
-What always holds: a resource is served exactly while a definition of it is established, unless its group and version
-are built in: those are served as they are, as in kube-apiserver, where a local API precedes. A definition that is being
-deleted goes only when the last of its objects has gone. The controller is told of each change by the storage and works
-after the write that it was told of, on the event loop; without one (in plain code and tests) at once.
+Invariant: a resource is served exactly while a definition of it is established, unless its group and version are built
+in: those are served as they are, as in kube-apiserver, where a local API precedes. A definition that is being deleted
+is removed only when the last of its objects has been. The controller watches the storage and works after the write that
+made a change, on the event loop.
 
 Source: ``k8s.io/apiextensions-apiserver/pkg/controller`` (status, establish, finalizer).
 """
@@ -13,15 +13,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
-from zestor_controller.apiserver.crds.crdstrategy import GROUP, PLURAL, definition_resource, definition_types
+from zestor_controller.apiserver.crds.crdcondition import condition, is_true, set_condition
+from zestor_controller.apiserver.crds.crdstrategy import CLEANUP, GROUP, PLURAL, definition_resource, definition_types
 from zestor_controller.apiserver.crds.customresource import resources_of
 from zestor_controller.apiserver.patch import managedfields
 from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.rest.resource import custom_storage
-from zestor_controller.apiserver.rest.resourceregistry import Registry
-from zestor_controller.apiserver.storage.revisionlog import DELETED, Change, Storage, WriteFailed
+from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
+from zestor_controller.apiserver.storage.revisionlog import DELETED, Storage, Watcher, WriteFailed
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.schema.celrules import RuleEngine
 from zestor_controller.schema.definition import definition_approval
@@ -31,7 +33,6 @@ __all__ = ["DefinitionController", "definition_resource"]
 _log = logging.getLogger(__name__)
 
 RETRY_S: Final = 5.0
-CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 _MANAGER: Final = "kube-apiserver"
 _CONFORMANT: Final = "KubernetesAPIApprovalPolicyConformant"
 _APPROVALS: Final = {
@@ -54,48 +55,46 @@ class DefinitionController:
     """
 
     def __init__(
-        self, storage: Storage, registry: Registry, now: Callable[[], str], rules: RuleEngine | None = None
+        self, storage: Storage, registry: ResourceRegistry, now: Callable[[], str], rules: RuleEngine | None = None
     ) -> None:
         self._storage = storage
         self._registry = registry
         self._now = now
         self._rules = rules
         self._pending: dict[str, None] = {}
-        self._settling = False
+        self._processing = False
         self._scheduled = False
         self._served: dict[str, tuple[Any, list[tuple[str, str, str]]]] = {}
-        self._owners: dict[tuple[str, str], str] = {}
-        storage.hooks.append(self._observe)
+        self._definitions = storage.table(_KEY).watch("", _Signal(self._note_changes))
+        self._terminating: dict[str, Watcher] = {}
         for version in storage.table(_KEY).versions():
             self._pending[version.obj["metadata"]["name"]] = None
-        self.settle()
+        self.process_pending()
 
-    def _observe(self, key: tuple[str, str], change: Change) -> None:
-        """Take note of a committed change."""
-        if key == _KEY:
-            self._later(change.version.obj["metadata"]["name"])
-        elif change.type == DELETED and key in self._owners:
-            self._later(self._owners[key])
-
-    def _later(self, name: str) -> None:
-        self._pending[name] = None
-        if self._settling or self._scheduled:
+    def _note_changes(self) -> None:
+        """Take note of changed definitions, and of deleted objects of definitions that are being deleted."""
+        while self._definitions.pending:
+            self._pending[self._definitions.take().version.obj["metadata"]["name"]] = None
+        for name, objects in self._terminating.items():
+            while objects.pending:
+                if objects.take().type == DELETED:
+                    self._pending[name] = None
+        if not self._pending or self._processing or self._scheduled:
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self.settle()
-            return
-        # The write that we are told of is answered first, as it was stored.
+            return  # without a loop the next call of process_pending goes on
+        # The write that made the change gets its response first, with the object as it was stored.
         self._scheduled = True
-        loop.call_soon(self.settle)
+        loop.call_soon(self.process_pending)
 
-    def settle(self) -> None:
-        """Do everything that there is to do."""
+    def process_pending(self) -> None:
+        """Sync every definition that has changed."""
         self._scheduled = False
-        if self._settling:
+        if self._processing:
             return
-        self._settling = True
+        self._processing = True
         name = ""
         try:
             while self._pending:
@@ -107,12 +106,12 @@ class DefinitionController:
             self._pending[name] = None
             self._retry()
         finally:
-            self._settling = False
+            self._processing = False
 
     def _retry(self) -> None:
         """Go on later with what is pending."""
         try:
-            asyncio.get_running_loop().call_later(RETRY_S, self.settle)
+            asyncio.get_running_loop().call_later(RETRY_S, self.process_pending)
         except RuntimeError:
             return  # without a loop the next change goes on
         self._scheduled = True
@@ -127,15 +126,15 @@ class DefinitionController:
             self._serve(name, crd)
             self._terminate(name, crd)
             return
-        changed = self._judge_names(crd)
-        if self._judge_approval(crd) or changed:
+        changed = self._accept_names(crd)
+        if self._check_approval(crd) or changed:
             self._write_status(name, crd)
             self._requeue_group(name, crd["spec"]["group"])
         self._serve(name, crd)
 
     # Names
 
-    def _judge_names(self, crd: Json) -> bool:
+    def _accept_names(self, crd: Json) -> bool:
         """Set accepted names and the conditions that follow from them; whether anything changed."""
         status = crd["status"]
         wanted = crd["spec"]["names"]
@@ -145,25 +144,25 @@ class DefinitionController:
         names, reason, message = _accept(wanted, accepted, *self._taken(crd))
         good = reason == "NoConflicts"
         before = [dict(condition) for condition in status.get("conditions") or ()]
-        self._set_condition(crd, "NamesAccepted", good, reason, message)
-        if good and not _is_true(crd, "Established"):
-            self._set_condition(
-                crd, "Established", True, "InitialNamesAccepted", "the initial names have been accepted"
+        set_condition(crd, self._now(), "NamesAccepted", good, reason, message)
+        if good and not is_true(crd, "Established"):
+            set_condition(
+                crd, self._now(), "Established", True, "InitialNamesAccepted", "the initial names have been accepted"
             )
-        elif _condition(crd, "Established") is None:
-            self._set_condition(crd, "Established", False, "NotAccepted", "not all names are accepted")
+        elif condition(crd, "Established") is None:
+            set_condition(crd, self._now(), "Established", False, "NotAccepted", "not all names are accepted")
         status["acceptedNames"] = names
         return bool(names != accepted or status["conditions"] != before)
 
-    def _judge_approval(self, crd: Json) -> bool:
+    def _check_approval(self, crd: Json) -> bool:
         """Set the condition of definitions in the Kubernetes community's groups; whether it changed."""
         state, message = definition_approval(crd)
         if not state:
             return False
-        before = _condition(crd, _CONFORMANT)
+        before = condition(crd, _CONFORMANT)
         before = dict(before) if before is not None else None
-        self._set_condition(crd, _CONFORMANT, state == "approved", _APPROVALS[state], message)
-        return _condition(crd, _CONFORMANT) != before
+        set_condition(crd, self._now(), _CONFORMANT, state == "approved", _APPROVALS[state], message)
+        return condition(crd, _CONFORMANT) != before
 
     def _taken(self, crd: Json) -> tuple[set[str], set[str]]:
         """The resource names and the kinds that the definitions of this group have."""
@@ -184,18 +183,6 @@ class DefinitionController:
             if version.obj["spec"]["group"] == group and other != name:
                 self._pending[other] = None
 
-    def _set_condition(self, crd: Json, kind: str, state: bool, reason: str, message: str) -> None:
-        conditions = crd["status"].get("conditions") or []
-        crd["status"]["conditions"] = conditions
-        wanted = "True" if state else "False"
-        found = _condition(crd, kind)
-        if found is None:
-            found = {"type": kind, "status": "", "lastTransitionTime": self._now()}
-            conditions.append(found)
-        if found["status"] != wanted:
-            found["lastTransitionTime"] = self._now()
-        found.update({"status": wanted, "reason": reason, "message": message})
-
     def _write_status(self, name: str, crd: Json) -> None:
         live = self._storage.table(_KEY).get("", name)
         if live is None:
@@ -212,9 +199,9 @@ class DefinitionController:
 
     def _serve(self, name: str, crd: Json) -> None:
         """Serve the versions of an established definition, and no others."""
-        if not _is_true(crd, "Established"):
+        if not is_true(crd, "Established"):
             return
-        spec, status = crd["spec"], crd["status"]
+        status = crd["status"]
         terminating = bool(crd["metadata"].get("deletionTimestamp"))
         stamp = (crd["metadata"]["uid"], crd["metadata"].get("generation"), terminating, repr(status["acceptedNames"]))
         before, served = self._served.get(name, (None, []))
@@ -234,7 +221,6 @@ class DefinitionController:
         for resource in resources:
             self._registry.add(resource)
         self._served[name] = (stamp, keys)
-        self._owners[custom_storage(spec["group"], spec["names"]["plural"])] = name
 
     def _withdraw(self, name: str) -> None:
         """The definition is gone: so are its resources, and whatever objects are left."""
@@ -243,27 +229,13 @@ class DefinitionController:
         for where in served:
             self._registry.remove(*where)
         key = custom_storage(group, plural)
-        self._owners.pop(key, None)
+        self._terminating.pop(name, None)
         if served:
             self._delete_objects(key, by_force=True)
             self._storage.drop(key)
         self._requeue_group(name, group)
 
     # Deletion
-
-    def mark(self, crd: Json) -> None:
-        """Mark a definition for deletion, in place: it goes when its objects have been deleted."""
-        metadata = crd["metadata"]
-        metadata["deletionTimestamp"] = self._now()
-        finalizers = metadata.get("finalizers") or []
-        metadata["finalizers"] = finalizers if CLEANUP in finalizers else [*finalizers, CLEANUP]
-        self._set_condition(
-            crd,
-            "Terminating",
-            True,
-            "InstanceDeletionPending",
-            "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
-        )
 
     def _terminate(self, name: str, crd: Json) -> None:
         """Delete the objects of a definition; let it go when none is left."""
@@ -272,14 +244,16 @@ class DefinitionController:
             return
         spec = crd["spec"]
         key = custom_storage(spec["group"], spec["names"]["plural"])
-        if not _is_true(crd, "Established"):
+        if not is_true(crd, "Established"):
             self._finish(name, crd, "NeverEstablished", "resource was never established")
             return
-        pending = _condition(crd, "Terminating")
+        pending = condition(crd, "Terminating")
         if pending is None or pending["reason"] != "InstanceDeletionInProgress":
             why = "CustomResource deletion is in progress"
-            self._set_condition(crd, "Terminating", True, "InstanceDeletionInProgress", why)
+            set_condition(crd, self._now(), "Terminating", True, "InstanceDeletionInProgress", why)
             self._write_status(name, crd)
+        if name not in self._terminating:
+            self._terminating[name] = self._storage.table(key).watch("", _Signal(self._note_changes))
         self._delete_objects(key)
         if not len(self._storage.table(key)):
             found = self._storage.table(_KEY).get("", name)
@@ -300,8 +274,11 @@ class DefinitionController:
                 self._storage.write(key, version.namespace, name, obj)
 
     def _finish(self, name: str, crd: Json, reason: str, message: str) -> None:
-        """Take our finalizer off; with the last one the definition goes."""
-        self._set_condition(crd, "Terminating", False, reason, message)
+        """Remove our finalizer; with the last one the definition is deleted."""
+        objects = self._terminating.pop(name, None)
+        if objects is not None:
+            objects.close()
+        set_condition(crd, self._now(), "Terminating", False, reason, message)
         metadata = crd["metadata"]
         left = [finalizer for finalizer in metadata.get("finalizers") or () if finalizer != CLEANUP]
         metadata["finalizers"] = left
@@ -312,16 +289,14 @@ class DefinitionController:
         self._storage.delete(_KEY, "", name, crd)
 
 
-def _condition(crd: Json, kind: str) -> Json | None:
-    for condition in crd["status"].get("conditions") or ():
-        if condition.get("type") == kind:
-            return condition  # type: ignore[no-any-return]
-    return None
+@dataclass(frozen=True, slots=True)
+class _Signal:
+    """Of a channel of the storage: calls a function when there are changes to take."""
 
+    notify: Callable[[], None]
 
-def _is_true(crd: Json, kind: str) -> bool:
-    found = _condition(crd, kind)
-    return found is not None and found.get("status") == "True"
+    def set(self) -> None:
+        self.notify()
 
 
 def _accept(wanted: Json, accepted: Json, resources: set[str], kinds: set[str]) -> tuple[Json, str, str]:

@@ -9,12 +9,14 @@ Source: ``k8s.io/apiextensions-apiserver/pkg/registry/customresourcedefinition``
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
-from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource, Writing
+from zestor_controller.apiserver.crds.crdcondition import set_condition
+from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy, StatusStrategy
+from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
+from zestor_controller.apiserver.rest.strategy import WriteContext
 from zestor_controller.apiserver.typed.fieldtable import builtin
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
 from zestor_controller.schema.celrules import RuleEngine
@@ -27,10 +29,11 @@ from zestor_controller.schema.definition import (
 )
 from zestor_controller.schema.fielderror import FieldError, forbidden
 
-__all__ = ["GROUP", "MESSAGE", "PLURAL", "DefinitionStrategy", "definition_resource", "definition_types"]
+__all__ = ["CLEANUP", "GROUP", "MESSAGE", "PLURAL", "DefinitionStrategy", "definition_resource", "definition_types"]
 
 GROUP: Final = "apiextensions.k8s.io"
 PLURAL: Final = "customresourcedefinitions"
+CLEANUP: Final = "customresourcecleanup.apiextensions.k8s.io"
 KIND: Final = "CustomResourceDefinition"
 _PACKAGE: Final = "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1"
 MESSAGE: Final = f"{_PACKAGE}.{KIND}"
@@ -68,36 +71,46 @@ class DefinitionStrategy(BuiltinStrategy):
         """Set the names that may be left out, and the conversion."""
         set_definition_defaults(obj)
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Start with an empty status, but for the version that objects will be stored in."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         _note_storage(obj)
-        writing.warnings += [f'unrecognized format "{form}"' for form in definition_formats(obj)]
-        self._warn_about_rules(obj, writing)
+        ctx.warnings += [f'unrecognized format "{form}"' for form in definition_formats(obj)]
+        self._warn_about_rules(obj, ctx)
 
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
-        """Keep the status in a main write, and everything else in a status write."""
-        super().prepare_update(new, old, writing)
-        if writing.subresource == "status":
-            return
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
+        """Keep the status, but for the version that objects will be stored in."""
+        super().prepare_for_update(ctx, new, old)
         new["status"] = {**(new.get("status") or {})}
         _note_storage(new)
         known = set(definition_formats(old))
-        writing.warnings += [f'unrecognized format "{form}"' for form in definition_formats(new) if form not in known]
-        self._warn_about_rules(new, writing)
+        ctx.warnings += [f'unrecognized format "{form}"' for form in definition_formats(new) if form not in known]
+        self._warn_about_rules(new, ctx)
 
-    def _warn_about_rules(self, obj: Json, writing: Writing) -> None:
+    def validate_finalizers(self, finalizers: Sequence[str]) -> list[FieldError]:
+        """The apiextensions server has no rules of its own."""
+        return []
+
+    def prepare_for_delete(self, ctx: WriteContext, obj: Json) -> bool:
+        """Mark the definition: the controller removes it when its objects have been deleted."""
+        metadata = obj["metadata"]
+        metadata["deletionTimestamp"] = ctx.now
+        finalizers = metadata.get("finalizers") or []
+        metadata["finalizers"] = finalizers if CLEANUP in finalizers else [*finalizers, CLEANUP]
+        message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+        set_condition(obj, ctx.now, "Terminating", True, "InstanceDeletionPending", message)
+        return True
+
+    def _warn_about_rules(self, obj: Json, ctx: WriteContext) -> None:
         if self._rules is None and definition_has_rules(obj):
-            writing.warnings.append(_UNEVALUATED)
+            ctx.warnings.append(_UNEVALUATED)
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
         """The rules of definitions; conversion webhooks are refused where they would be needed."""
         return validate_definition(obj, self._rules) or _check_conversion(obj)
 
-    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
-        """The rules of definitions, immutable fields included; a status write is free, but for its names."""
-        if writing.subresource == "status":
-            return []
+    def validate_update(self, ctx: WriteContext, new: Json, old: Json) -> list[FieldError]:
+        """The rules of definitions, immutable fields included."""
         return validate_definition_update(new, old, self._rules) or _check_conversion(new)
 
 
@@ -140,6 +153,7 @@ def definition_resource(rules: RuleEngine | None = None) -> Resource:
     Args:
         rules: the CEL engine; None: ``x-kubernetes-validations`` hold nothing back.
     """
+    strategy = DefinitionStrategy(rules)
     return Resource(
         group=GROUP,
         version="v1",
@@ -147,18 +161,17 @@ def definition_resource(rules: RuleEngine | None = None) -> Resource:
         plural=PLURAL,
         singular="customresourcedefinition",
         namespaced=False,
-        strategy=DefinitionStrategy(rules),
+        strategy=strategy,
         types=definition_types,
         verbs=_VERBS,
         list_kind=f"{KIND}List",
         short_names=("crd", "crds"),
         categories=("api-extensions",),
-        subresources={"status": Subresource("status", KIND, GROUP, "v1", _READ_WRITE)},
+        subresources={"status": Subresource("status", KIND, GROUP, "v1", _READ_WRITE, StatusStrategy(strategy))},
         columns=(
             Column("Name", "string", "name", _NAME, 0, lambda obj, now: obj["metadata"].get("name", "")),
             Column("Created At", "date", "", _CREATED, 0, lambda obj, now: obj["metadata"].get("creationTimestamp")),
         ),
-        unconditional_update=False,
-        generation=True,
-        protobuf=MESSAGE,
+        allow_unconditional_update=False,
+        message=MESSAGE,
     )

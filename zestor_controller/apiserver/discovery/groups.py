@@ -13,15 +13,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zestor_controller.apiserver.request.body import JSON
 from zestor_controller.apiserver.response.negotiation import clauses, negotiate, respond, respond_bytes, to_json
 from zestor_controller.apiserver.rest.status import Failure, status_body
+from zestor_controller.apiserver.rest.wireprofile import JSON
 from zestor_controller.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from zestor_controller.apiserver.rest.resource import Resource, Subresource
+    from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 
 __all__ = ["GIT_VERSION", "MAJOR", "MINOR", "Discovery", "text_response", "version_order"]
 
@@ -51,10 +52,7 @@ def text_response(status: int, text: str, headers: Iterable[tuple[str, str]] = (
 
 
 def _storage_hash(resource: Resource) -> str:
-    group, version = resource.group, resource.version
-    if resource.stored_as is not None:
-        group, version = resource.stored_as[0], "v1"
-    digest = hashlib.sha256(f"{group}/{version}/{resource.kind}".encode()).digest()
+    digest = hashlib.sha256(f"{resource.storage_group}/{resource.version}/{resource.kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()
 
 
@@ -89,7 +87,7 @@ def _api_resources(resource: Resource) -> list[Json]:
 def _response_kind(resource: Resource, kind: str, sub: Subresource | None) -> Json:
     if sub is not None and _is_foreign(resource, sub):
         return {"group": sub.group, "version": sub.version, "kind": kind}
-    if resource.custom:
+    if not resource.wire.typed:
         return {"group": resource.group, "version": resource.version, "kind": kind}
     # Built-in kinds leave out what the group and version around them say already.
     return {"group": "", "version": "", "kind": kind}
@@ -127,15 +125,15 @@ class _View:
     documents: dict[str, tuple[bytes, str]]
 
 
-def _view(resources: Iterable[Resource]) -> _View:
+def _view(registry: ResourceRegistry) -> _View:
     groups: dict[str, dict[str, list[Resource]]] = {}
-    for resource in resources:
+    for resource in registry.resources():
         groups.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
     ordered = {
         group: {
             version: sorted(versions[version], key=lambda resource: resource.plural)
             # A custom version never becomes the preferred one of a built-in group: clients would find it in its place.
-            for version in sorted(versions, key=lambda one: (all(r.custom for r in versions[one]), version_order(one)))
+            for version in sorted(versions, key=lambda one: (not registry.is_built_in(group, one), version_order(one)))
         }
         for group, versions in groups.items()
     }
@@ -169,21 +167,18 @@ class Discovery:
     """Answers the paths of discovery, ``/version`` and the health checks.
 
     Args:
-        resources: the resources that are served now.
-        stamp: changes whenever they change; what was built for one stamp is kept for it.
+        registry: the resources that are served now; what was built is kept until they change.
         checks: the health checks by name, each to whether it is well.
     """
 
     def __init__(
         self,
-        resources: Callable[[], Iterable[Resource]],
-        stamp: Callable[[], Hashable],
+        registry: ResourceRegistry,
         checks: Mapping[str, Callable[[], bool]] | None = None,
     ) -> None:
-        self._resources = resources
-        self._stamp = stamp
+        self._registry = registry
         self._checks = {"ping": lambda: True, **(checks or {})}
-        self._built: tuple[Hashable, _View] | None = None
+        self._built: tuple[int, _View] | None = None
 
     def answer(self, request: HttpRequest) -> HttpResponse | None:
         """The answer to a path of discovery; None for every other path, and for groups and versions not served.
@@ -213,9 +208,9 @@ class Discovery:
         return None
 
     def _now(self) -> _View:
-        stamp = self._stamp()
-        if self._built is None or self._built[0] != stamp:
-            self._built = (stamp, _view(self._resources()))
+        generation = self._registry.generation
+        if self._built is None or self._built[0] != generation:
+            self._built = (generation, _view(self._registry))
         return self._built[1]
 
     def _document(self, key: str, make: Callable[[], Json]) -> tuple[bytes, str]:

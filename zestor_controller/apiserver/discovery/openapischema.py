@@ -97,23 +97,18 @@ class Schemas:
         )
         return {"$ref": f"#/components/schemas/{name}"}
 
-    def kind(self, resource: Resource, schema: Json | None) -> Json:
-        """A reference to the schema of a resource's kind.
-
-        Args:
-            resource: what is served.
-            schema: of a custom resource: its CRD's schema for this version, None when it has none.
-        """
-        if not resource.custom:
-            return self.reference(resource.protobuf)
+    def kind(self, resource: Resource) -> Json:
+        """A reference to the schema of a resource's kind."""
+        if resource.openapi_schema is None:
+            return self.reference(resource.message)
         name = self.custom_name(resource, resource.kind)
-        self.components[name] = self._custom(resource, schema)
+        self.components[name] = self._custom(resource, resource.openapi_schema)
         return {"$ref": f"#/components/schemas/{name}"}
 
     def list_kind(self, resource: Resource) -> Json:
         """A reference to the schema of a resource's list; call :meth:`kind` first."""
-        if not resource.custom:
-            return self.reference(resource.protobuf + "List")
+        if resource.openapi_schema is None:
+            return self.reference(resource.message + "List")
         name = self.custom_name(resource, resource.list_name)
         item = self.custom_name(resource, resource.kind)
         guide = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md"

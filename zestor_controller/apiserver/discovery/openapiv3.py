@@ -13,14 +13,15 @@ from zestor_controller.apiserver.discovery.groups import GIT_VERSION
 from zestor_controller.apiserver.discovery.openapischema import META, Schemas, texts
 from zestor_controller.apiserver.discovery.swagger import swagger
 from zestor_controller.apiserver.discovery.swaggerproto import encode_swagger
-from zestor_controller.apiserver.request.body import JSON, PROTOBUF, YAML
 from zestor_controller.apiserver.response.negotiation import clauses, respond_bytes, to_json
+from zestor_controller.apiserver.rest.wireprofile import JSON
 from zestor_controller.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Iterable
 
     from zestor_controller.apiserver.rest.resource import Resource
+    from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 
 __all__ = ["OpenApi"]
 
@@ -51,7 +52,6 @@ _COLLECTION = (
 )  # fmt: skip
 _WRITE = ("dryRun", "fieldManager", "fieldValidation")
 _PATCH = ("dryRun", "fieldManager", "fieldValidation", "force")
-_PATCHES = ("application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json")
 _METHODS = {"create": "post", "get": "get", "update": "put", "patch": "patch", "delete": "delete"}
 _WORDS = {
     "create": "create a", "get": "read the specified", "update": "replace the specified",
@@ -73,15 +73,14 @@ def _path_parameter(name: str, text: str) -> Json:
 class _Document:
     """One document under construction."""
 
-    def __init__(self, schema_of: Callable[[Resource], Json | None]) -> None:
-        self._schema_of = schema_of
+    def __init__(self) -> None:
         self._schemas = Schemas()
         self._paths: dict[str, Json] = {}
 
     def build(self, resources: Iterable[Resource]) -> Json:
         custom = False
         for resource in resources:
-            custom = resource.custom
+            custom = resource.openapi_schema is not None
             self._add(resource)
         return {
             "openapi": "3.0.0",
@@ -93,11 +92,11 @@ class _Document:
         }
 
     def _add(self, resource: Resource) -> None:
-        if not resource.custom and not resource.protobuf:
+        if resource.openapi_schema is None and not resource.message:
             return
         root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
         base = f"{root}/namespaces/{{namespace}}" if resource.namespaced else root
-        kind = self._schemas.kind(resource, self._schema_of(resource) if resource.custom else None)
+        kind = self._schemas.kind(resource)
         collection = f"{base}/{resource.plural}"
         for verb in ("create", "deletecollection", "list"):
             if verb in resource.verbs:
@@ -174,26 +173,26 @@ class _Document:
         return word + _camel(resource.group, resource.version) + scope + resource.kind + suffix + everywhere
 
     def _content(self, resource: Resource, schema: Json) -> Json:
-        types = (JSON, YAML) if resource.custom else (JSON, YAML, PROTOBUF)
-        return {media: {"schema": schema} for media in types}
+        return {media: {"schema": schema} for media in resource.wire.body_types}
 
     def _body(self, resource: Resource, verb: str, kind: Json) -> Json | None:
         if verb in ("create", "update"):
-            return {"content": self._content(resource, kind) if resource.custom else {"*/*": {"schema": kind}},
+            return {"content": self._content(resource, kind) if not resource.wire.routed else {"*/*": {"schema": kind}},
                     "required": True}  # fmt: skip
         if verb == "patch":
-            types = _PATCHES if resource.custom else (*_PATCHES, "application/strategic-merge-patch+json")
-            return {"content": {media: {"schema": self._schemas.patch()} for media in types}, "required": True}
+            content = {media: {"schema": self._schemas.patch()} for media in sorted(resource.wire.patch_types)}
+            return {"content": content, "required": True}
         if verb in ("delete", "deletecollection"):
             options = self._schemas.reference(f"{META}.DeleteOptions")
-            return {"content": self._content(resource, options) if resource.custom else {"*/*": {"schema": options}}}
+            content = {"*/*": {"schema": options}} if resource.wire.routed else self._content(resource, options)
+            return {"content": content}
         return None
 
     def _responses(self, resource: Resource, verb: str, kind: Json) -> Json:
         schema = kind
         if verb == "list":
             schema = self._schemas.list_kind(resource)
-        elif verb in ("delete", "deletecollection") and not (verb == "delete" and resource.returns_deleted):
+        elif verb in ("delete", "deletecollection") and not (verb == "delete" and resource.returns_deleted_object):
             schema = self._schemas.reference(f"{META}.Status")
         content = self._content(resource, schema)
         responses: Json = {"200": {"description": "OK", "content": content}}
@@ -216,21 +215,12 @@ class OpenApi:
     """Answers the paths under ``/openapi``.
 
     Args:
-        resources: the resources that are served now.
-        stamp: changes whenever they or their schemas change.
-        schema_of: the schema of a custom resource's version, as its CRD states it.
+        registry: the resources that are served now.
     """
 
-    def __init__(
-        self,
-        resources: Callable[[], Iterable[Resource]],
-        stamp: Callable[[], Hashable],
-        schema_of: Callable[[Resource], Json | None],
-    ) -> None:
-        self._resources = resources
-        self._stamp = stamp
-        self._schema_of = schema_of
-        self._stamped: Hashable = None
+    def __init__(self, registry: ResourceRegistry) -> None:
+        self._registry = registry
+        self._generation = -1
         self._groups: dict[str, list[Resource]] = {}
         self._hashes: dict[str, str] = {}
         self._documents: dict[str, tuple[str, bytes]] = {}
@@ -276,19 +266,19 @@ class OpenApi:
 
     def _everything(self) -> tuple[Json, set[str]]:
         """One version 3 document of all resources, and the names of the schemas that come from CRDs."""
-        resources = list(self._resources())
-        custom = {Schemas.custom_name(each, each.kind) for each in resources if each.custom}
-        return _Document(self._schema_of).build(resources), custom
+        resources = list(self._registry.resources())
+        custom = {Schemas.custom_name(each, each.kind) for each in resources if each.openapi_schema is not None}
+        return _Document().build(resources), custom
 
     def _refresh(self) -> None:
-        stamp = self._stamp()
-        if self._groups and stamp == self._stamped:
+        generation = self._registry.generation
+        if self._groups and generation == self._generation:
             return
         groups: dict[str, list[Resource]] = {}
-        for resource in self._resources():
+        for resource in self._registry.resources():
             root = "apis/" + resource.group if resource.group else "api"
             groups.setdefault(f"{root}/{resource.version}", []).append(resource)
-        self._groups, self._stamped = groups, stamp
+        self._groups, self._generation = groups, generation
         self._hashes = {name: self._hash(resources) for name, resources in groups.items()}
 
     def _hash(self, resources: list[Resource]) -> str:
@@ -297,8 +287,8 @@ class OpenApi:
         for resource in resources:
             subresources = {name: [sub.kind, *sub.verbs] for name, sub in resource.subresources.items()}
             parts.append([resource.plural, resource.kind, resource.namespaced, resource.verbs, subresources])
-            if resource.custom:
-                parts.append(self._schema_of(resource))
+            if resource.openapi_schema is not None:
+                parts.append(resource.openapi_schema)
         return hashlib.sha512(to_json(parts)).hexdigest().upper()
 
     def _index(self, request: HttpRequest) -> HttpResponse:
@@ -321,7 +311,7 @@ class OpenApi:
             return HttpResponse(304, headers)
         built = self._documents.get(name)
         if built is None or built[0] != found:
-            document = _Document(self._schema_of).build(self._groups[name])
+            document = _Document().build(self._groups[name])
             built = self._documents[name] = (found, to_json(document))
         return respond_bytes(request, 200, built[1], JSON, headers)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from zestor_controller.apiserver.request.body import JSON, YAML
+from zestor_controller.apiserver.rest.wireprofile import JSON, YAML
 
 __all__ = ["swagger"]
 

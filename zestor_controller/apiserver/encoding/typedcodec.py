@@ -222,6 +222,7 @@ def shape(message: str) -> _Shape:
         # An empty list or map comes back from storage as nil, so it prints as null (or not at all), never as [] or {}.
         # The entries of managers are the exception: an empty list of them, not the lack of one, resets them.
         keep_zero = not label and (zero_rule in ("k", "n") or family == "message")
+        keep_zero = keep_zero or name == "managedFields"
         compiled.fields[name] = _Field(name, read, GoPlace(struct, go_type), keep_zero, zero_rule == "p")
         if zero_rule == "k":
             compiled.always.append((name, _zero_factory(type_name, family, label)))

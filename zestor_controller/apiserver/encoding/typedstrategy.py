@@ -1,4 +1,4 @@
-"""The strategy that every built-in kind shares; a kind's own module overrides the few steps in which it differs.
+"""The strategies that built-in kinds share; a kind's own module overrides the few members in which it differs.
 
 Invariants: a main write never changes ``status``, a status write never changes anything but ``status`` and
 metadata, and ``metadata.generation`` moves only when the counted fields change.
@@ -9,20 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zestor_controller.apiserver.encoding import typedcodec as codec
+from zestor_controller.apiserver.rest.strategy import BaseStrategy, SubresourceStrategy
+from zestor_controller.schema.fielderror import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
     from zestor_controller.schema.fielderror import FieldError
 
-__all__ = ["BuiltinStrategy"]
+__all__ = ["BuiltinStrategy", "StatusStrategy"]
 
 _OWN_FIELDS = frozenset({"apiVersion", "kind", "metadata", "status"})
+_STANDARD_FINALIZERS = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 
 
-class BuiltinStrategy:
+class BuiltinStrategy(BaseStrategy):
     """Decoding by the field tables, and the common rules about status and generation.
 
     Attributes:
@@ -51,25 +54,19 @@ class BuiltinStrategy:
             raise codec.DecodeFailure(self.kind, self.version, "strict decoding error: " + ", ".join(complaints))
         return obj, complaints if validation == "Warn" else []
 
-    def default(self, obj: Json) -> None:
-        """Set the defaults of absent fields; none here."""
-
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Drop the status and start counting generations."""
         if self.has_status:
             self.reset_status(obj)
         if self.generation:
             obj["metadata"]["generation"] = 1
 
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
         """Keep what this write may not change, and count the generation."""
-        if writing.subresource == "status":
-            self.prepare_status(new, old)
-        elif self.has_status and "status" in old:
+        if self.has_status and "status" in old:
             new["status"] = old["status"]
         if self.generation:
-            # A status write may change annotations, which for some kinds count: it never moves the generation.
-            self._set_generation(new, old, writing.subresource != "status" and self.counts_up(new, old))
+            self.set_generation(new, old, self.counts_up(new, old))
 
     def prepare_status(self, new: Json, old: Json) -> None:
         """Keep everything but the status and the metadata."""
@@ -79,7 +76,8 @@ class BuiltinStrategy:
             if name not in _OWN_FIELDS:
                 new[name] = value
 
-    def _set_generation(self, new: Json, old: Json, up: bool) -> None:
+    def set_generation(self, new: Json, old: Json, up: bool) -> None:
+        """Keep the generation of the object, or let it go up by one."""
         generation = old["metadata"].get("generation", 0) + up
         if generation:
             new["metadata"]["generation"] = generation
@@ -88,11 +86,22 @@ class BuiltinStrategy:
         """Whether a main write moves the generation: when anything but metadata and status changed."""
         return any(new.get(name) != old.get(name) for name in {*new, *old} - _OWN_FIELDS)
 
-    def reset_fields(self, subresource: str) -> tuple[tuple[str, ...], ...]:
-        """The paths that a write through a subresource (empty: the main one) sets back: they have no owner."""
-        if subresource == "status":
-            return (("spec",),)
+    def reset_fields(self) -> tuple[tuple[str, ...], ...]:
+        """The status, where it has an endpoint of its own."""
         return (("status",),) if self.has_status else ()
+
+    def reset_status_fields(self) -> tuple[tuple[str, ...], ...]:
+        """The paths that a status write sets back."""
+        return (("spec",),)
+
+    def validate_finalizers(self, finalizers: Sequence[str]) -> list[FieldError]:
+        """A finalizer has a standard name, or one with a domain."""
+        message = "name is neither a standard finalizer name nor is it fully qualified"
+        return [
+            invalid(f"metadata.finalizers[{index}]", name, message)
+            for index, name in enumerate(finalizers)
+            if "/" not in name and name not in _STANDARD_FINALIZERS
+        ]
 
     def reset_status(self, obj: Json) -> None:
         """Bring the status to its zero value."""
@@ -102,14 +111,12 @@ class BuiltinStrategy:
         """The rules that hold for new and for changed objects alike; none here."""
         return []
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
         """Every rule of a new object."""
         return self.validate(obj)
 
-    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
-        """Every rule of a changed object; a status write is held to the rules of the status alone."""
-        if writing.subresource == "status":
-            return self.validate_status(new, old)
+    def validate_update(self, ctx: WriteContext, new: Json, old: Json) -> list[FieldError]:
+        """Every rule of a changed object."""
         return self.validate(new) + self.validate_change(new, old)
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
@@ -120,10 +127,28 @@ class BuiltinStrategy:
         """The rules of a status write; none here."""
         return []
 
-    def on_read(self, obj: Json) -> Json:
-        """The object as it is served: as it is kept."""
-        return obj
 
-    def on_store(self, obj: Json) -> Json:
-        """The object as it is kept: as it is served."""
-        return obj
+class StatusStrategy(SubresourceStrategy):
+    """How the status of a built-in kind is written: as the kind's own strategy prepares and validates it.
+
+    Args:
+        main: the strategy of the object.
+    """
+
+    def __init__(self, main: BuiltinStrategy) -> None:
+        super().__init__(main)
+        self._kind = main
+
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
+        """Keep everything but the status and the metadata, and the generation, which no status write moves."""
+        self._kind.prepare_status(new, old)
+        if self._kind.generation:
+            self._kind.set_generation(new, old, False)
+
+    def validate_update(self, ctx: WriteContext, new: Json, old: Json) -> list[FieldError]:
+        """Every rule of the status."""
+        return self._kind.validate_status(new, old)
+
+    def reset_fields(self) -> tuple[tuple[str, ...], ...]:
+        """Everything but the status."""
+        return self._kind.reset_status_fields()

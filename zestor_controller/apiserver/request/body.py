@@ -12,16 +12,12 @@ from typing import Any
 
 from zestor_controller.apiserver.encoding import protobuf
 from zestor_controller.apiserver.rest.status import Failure, bad_request, status_body, unsupported_media_type
+from zestor_controller.apiserver.rest.wireprofile import JSON, PROTOBUF, TYPED, YAML, WireProfile
 from zestor_controller.apiserver.syntax import gojson, goyaml
 from zestor_controller.apiserver.syntax.gojson import DocumentError
 
 __all__ = [
-    "JSON",
     "LIMIT",
-    "OBJECT_TYPES",
-    "PATCH_TYPES",
-    "PROTOBUF",
-    "YAML",
     "Body",
     "check_size",
     "decode_object",
@@ -32,16 +28,6 @@ __all__ = [
 
 Json = dict[str, Any]
 
-JSON = "application/json"
-YAML = "application/yaml"
-PROTOBUF = "application/vnd.kubernetes.protobuf"
-OBJECT_TYPES = (JSON, YAML, PROTOBUF)
-PATCH_TYPES = (
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-)
 LIMIT = 3 * 1024 * 1024
 """The largest body that is read, in bytes."""
 
@@ -71,27 +57,22 @@ def media_type(content_type: str | None) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def patch_type(content_type: str | None, strategic: bool) -> str:
+def patch_type(content_type: str | None, wire: WireProfile) -> str:
     """The patch type of a PATCH request.
 
     Args:
         content_type: the request's header.
-        strategic: the resource takes strategic merge patches (custom resources do not).
+        wire: of the resource.
 
     Raises:
         Failure: 415.
     """
     found = (content_type or "").partition(";")[0].strip()
-    if strategic:
-        if found not in PATCH_TYPES:
-            # Built-in kinds refuse in the router, which knows no list of types.
-            message = "415: Unsupported Media Type"
-            raise Failure(status_body(415, message, "UnsupportedMediaType", {}))
+    if found in wire.patch_types:
         return found
-    supported = tuple(known for known in PATCH_TYPES if not known.startswith("application/strategic"))
-    if found not in supported:
-        raise unsupported_media_type(supported)
-    return found
+    if wire.routed:  # the router lists no types
+        raise Failure(status_body(415, "415: Unsupported Media Type", "UnsupportedMediaType", {}))
+    raise unsupported_media_type(wire.patch_types)
 
 
 def check_size(size: int) -> None:
@@ -137,15 +118,14 @@ def type_meta_error(value: Any) -> str | None:
     return None
 
 
-def decode_object(content_type: str | None, data: bytes, kind: str, custom: bool = False) -> Body:
+def decode_object(content_type: str | None, data: bytes, kind: str, wire: WireProfile = TYPED) -> Body:
     """Read an object from a request's body.
 
     Args:
         content_type: the request's header; absent means JSON.
         data: the body.
         kind: the kind that is wanted, for messages.
-        custom: the kind is a custom resource, which must say its kind and cannot come as protobuf. Not set for the
-            built-in kinds that ride on requests for custom resources: DeleteOptions and Scale.
+        wire: of the kind; DeleteOptions and Scale are typed, also in requests for custom resources.
 
     Raises:
         Failure: 413, 415, or 400 for a text that cannot be read.
@@ -153,19 +133,19 @@ def decode_object(content_type: str | None, data: bytes, kind: str, custom: bool
     check_size(len(data))
     found = media_type(content_type)
     if found == JSON:
-        return _checked(_read_json(data, kind), data, kind, custom)
+        return _checked(_read_json(data, kind), data, kind, wire)
     if found == YAML:
         try:
             value, twice = goyaml.load(data)
         except DocumentError as error:
             raise _unrecognized(kind, str(error), data) from None
-        return _checked(Body(value, twice), data, kind, custom)
-    if found == PROTOBUF and not custom:
+        return _checked(Body(value, twice), data, kind, wire)
+    if found == PROTOBUF and found in wire.body_types:
         try:
             return Body(protobuf.decode_object(data), protobuf=True)
         except DocumentError as error:
             raise _unrecognized(kind, str(error), data) from None
-    raise unsupported_media_type(OBJECT_TYPES)
+    raise unsupported_media_type(TYPED.body_types)
 
 
 def _read_json(data: bytes, kind: str) -> Body:
@@ -176,11 +156,11 @@ def _read_json(data: bytes, kind: str) -> Body:
     return Body(value, gojson.duplicate_paths(data) if twice else [])
 
 
-def _checked(body: Body, data: bytes, kind: str, custom: bool) -> Body:
+def _checked(body: Body, data: bytes, kind: str, wire: WireProfile) -> Body:
     why = type_meta_error(body.value)
     if why is not None:
         raise _unrecognized(kind, f"couldn't get version/kind; json parse error: {why}", data)
-    if custom and not (body.value and body.value.get("kind")):
+    if not wire.typed and not (body.value and body.value.get("kind")):
         text = data.decode("utf-8", "replace")
         raise _unrecognized(kind, f"Object 'Kind' is missing in '{text}'", data)
     if body.value is None:

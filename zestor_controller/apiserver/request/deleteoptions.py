@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from zestor_controller.apiserver.encoding import typedcodec as codec
-from zestor_controller.apiserver.request.body import JSON, decode_object, media_type, type_meta_error
+from zestor_controller.apiserver.request.body import decode_object, media_type, type_meta_error
 from zestor_controller.apiserver.request.options import dry_run
-from zestor_controller.apiserver.rest.context import Call
 from zestor_controller.apiserver.rest.requestinfo import is_true
+from zestor_controller.apiserver.rest.resource import RequestContext
 from zestor_controller.apiserver.rest.status import bad_request, invalid
+from zestor_controller.apiserver.rest.wireprofile import JSON
 from zestor_controller.apiserver.syntax.gojson import DocumentError
 from zestor_controller.apiserver.syntax.gojson import load as load_json
 from zestor_controller.apiserver.syntax.gonumber import parse_int
@@ -52,13 +53,13 @@ class DeleteOptions:
     accepted: bool
 
 
-def delete_options(call: Call) -> DeleteOptions:
+def delete_options(ctx: RequestContext) -> DeleteOptions:
     """The options of a DELETE. A body that is not empty replaces the query, as in kube-apiserver.
 
     Raises:
         Failure: 400, 413 or 415 for options that cannot be read, 422 for those that are not valid.
     """
-    return validated(_of_body(call) if call.request.body else _of_query(call))
+    return validated(_of_body(ctx) if ctx.request.body else _of_query(ctx))
 
 
 def validated(given: Json) -> DeleteOptions:
@@ -88,9 +89,9 @@ def validated(given: Json) -> DeleteOptions:
     )
 
 
-def _of_query(call: Call) -> Json:
-    query = call.query
-    found: Json = {"dryRun": call.values("dryRun")}
+def _of_query(ctx: RequestContext) -> Json:
+    query = ctx.info.query
+    found: Json = {"dryRun": ctx.values("dryRun")}
     if "propagationPolicy" in query:
         found["propagationPolicy"] = query["propagationPolicy"]
     if "orphanDependents" in query:
@@ -103,12 +104,12 @@ def _of_query(call: Call) -> Json:
     return found
 
 
-def _of_body(call: Call) -> Json:
-    content = call.request.headers.get("content-type")
+def _of_body(ctx: RequestContext) -> Json:
+    content = ctx.request.headers.get("content-type")
     if media_type(content) == JSON:
-        body = _of_json(call.request.body)
+        body = _of_json(ctx.request.body)
     else:
-        body = decode_object(content, call.request.body, "DeleteOptions").value
+        body = decode_object(content, ctx.request.body, "DeleteOptions").value
     kind, version = body.get("kind") or "DeleteOptions", body.get("apiVersion") or ""
     if kind != "DeleteOptions":
         raise bad_request(f'no kind "{kind}" is registered for version "{version}" in scheme "{_SCHEME}"')

@@ -9,7 +9,7 @@ Source: apiserver pkg/endpoints/handlers/patch.go.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from zestor_controller.apiserver.patch.jsonpatch import json_patch, merge_patch, text
 from zestor_controller.apiserver.patch.managedfields import strip_null_times
@@ -17,6 +17,7 @@ from zestor_controller.apiserver.patch.strategicmerge import strategic_merge
 from zestor_controller.apiserver.request.body import type_meta_error
 from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.rest.status import Failure, bad_request, invalid
+from zestor_controller.apiserver.rest.wireprofile import JSON_PATCH, STRATEGIC_PATCH
 from zestor_controller.apiserver.syntax.depthlimit import TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gojson import DocumentError, duplicate_paths
 from zestor_controller.apiserver.syntax.gojson import load as load_json
@@ -26,9 +27,6 @@ from zestor_controller.apiserver.typed.typedef import UNTYPED, Json
 from zestor_controller.schema.fielderror import invalid as wrong
 
 __all__ = ["Patch", "read_applied", "read_patch"]
-
-JSON_PATCH: Final = "application/json-patch+json"
-STRATEGIC: Final = "application/strategic-merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class Patch:
         new: Any
         if self.kind == JSON_PATCH:
             new = json_patch(live, self.value)
-        elif self.kind == STRATEGIC:
+        elif self.kind == STRATEGIC_PATCH:
             new = strategic_merge(live, self.value, resource.types())
         else:
             new = merge_patch(live, self.value)
@@ -63,15 +61,19 @@ class Patch:
         why = self._type_error(new, resource)
         if why:
             raise self.failure(why, new, live, resource)
-        if not resource.custom:
-            typed = {} if self.kind == STRATEGIC else {key: new[key] for key in ("apiVersion", "kind") if new.get(key)}
+        if resource.wire.typed:
+            typed = (
+                {}
+                if self.kind == STRATEGIC_PATCH
+                else {key: new[key] for key in ("apiVersion", "kind") if new.get(key)}
+            )
             new = {**new, "apiVersion": resource.api_version, "kind": resource.kind, **typed}
         changed: Json = new
         return changed
 
     def _type_error(self, new: Any, resource: Resource) -> str:
         """Why the type of a patched document cannot be read; empty if it can."""
-        if self.kind == STRATEGIC:
+        if self.kind == STRATEGIC_PATCH:
             # Merged into the Go struct itself, which takes any text for a kind and uses none.
             values = (new.get(key) for key in ("apiVersion", "kind"))
             bad = next((value for value in values if value is not None and not isinstance(value, str)), None)
@@ -79,16 +81,16 @@ class Patch:
         why = type_meta_error(new)
         if why is not None:
             return f"couldn't get version/kind; json parse error: {why}"
-        if resource.custom and not new.get("kind"):
+        if not resource.wire.typed and not new.get("kind"):
             return f"Object 'Kind' is missing in '{text(new, {}, UNTYPED)}'"
         return ""
 
     def failure(self, why: str, new: Any, live: Json, resource: Resource) -> Failure:
         """422 for a patched document that is no object of the kind: with the document, or with a strategic patch."""
-        if self.kind == STRATEGIC:
+        if self.kind == STRATEGIC_PATCH:
             shown = go_value(self.value)
         else:
-            shown = text(new, live, UNTYPED if resource.custom else resource.types())
+            shown = text(new, live, resource.types() if resource.wire.typed else UNTYPED)
         return invalid("", "", "", [wrong("patch", shown, why)])
 
 
@@ -110,7 +112,7 @@ def read_patch(data: bytes, kind: str) -> Patch:
     try:
         value, twice = load_json(data)
     except DocumentError as error:
-        raise bad_request(str(error) if kind == STRATEGIC else f"error decoding patch: {error}") from None
+        raise bad_request(str(error) if kind == STRATEGIC_PATCH else f"error decoding patch: {error}") from None
     wanted, go = (list, "[]handlers.jsonPatchOp") if kind == JSON_PATCH else (dict, "map[string]interface {}")
     if not isinstance(value, wanted):
         found = {dict: "object", list: "array", str: "string", bool: "bool"}.get(type(value), "number")

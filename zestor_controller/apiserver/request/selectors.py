@@ -244,13 +244,15 @@ def _field_test(get: Callable[[Json], str], value: str, differs: bool) -> Test:
 def _getter(field: str, resource: Resource) -> Callable[[Json], str]:
     if field == "metadata.name":
         return lambda obj: str(obj["metadata"].get("name", ""))
-    if field == "metadata.namespace" and (resource.namespaced or not (resource.custom or resource.selectable)):
+    if field == "metadata.namespace" and (
+        resource.namespaced or (resource.wire.typed and not resource.selectable_fields)
+    ):
         return lambda obj: str(obj["metadata"].get("namespace", ""))
-    known = resource.selectable.get(field)
+    known = resource.selectable_fields.get(field)
     if known is not None:
         return known
     # Kinds with selectors of their own, and custom ones, have words of their own.
-    if resource.selectable or resource.custom:
+    if resource.selectable_fields or not resource.wire.typed:
         raise bad_request(f"field label not supported: {field}")
     told = 'is not a known field selector: only "metadata.name", "metadata.namespace"'
     raise bad_request(f"{show(field)} {told}")

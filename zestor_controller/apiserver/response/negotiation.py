@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from zestor_controller.apiserver.encoding import protobuf
-from zestor_controller.apiserver.request.body import JSON, OBJECT_TYPES, PROTOBUF, YAML
 from zestor_controller.apiserver.rest.status import Failure, not_acceptable, status_body
+from zestor_controller.apiserver.rest.wireprofile import JSON, PROTOBUF, TYPED, YAML, WireProfile
 from zestor_controller.apiserver.syntax import goyaml
 from zestor_controller.http import HttpRequest, HttpResponse
 
@@ -151,7 +151,7 @@ def _choose(accept: str) -> Output | None:
 def _routed(accept: str) -> bool:
     """Whether the router in front of built-in kinds lets the header through: it compares whole types only."""
     types = (text.partition(";")[0].strip() for text in accept.split(","))
-    return any(kind == "*/*" or kind in OBJECT_TYPES for kind in types)
+    return any(kind == "*/*" or kind in TYPED.body_types for kind in types)
 
 
 def wants_pretty(request: HttpRequest) -> bool:
@@ -162,12 +162,14 @@ def wants_pretty(request: HttpRequest) -> bool:
     return request.headers.get("user-agent", "").startswith(_BROWSERS)
 
 
-def negotiate(request: HttpRequest, *, custom: bool = False, listing: bool = False, watching: bool = False) -> Output:
+def negotiate(
+    request: HttpRequest, wire: WireProfile = TYPED, *, listing: bool = False, watching: bool = False
+) -> Output:
     """Choose how an answer is written.
 
     Args:
         request: the request.
-        custom: a custom resource is asked for; the router in front of built-in kinds is not in the way.
+        wire: of the requested resource.
         listing: the path is one that lists (and can watch).
         watching: the answer is a stream of events.
 
@@ -175,13 +177,13 @@ def negotiate(request: HttpRequest, *, custom: bool = False, listing: bool = Fal
         Failure: 406.
     """
     accept = request.headers.get("accept", "")
-    if accept and not custom and not _routed(accept):
-        available = OBJECT_TYPES + WATCH_TYPES if listing else OBJECT_TYPES
+    if accept and wire.routed and not _routed(accept):
+        available = TYPED.body_types + WATCH_TYPES if listing else TYPED.body_types
         message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(available)}"
         raise Failure(status_body(406, message, "NotAcceptable", {}))
     found = _choose(accept) if accept else PLAIN
     if found is None:
-        raise not_acceptable(OBJECT_TYPES)
+        raise not_acceptable(TYPED.body_types)
     if watching and (found.media != JSON or found.transform == "PartialObjectMetadataList"):
         # A stream exists as JSON only, and its events hold objects: what the client prefers decides, as in the server.
         raise not_acceptable(WATCH_TYPES)

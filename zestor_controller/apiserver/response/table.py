@@ -132,7 +132,7 @@ def _table(resource: Resource, metadata: Json, objects: Iterable[Json], version:
 def _not_a(wanted: str, is_list: bool, resource: Resource) -> Failure:
     name = resource.list_name if is_list else resource.kind
     package = resource.group.partition(".")[0] or "core"
-    go_type = f"{package}.{name}" if not resource.custom else "unstructured.Unstructured" + "List" * is_list
+    go_type = f"{package}.{name}" if resource.wire.typed else "unstructured.Unstructured" + "List" * is_list
     what = "a list" if is_list else "not a list"
     message = f"you requested {wanted}, but the requested object is {what} (*{go_type})"
     return Failure(status_body(406, message, "NotAcceptable"))

@@ -46,6 +46,7 @@ class RequestInfo:
         path: as requested.
         query: the parameters; of a repeated one the first counts.
         single: the path names one object, whatever the verb.
+        in_namespace: the path goes through a namespace; not that of a namespace itself, where `namespace` is set too.
         legacy_watch: the path is one of ``/api/v1/watch/...``.
         rest: path segments after the subresource.
     """
@@ -61,6 +62,7 @@ class RequestInfo:
     namespace: str = ""
     name: str = ""
     single: bool = False
+    in_namespace: bool = False
     legacy_watch: bool = False
     rest: tuple[str, ...] = ()
 
@@ -91,11 +93,11 @@ def request_info(request: HttpRequest) -> RequestInfo:
     legacy = len(parts) > 1 and parts[0] == "watch"
     if legacy:
         parts, verb = parts[1:], "watch"
-    namespace = ""
+    namespace, in_namespace = "", False
     if parts[0] == "namespaces" and len(parts) > 1:
         namespace = parts[1]
         if len(parts) > 2 and parts[2] not in _NAMESPACE_SUBRESOURCES:
-            parts = parts[2:]
+            parts, in_namespace = parts[2:], True
     resource = parts[0]
     name = parts[1] if len(parts) > 1 else ""
     subresource = parts[2] if len(parts) > 2 else ""
@@ -118,6 +120,7 @@ def request_info(request: HttpRequest) -> RequestInfo:
         namespace,
         name,
         single,
+        in_namespace,
         legacy,
         tuple(parts[3:]),
     )

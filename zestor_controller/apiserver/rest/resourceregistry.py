@@ -1,55 +1,45 @@
-"""The resources that are served now, and the code of what is not plain storage.
+"""The resources that are served now.
 
-What always holds: :attr:`Registry.generation` moves with every change, so that whoever keeps something derived from the
-resources (discovery, OpenAPI) can tell that it is stale.
+Invariant: :attr:`ResourceRegistry.generation` grows with every change, so that what is derived from the resources
+(discovery, OpenAPI) can tell that it is stale; built-in resources never change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.context import Call, Reply
     from zestor_controller.apiserver.rest.resource import Resource
 
-__all__ = ["Endpoint", "Registry"]
-
-Endpoint = Callable[["Call"], "Reply | dict[str, Any] | Awaitable[Reply | dict[str, Any]]"]
+__all__ = ["ResourceRegistry"]
 
 
-class Registry:
-    """Resources by (group, version, plural), and endpoints by (group, version, plural, subresource, verb).
+class ResourceRegistry:
+    """Resources by group, version and plural.
+
+    Args:
+        built_in: the resources that are always served.
 
     Attributes:
         generation: grows with every change.
     """
 
-    def __init__(self, resources: Iterable[Resource] = ()) -> None:
+    def __init__(self, built_in: Iterable[Resource] = ()) -> None:
         self.generation = 0
-        self._resources: dict[tuple[str, str, str], Resource] = {}
-        self._endpoints: dict[tuple[str, str, str, str, str], Endpoint] = {}
-        for resource in resources:
-            self.add(resource)
+        self._resources = {(each.group, each.version, each.plural): each for each in built_in}
+        self._built_in = frozenset((group, version) for group, version, _ in self._resources)
+        self._built_in_groups = frozenset(group for group, _ in self._built_in)
 
     def add(self, resource: Resource) -> None:
-        """Serve a resource, or serve it anew in another shape."""
+        """Serve a resource, in place of one of the same name and version."""
         self._resources[resource.group, resource.version, resource.plural] = resource
-        self._changed()
-
-    def remove(self, group: str, version: str, plural: str) -> Resource | None:
-        """Stop to serve a resource; answers what was served."""
-        found = self._resources.pop((group, version, plural), None)
-        if found is not None:
-            self._changed()
-        return found
-
-    def _changed(self) -> None:
         self.generation += 1
 
-    def touch(self) -> None:
-        """Say that something about a resource (its schema, its names) changed."""
-        self.generation += 1
+    def remove(self, group: str, version: str, plural: str) -> None:
+        """Stop to serve a resource; harmless when it is not served."""
+        if self._resources.pop((group, version, plural), None) is not None:
+            self.generation += 1
 
     def find(self, group: str, version: str, plural: str) -> Resource | None:
         """The resource of a path; None when it is not served."""
@@ -61,7 +51,11 @@ class Registry:
 
     def is_built_in(self, group: str, version: str) -> bool:
         """Whether a group and version belongs to built-in resources, which no custom resource joins."""
-        return any((r.group, r.version) == (group, version) for r in self._resources.values() if not r.custom)
+        return (group, version) in self._built_in
+
+    def has_built_in(self, group: str) -> bool:
+        """Whether a group has built-in resources."""
+        return group in self._built_in_groups
 
     def by_plural(self, group: str, plural: str) -> list[Resource]:
         """The served versions of a resource."""
@@ -73,13 +67,3 @@ class Registry:
             if (resource.group, resource.version, resource.kind) == (group, version, kind):
                 return resource
         return None
-
-    def add_endpoint(
-        self, group: str, version: str, plural: str, subresource: str, verb: str, endpoint: Endpoint
-    ) -> None:
-        """Answer a verb of a resource or subresource by code of its own instead of the storage's."""
-        self._endpoints[group, version, plural, subresource, verb] = endpoint
-
-    def endpoint(self, group: str, version: str, plural: str, subresource: str, verb: str) -> Endpoint | None:
-        """The code of its own that answers a verb; None where the storage does."""
-        return self._endpoints.get((group, version, plural, subresource, verb))

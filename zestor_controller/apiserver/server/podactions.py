@@ -9,7 +9,7 @@ Source: pkg/registry/core/pod/storage (storage.go, eviction.go), pkg/registry/co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -18,8 +18,7 @@ from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.request.body import decode_object
 from zestor_controller.apiserver.request.deleteoptions import DeleteOptions, validated
 from zestor_controller.apiserver.request.options import write_options
-from zestor_controller.apiserver.rest.context import Call, Reply
-from zestor_controller.apiserver.rest.resourceregistry import Registry
+from zestor_controller.apiserver.rest.resource import Handler, Reply, RequestContext, Resource
 from zestor_controller.apiserver.rest.status import (
     Failure,
     bad_request,
@@ -31,10 +30,10 @@ from zestor_controller.apiserver.rest.status import (
 )
 from zestor_controller.apiserver.storage.revisionlog import Storage, Version
 from zestor_controller.apiserver.typed.typedef import Json
-from zestor_controller.apiserver.verbs.deletion import Deleter
+from zestor_controller.apiserver.verbs.deletion import Deletion
 from zestor_controller.schema.fielderror import invalid as wrong
 
-__all__ = ["add_pod_actions"]
+__all__ = ["PodActions", "with_pod_actions"]
 
 PODS: Final = ("", "pods")
 BUDGETS: Final = ("policy", "poddisruptionbudgets")
@@ -45,51 +44,102 @@ _BINDING: Final = BuiltinStrategy("Binding", "v1", "k8s.io.api.core.v1.Binding")
 _EVICTION: Final = BuiltinStrategy("Eviction", "v1", "k8s.io.api.policy.v1.Eviction")
 
 
-def add_pod_actions(registry: Registry, storage: Storage, deleter: Deleter, now: Callable[[], str]) -> None:
-    """Serve ``pods/binding``, ``pods/eviction`` and ``pods/log``."""
+class PodActions:
+    """The handlers of ``pods/binding``, ``pods/eviction`` and ``pods/log``.
 
-    def binding(call: Call) -> Reply:
-        body, dry = _decoded(call, _BINDING, BINDINGS)
-        present = _present(storage, call)
-        _check_identity(present, body["metadata"].get("uid"), body["metadata"].get("resourceVersion"), "pods/binding")
-        bound = bind(present.copy(), body, now())
+    Args:
+        storage: where Pods and PodDisruptionBudgets are.
+        deletion: deletes evicted Pods.
+    """
+
+    def __init__(self, storage: Storage, deletion: Deletion) -> None:
+        self._storage = storage
+        self._deletion = deletion
+
+    def handlers(self) -> dict[str, dict[str, Handler]]:
+        """The handlers, by subresource and verb."""
+        return {
+            "binding": {"create": self.bind},
+            "eviction": {"create": self.evict},
+            "log": {"get": self.log},
+        }
+
+    def bind(self, ctx: RequestContext) -> Reply:
+        """Assign a Pod to a node.
+
+        Raises:
+            Failure: 400, 404, 409 or 422.
+        """
+        body, dry = _decoded(ctx, _BINDING, BINDINGS)
+        present = self._present(ctx)
+        meta = body["metadata"]
+        _check_identity(present, meta.get("uid"), meta.get("resourceVersion"), "pods/binding")
+        bound = bind(present.copy(), body, ctx.now)
         if not dry:
-            storage.write(PODS, call.info.namespace, call.info.name, bound)
+            self._storage.write(PODS, ctx.info.namespace, ctx.info.name, bound)
         return _done()
 
-    def eviction(call: Call) -> Reply:
-        body, dry = _decoded(call, _EVICTION, EVICTIONS)
+    def evict(self, ctx: RequestContext) -> Reply:
+        """Delete a Pod, if the budgets allow it.
+
+        Raises:
+            Failure: 400, 404, 409, 422 or 429.
+        """
+        body, dry = _decoded(ctx, _EVICTION, EVICTIONS)
         options = body.get("deleteOptions") or {}
-        dry = _agreed_dry_run(call, options)
+        dry = _agreed_dry_run(ctx, options)
         if options.get(UNSAFE):
-            words = "can not be set for pod eviction, try after removing the option"
-            error = wrong(f"deleteOptions.{UNSAFE}", True, words)
-            raise invalid("policy", "Eviction", call.info.name, [error])
-        present = _present(storage, call)
+            message = "can not be set for pod eviction, try after removing the option"
+            error = wrong(f"deleteOptions.{UNSAFE}", True, message)
+            raise invalid("policy", "Eviction", ctx.info.name, [error])
+        present = self._present(ctx)
         conditions = options.get("preconditions") or {}
         _check_identity(present, conditions.get("uid"), conditions.get("resourceVersion"), "Pod")
-        namespace, name = call.info.namespace, call.info.name
-        budgets = [version.obj for version in storage.table(BUDGETS).versions(namespace)]
-        guards, used = evict(present.obj, budgets, now())
+        namespace, name = ctx.info.namespace, ctx.info.name
+        budgets = [version.obj for version in self._storage.table(BUDGETS).versions(namespace)]
+        guards, used = evict(present.obj, budgets, ctx.now)
         if len(guards) > 1:
             # kube-apiserver returns this failure with the HTTP status of a success.
-            return Reply(201, status_body(500, _MANY_BUDGETS), shaped=True)
-        deletion, deleting = _deletion(call), _deletion_options(options)
-        deleter.remove(deletion, replace(deleting, dry_run=True))  # what cannot be deleted costs no budget
+            return Reply(201, status_body(500, _MANY_BUDGETS), converted=True)
+        delete, deleting = _as_delete(ctx), _delete_options(options)
+        self._deletion.remove(delete, replace(deleting, dry_run=True))  # what cannot be deleted costs no budget
         if not dry:
             if used is not None:
-                storage.write(BUDGETS, namespace, used["metadata"]["name"], used)
-            storage.write(PODS, namespace, name, _doomed(present.copy(), now()))
-            deleter.remove(deletion, deleting)
+                self._storage.write(BUDGETS, namespace, used["metadata"]["name"], used)
+            self._storage.write(PODS, namespace, name, _doomed(present.copy(), ctx.now))
+            self._deletion.remove(delete, deleting)
         return _done()
 
-    def log(call: Call) -> Reply:
-        _check_container(_present(storage, call).obj, call.query.get("container", ""))
+    def log(self, ctx: RequestContext) -> Reply:
+        """The log of a container: empty.
+
+        Raises:
+            Failure: 400 for a container that the Pod does not have, 404.
+        """
+        _check_container(self._present(ctx).obj, ctx.info.query.get("container", ""))
         return Reply(200, raw=b"", media="text/plain")
 
-    registry.add_endpoint("", "v1", "pods", "log", "get", log)
-    registry.add_endpoint("", "v1", "pods", "binding", "create", binding)
-    registry.add_endpoint("", "v1", "pods", "eviction", "create", eviction)
+    def _present(self, ctx: RequestContext) -> Version:
+        present = self._storage.table(PODS).get(ctx.info.namespace, ctx.info.name)
+        if present is None:
+            raise not_found("", "pods", ctx.info.name)
+        return present
+
+
+def with_pod_actions(resources: list[Resource], storage: Storage, deletion: Deletion) -> list[Resource]:
+    """The resources, with the handlers of the subresources of Pods."""
+    handlers = PodActions(storage, deletion).handlers()
+
+    def completed(resource: Resource) -> Resource:
+        if resource.storage != PODS:
+            return resource
+        parts = {
+            name: replace(part, handlers=handlers.get(name, part.handlers))
+            for name, part in resource.subresources.items()
+        }
+        return replace(resource, subresources=parts)
+
+    return [completed(resource) for resource in resources]
 
 
 _MANY_BUDGETS: Final = (
@@ -98,33 +148,26 @@ _MANY_BUDGETS: Final = (
 
 
 def _done() -> Reply:
-    return Reply(201, {**success(), "code": 201}, shaped=True)
+    return Reply(201, {**success(), "code": 201}, converted=True)
 
 
-def _decoded(call: Call, strategy: BuiltinStrategy, versions: tuple[str, ...]) -> tuple[Json, bool]:
+def _decoded(ctx: RequestContext, strategy: BuiltinStrategy, versions: tuple[str, ...]) -> tuple[Json, bool]:
     """The request's object, and whether it is a dry run.
 
     Raises:
         Failure: 400 for another kind, or for another name than the path's.
     """
-    request, kind = call.request, strategy.kind
-    options = write_options(call.query, "CreateOptions", dry=call.values("dryRun"))
-    body = decode_object(request.headers.get("content-type"), request.body, kind, custom=False)
+    request, kind = ctx.request, strategy.kind
+    options = write_options(ctx.info.query, "CreateOptions", dry=ctx.values("dryRun"))
+    body = decode_object(request.headers.get("content-type"), request.body, kind)
     version = body.value.get("apiVersion") or versions[0]
     if (body.value.get("kind") or kind) != kind or version not in versions:
         raise bad_request(f"expected a {kind} of {' or '.join(versions)}")
     obj, warnings = strategy.decode(body.value, options.validation, body.duplicates)
-    call.warnings += warnings
-    if (obj.get("metadata") or {}).get("name", "") != call.info.name:
+    ctx.warnings += warnings
+    if (obj.get("metadata") or {}).get("name", "") != ctx.info.name:
         raise bad_request(f"name in URL does not match name in {kind} object")
     return obj, options.dry_run
-
-
-def _present(storage: Storage, call: Call) -> Version:
-    present = storage.table(PODS).get(call.info.namespace, call.info.name)
-    if present is None:
-        raise not_found("", "pods", call.info.name)
-    return present
 
 
 def _check_identity(present: Version, uid: str | None, version: str | None, resource: str) -> None:
@@ -168,21 +211,21 @@ def _check_container(pod: Json, wanted: str) -> None:
         raise bad_request(f"container {wanted} is not valid for pod {name}")
 
 
-def _agreed_dry_run(call: Call, options: Mapping[str, Any]) -> bool:
+def _agreed_dry_run(ctx: RequestContext, options: Mapping[str, Any]) -> bool:
     """Whether an eviction is a dry run: the query and the body may each say so, but not differently."""
-    asked, body = call.values("dryRun"), list(options.get("dryRun") or ())
+    asked, body = ctx.values("dryRun"), list(options.get("dryRun") or ())
     if asked and body and asked != body:
         shown = f"[{' '.join(asked)}] and [{' '.join(body)}]"
         raise Failure(status_body(500, f"Non-matching dry-run options in request and content: {shown}"))
     return bool(asked or body)
 
 
-def _deletion(call: Call) -> Call:
+def _as_delete(ctx: RequestContext) -> RequestContext:
     """The DELETE that an eviction comes to."""
-    return replace(call, info=replace(call.info, verb="delete", subresource=""), subresource=None)
+    return replace(ctx, info=replace(ctx.info, verb="delete", subresource=""), subresource=None)
 
 
-def _deletion_options(options: Json) -> DeleteOptions:
+def _delete_options(options: Json) -> DeleteOptions:
     """How an eviction deletes; the versions of its preconditions have been compared already.
 
     Raises:

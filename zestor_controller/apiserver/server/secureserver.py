@@ -21,8 +21,8 @@ from zestor_controller.apiserver.auth.authentication import (
     TokenAuthenticator,
     read_token_file,
 )
-from zestor_controller.apiserver.rest.resource import User
 from zestor_controller.apiserver.rest.status import status_body
+from zestor_controller.apiserver.rest.user import User
 from zestor_controller.apiserver.server.api import ApiServer
 from zestor_controller.apiserver.server.identity import kept_identity, new_identity
 from zestor_controller.apiserver.server.kubeconfig import kubeconfig_for, write_kubeconfig

@@ -68,6 +68,15 @@ class Version:
         """A private copy of the object."""
         return _decode(self.raw)  # type: ignore[no-any-return]
 
+    def keep_served(self, resource: Resource, raw: bytes) -> None:
+        """Keep what another version of the resource looks like."""
+        self.served = [*(self.served or ()), (resource, raw)]
+
+    def forget_forms(self) -> None:
+        """Keep the bytes only: history is read as bytes, so the tree of a superseded object is not worth its memory."""
+        self.served = None
+        self.decoded = None
+
 
 @dataclass(slots=True, eq=False)
 class Change:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from zestor_controller.apiserver.storage.change import (
     ADDED,
@@ -23,9 +23,6 @@ from zestor_controller.apiserver.storage.change import (
     object_key,
 )
 from zestor_controller.apiserver.storage.retention import MAX_BYTES, Retention
-
-if TYPE_CHECKING:
-    from asyncio import Event as Signal
 
 __all__ = [
     "ADDED",
@@ -73,6 +70,14 @@ class Journal(Protocol):
         Raises:
             OSError: it could not be written.
         """
+        ...
+
+
+class Signal(Protocol):
+    """Set when a channel has something to take; an ``asyncio.Event`` is one."""
+
+    def set(self) -> None:
+        """Wake the consumer."""
         ...
 
 
@@ -242,13 +247,11 @@ class Storage:
     Attributes:
         revision: of the last write.
         compacted: changes up to here are forgotten.
-        hooks: called with each change right after it is committed, in order, before any watcher runs.
     """
 
     def __init__(self, journal: Journal | None = None, history: int = 100_000) -> None:
         self.revision = 1
         self.compacted = 0
-        self.hooks: list[Callable[[tuple[str, str], Change], None]] = []
         self._journal = journal
         self._history = Retention(history)
         self._tables: dict[tuple[str, str], Table] = {}
@@ -332,14 +335,10 @@ class Storage:
                 raise WriteFailed(error.strerror or str(error)) from error
         self.revision = change.revision
         if change.previous is not None:
-            # History is read as bytes; the tree of a superseded object is not worth its memory.
-            change.previous.served = None
-            change.previous.decoded = None
-        table.record(change)
+            change.previous.forget_forms()
         size = len(change.version.raw) + (len(change.previous.raw) if change.previous is not None else 0)
         due = self._history.add(change.revision, size)
-        for hook in self.hooks:
-            hook(table.storage, change)
+        table.record(change)
         if due:
             self.compact(due)
 

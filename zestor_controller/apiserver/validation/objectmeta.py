@@ -8,28 +8,22 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import Callable, Mapping
 from typing import Final
 
-from zestor_controller.apiserver.rest.resource import Resource
+from zestor_controller.apiserver.rest.strategy import Strategy
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation.fieldchecks import (
     bad_label_value,
-    bad_name_label,
     bad_qualified_name,
-    bad_subdomain,
 )
 from zestor_controller.schema.fielderror import ErrorType, FieldError, forbidden, invalid, required, too_long
-from zestor_controller.schema.nameformat import dns1035_label
 
-__all__ = ["bare_finalizers", "fold_owners", "generate_name", "new_uid", "validate_new", "validate_update"]
+__all__ = ["fold_owners", "generate_name", "new_uid", "validate_finalizers", "validate_new", "validate_update"]
 
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
-_STANDARD_FINALIZERS: Final = frozenset({"kubernetes", "orphan", "foregroundDeletion"})
 _OWNER_ORDER: Final = ("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")
 
 
-_NAME_RULES: Final[Mapping[str, Callable[[str], list[str]]]] = {"label": bad_name_label, "label1035": dns1035_label}
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 IMMUTABLE: Final = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
@@ -44,7 +38,7 @@ def generate_name(prefix: str, rng: random.Random) -> str:
     return prefix[:58] + "".join(rng.choices(_LETTERS, k=5))
 
 
-def validate_new(obj: Json, resource: Resource) -> list[FieldError]:
+def validate_new(obj: Json, strategy: Strategy) -> list[FieldError]:
     """The rules of a new object's metadata."""
     meta = obj["metadata"]
     errors: list[FieldError] = []
@@ -52,53 +46,37 @@ def validate_new(obj: Json, resource: Resource) -> list[FieldError]:
     if not name:
         errors.append(required("metadata.name", "name or generateName is required"))
     else:
-        errors += _name(name, resource, "metadata.name")
+        errors += [invalid("metadata.name", name, why) for why in strategy.validate_name(name)]
     if meta.get("generateName"):
-        stem = str(meta["generateName"])
-        errors += _name(stem.rstrip("-") if stem.endswith("-") else stem, resource, "metadata.generateName")
-    return errors + _common(meta)
-
-
-def _name(name: str, resource: Resource, field: str) -> list[FieldError]:
-    rule = resource.name_rule
-    if rule == "path":
-        for bad in ("/", "%"):
-            if bad in name:
-                return [invalid(field, name, f"may not contain '{bad}'")]
-        return [invalid(field, name, f"may not be '{name}'")] if name in (".", "..") else []
-    return [invalid(field, name, message) for message in _NAME_RULES.get(rule, bad_subdomain)(name)]
+        stem = str(meta["generateName"]).rstrip("-")
+        errors += [invalid("metadata.generateName", stem, why) for why in strategy.validate_name(stem)]
+    return errors + _common(meta) + validate_finalizers(obj, strategy)
 
 
 def _common(meta: Json) -> list[FieldError]:
     errors: list[FieldError] = []
     for key, value in (meta.get("labels") or {}).items():
-        errors += [invalid("metadata.labels", key, message) for message in bad_qualified_name(key)]
-        errors += [invalid("metadata.labels", value, message) for message in bad_label_value(value)]
+        errors += [invalid("metadata.labels", key, words) for words in bad_qualified_name(key)]
+        errors += [invalid("metadata.labels", value, words) for words in bad_label_value(value)]
     size = 0
     for key, value in (meta.get("annotations") or {}).items():
         size += len(key) + len(value)
-        errors += [invalid("metadata.annotations", key, message) for message in bad_qualified_name(key.lower())]
+        errors += [invalid("metadata.annotations", key, words) for words in bad_qualified_name(key.lower())]
     if size > ANNOTATIONS_LIMIT:
         errors.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))
     finalizers = meta.get("finalizers") or []
     for finalizer in finalizers:
-        errors += [invalid("metadata.finalizers", finalizer, message) for message in bad_qualified_name(finalizer)]
+        errors += [invalid("metadata.finalizers", finalizer, words) for words in bad_qualified_name(finalizer)]
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        message = "finalizer orphan and foregroundDeletion cannot be both set"
-        errors.append(invalid("metadata.finalizers", finalizers, message))
+        told = "finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(invalid("metadata.finalizers", finalizers, told))
     return errors + _owners(meta.get("ownerReferences") or [])
 
 
-def bare_finalizers(obj: Json, resource: Resource) -> list[FieldError]:
-    """What built-in kinds ask of finalizers beyond the rest: a standard name, or one with a domain."""
-    if resource.custom or resource.group == "apiextensions.k8s.io":
-        return []  # the apiextensions server has no such rule
-    message = "name is neither a standard finalizer name nor is it fully qualified"
-    return [
-        invalid(f"metadata.finalizers[{index}]", name, message)
-        for index, name in enumerate(obj["metadata"].get("finalizers") or ())
-        if "/" not in name and name not in _STANDARD_FINALIZERS
-    ]
+def validate_finalizers(obj: Json, strategy: Strategy) -> list[FieldError]:
+    """The kind's own rules of finalizers."""
+    finalizers = obj["metadata"].get("finalizers")
+    return strategy.validate_finalizers(finalizers) if finalizers else []
 
 
 def _owner_text(owner: Json) -> str:
@@ -114,8 +92,8 @@ def _owners(owners: list[Json]) -> list[FieldError]:
         version, kind = owner.get("apiVersion") or "", owner.get("kind") or ""
         if (version, kind) in (("v1", "Event"), ("events.k8s.io/v1", "Event")):
             group, _, number = version.rpartition("/")
-            message = f"{group}/{number}, Kind={kind} is disallowed from being an owner"
-            errors.append(FieldError(ErrorType.INVALID, path, owner, message, _owner_text(owner)))
+            told = f"{group}/{number}, Kind={kind} is disallowed from being an owner"
+            errors.append(FieldError(ErrorType.INVALID, path, owner, told, _owner_text(owner)))
         if not owner.get("apiVersion"):
             errors.append(invalid(f"{path}.apiVersion", "", "version must not be empty"))
         for field in ("kind", "name", "uid"):
@@ -123,9 +101,9 @@ def _owners(owners: list[Json]) -> list[FieldError]:
                 errors.append(invalid(f"{path}.{field}", "", "must not be empty"))
     if len(controllers) > 1:
         names = " and ".join(f"{owner.get('kind')}/{owner.get('name')}" for owner in controllers[:2])
-        message = f'Only one reference can have Controller set to true. Found "true" in references for {names}'
+        told = f'Only one reference can have Controller set to true. Found "true" in references for {names}'
         shown = "[" + ",".join(_owner_text(owner) for owner in owners) + "]"
-        errors.append(FieldError(ErrorType.INVALID, path, owners, message, shown))
+        errors.append(FieldError(ErrorType.INVALID, path, owners, told, shown))
     return errors
 
 
@@ -153,7 +131,7 @@ def validate_update(new: Json, old: Json) -> list[FieldError]:
         added = sorted(set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ()))
         if added:
             shown = ", ".join(f'"{name}"' for name in added)
-            message = "no new finalizers can be added if the object is being deleted, found new finalizers "
-            message += f"[]string{{{shown}}}"
-            errors.append(forbidden("metadata.finalizers", message))
+            told = "no new finalizers can be added if the object is being deleted, found new finalizers "
+            told += f"[]string{{{shown}}}"
+            errors.append(forbidden("metadata.finalizers", told))
     return errors + _common(meta)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zestor_controller.apiserver.rest.resource import ScalePaths
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.schema import gotext
 from zestor_controller.schema.fielderror import FieldError, invalid
@@ -15,9 +16,9 @@ _GO_TYPES = {str: "string", bool: "bool", int: "int64", float: "float64", list: 
              dict: "map[string]interface {}"}  # fmt: skip
 
 
-def paths_of(scale: Json) -> tuple[str, str, str]:
-    """Where the wanted number, the present number and the selector are; the last may be empty."""
-    return scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath") or ""
+def paths_of(scale: Json) -> ScalePaths:
+    """The paths that a definition states."""
+    return ScalePaths(scale["specReplicasPath"], scale["statusReplicasPath"], scale.get("labelSelectorPath") or "")
 
 
 class _WrongType(ValueError):
@@ -63,17 +64,17 @@ def _check_number(obj: Json, path: str) -> list[FieldError]:
     return [invalid(path, value, f"should be less than or equal to {_MAX}")] if value > _MAX else []
 
 
-def check_spec(obj: Json, paths: tuple[str, str, str]) -> list[FieldError]:
+def check_spec(obj: Json, paths: ScalePaths) -> list[FieldError]:
     """What is wrong with the wanted number of replicas."""
-    return _check_number(obj, paths[0])
+    return _check_number(obj, paths.spec_replicas)
 
 
-def check_status(obj: Json, paths: tuple[str, str, str]) -> list[FieldError]:
+def check_status(obj: Json, paths: ScalePaths) -> list[FieldError]:
     """What is wrong with the present number of replicas, and with the selector."""
-    found = _check_number(obj, paths[1])
-    if paths[2]:
+    found = _check_number(obj, paths.status_replicas)
+    if paths.label_selector:
         try:
-            find(obj, paths[2], str, "string")
+            find(obj, paths.label_selector, str, "string")
         except _WrongType as error:
-            found.append(invalid(paths[2], "", str(error)))
+            found.append(invalid(paths.label_selector, "", str(error)))
     return found

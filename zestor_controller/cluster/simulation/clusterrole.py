@@ -12,12 +12,12 @@ from zestor_controller.controller import Context, Controller, Request
 from zestor_controller.errors import Conflict, NotFound
 from zestor_controller.objects import LabelSelector, MergePatch, Unstructured
 
-__all__ = ["aggregated_roles_controller"]
+__all__ = ["aggregated_roles"]
 
 CLUSTER_ROLE = "rbac.authorization.k8s.io/v1/ClusterRole"
 
 
-def aggregated_roles_controller() -> Controller[Any]:
+def aggregated_roles() -> Controller[Any]:
     """The controller that fills aggregated ClusterRoles, whichever of the roles changed."""
     controller = Controller(CLUSTER_ROLE, name="clusterrole-aggregation-controller")
 

@@ -90,16 +90,16 @@ def _has_succeeded(pod: Unstructured) -> bool:
 async def _start(ctx: Context, job: Unstructured, pods: Mapping[str, Unstructured]) -> None:
     """Create the Pods of the next slots, as many as may be active at a time."""
     spec, uid = job["spec"], job.metadata.uid
-    room = int(spec.get("parallelism", 1)) - sum(not _has_succeeded(pod) for pod in pods.values())
+    free = int(spec.get("parallelism", 1)) - sum(not _has_succeeded(pod) for pod in pods.values())
     indexed = spec.get("completionMode") == "Indexed"
     for slot in range(_target(job)):
         middle = f"{slot}-" if indexed else ""
         name = f"{job.metadata.name}-{middle}{letters(f'{uid}/{slot}', 5)}"
         if name in pods:
             continue
-        if room <= 0:
+        if free <= 0:
             return
-        room -= 1
+        free -= 1
         await create_pod(ctx, _pod(job, name, slot if indexed else None))
 
 

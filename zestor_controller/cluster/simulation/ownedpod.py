@@ -19,10 +19,12 @@ from zestor_controller.objects import Unstructured
 
 __all__ = [
     "POD",
+    "REVISION_LABEL",
     "available_pods",
     "controller_reference",
     "copied",
     "digest",
+    "is_of_revision",
     "is_ready",
     "is_terminating",
     "letters",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 POD = "v1/Pod"
+REVISION_LABEL = "controller-revision-hash"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # k8s.io/apimachinery/pkg/util/rand: no vowels, no 0, 1, 3
 
 
@@ -72,6 +75,11 @@ def is_terminating(obj: Unstructured) -> bool:
 def is_ready(pod: Unstructured) -> bool:
     """Whether a Pod is Ready."""
     return _ready_since(pod) is not None
+
+
+def is_of_revision(pod: Unstructured, revision: str) -> bool:
+    """Whether a Pod was made from a revision of its owner's template."""
+    return (pod.metadata.labels or {}).get(REVISION_LABEL) == revision
 
 
 def _ready_since(pod: Unstructured) -> Any:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from zestor_controller.cluster.simulation.deployment import REPLICA_SET
 from zestor_controller.cluster.simulation.ownedpod import POD, is_ready, is_terminating
+from zestor_controller.cluster.simulation.replicaset import REPLICA_SET
 from zestor_controller.cluster.simulation.statuswriter import conditions, seconds_since, set_status
 from zestor_controller.controller import Context, Controller, Result
 from zestor_controller.objects import LabelSelector, Unstructured

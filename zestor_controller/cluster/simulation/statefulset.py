@@ -13,17 +13,18 @@ from typing import Any
 
 from zestor_controller.cluster.simulation.ownedpod import (
     POD,
+    REVISION_LABEL,
     available_pods,
     controller_reference,
     copied,
     create_pod,
     digest,
+    is_of_revision,
     is_ready,
     is_terminating,
     owned,
     pod_for,
 )
-from zestor_controller.cluster.simulation.replicaset import REVISION_LABEL
 from zestor_controller.cluster.simulation.statuswriter import set_status
 from zestor_controller.controller import Context, Controller, Result
 from zestor_controller.errors import AlreadyExists
@@ -59,10 +60,6 @@ def _ordinals(stateful_set: Unstructured) -> range:
     spec = stateful_set["spec"]
     start = int((spec.get("ordinals") or {}).get("start", 0))
     return range(start, start + int(spec.get("replicas", 1)))
-
-
-def _is_of(pod: Unstructured, revision: str) -> bool:
-    return (pod.metadata.labels or {}).get(REVISION_LABEL) == revision
 
 
 async def _match(ctx: Context, stateful_set: Unstructured, present: Mapping[str, Unstructured]) -> Result | None:
@@ -166,7 +163,7 @@ async def _replace_outdated(
         pod = present.get(name)
         if pod is None or is_terminating(pod):
             return
-        if ordinal >= first and not _is_of(pod, revision):
+        if ordinal >= first and not is_of_revision(pod, revision):
             await ctx.delete(POD, name, namespace=stateful_set.metadata.namespace)
             return
         if not is_ready(pod):
@@ -176,7 +173,7 @@ async def _replace_outdated(
 def _status(stateful_set: Unstructured, present: Mapping[str, Unstructured]) -> dict[str, Any]:
     pods = [pod for pod in present.values() if not is_terminating(pod)]
     wanted, update = len(_ordinals(stateful_set)), _revision(stateful_set)
-    updated = sum(_is_of(pod, update) for pod in pods)
+    updated = sum(is_of_revision(pod, update) for pod in pods)
     ready = sum(is_ready(pod) for pod in pods)
     available, _ = available_pods(pods, stateful_set["spec"].get("minReadySeconds", 0))
     current = str((stateful_set.get("status") or {}).get("currentRevision") or update)
@@ -186,7 +183,7 @@ def _status(stateful_set: Unstructured, present: Mapping[str, Unstructured]) -> 
         "observedGeneration": stateful_set.metadata.generation,
         "replicas": len(pods),
         "readyReplicas": ready or None,
-        "currentReplicas": sum(_is_of(pod, current) for pod in pods) or None,
+        "currentReplicas": sum(is_of_revision(pod, current) for pod in pods) or None,
         "updatedReplicas": updated or None,
         "availableReplicas": available,
         "currentRevision": current,

@@ -10,7 +10,7 @@ from zestor_controller.client import Client
 from zestor_controller.errors import Conflict, NotFound
 from zestor_controller.objects import MergePatch, Unstructured
 
-__all__ = ["conditions", "now", "seconds_since", "set_status"]
+__all__ = ["conditions", "now", "pod_condition", "seconds_since", "set_status"]
 
 
 def now() -> str:
@@ -38,7 +38,7 @@ def conditions(before: Any, *wanted: tuple[str, str, str, str]) -> list[dict[str
     for type_, status, reason, message in wanted:
         known = old.get(type_) or {}
         same = known.get("status") == status
-        told = same and known.get("reason") == reason and known.get("message") == message
+        unchanged = same and known.get("reason") == reason and known.get("message") == message
         old[type_] = {
             **known,
             "type": type_,
@@ -46,9 +46,15 @@ def conditions(before: Any, *wanted: tuple[str, str, str, str]) -> list[dict[str
             "reason": reason,
             "message": message,
             "lastTransitionTime": known.get("lastTransitionTime", moment) if same else moment,
-            "lastUpdateTime": known.get("lastUpdateTime", moment) if told else moment,
+            "lastUpdateTime": known.get("lastUpdateTime", moment) if unchanged else moment,
         }
     return list(old.values())
+
+
+def pod_condition(condition: Mapping[str, Any]) -> dict[str, Any]:
+    """A condition of a Pod, which has a time of probing and none of updating."""
+    found = {name: value for name, value in condition.items() if name != "lastUpdateTime"}
+    return {"lastProbeTime": None, **found}
 
 
 async def set_status(

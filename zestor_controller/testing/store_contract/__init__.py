@@ -14,12 +14,12 @@ A backend that keeps values in another form than Python's objects passes when wh
 
 from zestor_controller.testing.store_contract.buffers import Buffers
 from zestor_controller.testing.store_contract.events import Events
-from zestor_controller.testing.store_contract.fixtures import User
+from zestor_controller.testing.store_contract.fixtures import TeamMember
 from zestor_controller.testing.store_contract.reads import Reads
 from zestor_controller.testing.store_contract.threads import Threads
 from zestor_controller.testing.store_contract.writes import Writes
 
-__all__ = ["StoreContract", "User"]
+__all__ = ["StoreContract", "TeamMember"]
 
 
 class StoreContract(Events, Buffers, Threads, Writes, Reads):

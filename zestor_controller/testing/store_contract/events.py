@@ -16,7 +16,7 @@ from zestor_controller.testing.store_contract.fixtures import (
     UPDATE,
     WAIT_S,
     StoreFixtures,
-    User,
+    TeamMember,
     rows,
 )
 
@@ -31,46 +31,46 @@ class Events(StoreFixtures):
 
     # S2
 
-    def test_s2_create_update_and_delete_carry_the_right_values(self, users: StoreKind[User]) -> None:
+    def test_s2_create_update_and_delete_carry_the_right_values(self, users: StoreKind[TeamMember]) -> None:
         """CREATE the new value, UPDATE both, DELETE the previous one."""
         with users.watch() as watch:
-            users.set("ann", User("red", 1))
-            users.set("ann", User("red", 2))
+            users.set("ann", TeamMember("red", 1))
+            users.set("ann", TeamMember("red", 2))
             users.delete("ann")
             first, second, third = watch.drain()
-        assert (first.kind, first.type, first.name, first.object) == ("users", CREATE, "ann", User("red", 1))
-        assert (second.type, second.object, second.old) == (UPDATE, User("red", 2), User("red", 1))
-        assert (third.type, third.name, third.object) == (DELETE, "ann", User("red", 2))
+        assert (first.kind, first.type, first.name, first.object) == ("users", CREATE, "ann", TeamMember("red", 1))
+        assert (second.type, second.object, second.old) == (UPDATE, TeamMember("red", 2), TeamMember("red", 1))
+        assert (third.type, third.name, third.object) == (DELETE, "ann", TeamMember("red", 2))
         assert first.old is None
         assert [first.missed, second.missed, third.missed] == [0, 0, 0]
 
-    def test_s2_delete_returns_the_previous_value(self, users: StoreKind[User]) -> None:
+    def test_s2_delete_returns_the_previous_value(self, users: StoreKind[TeamMember]) -> None:
         """And None, without an event, for a name that is not there."""
-        users.set("ann", User("red"))
+        users.set("ann", TeamMember("red"))
         with users.watch() as watch:
-            assert users.delete("ann") == User("red")
+            assert users.delete("ann") == TeamMember("red")
             assert users.delete("ann") is None
             assert [event.type for event in watch.drain()] == [DELETE]
 
     # S3
 
-    def test_s3_an_equal_value_is_no_change_and_no_event(self, users: StoreKind[User]) -> None:
+    def test_s3_an_equal_value_is_no_change_and_no_event(self, users: StoreKind[TeamMember]) -> None:
         """Set returns what it did."""
         with users.watch() as watch:
-            assert users.set("ann", User("red")) is Change.CREATED
-            assert users.set("ann", User("red")) is Change.UNCHANGED
-            assert users.set("ann", User("blue")) is Change.UPDATED
+            assert users.set("ann", TeamMember("red")) is Change.CREATED
+            assert users.set("ann", TeamMember("red")) is Change.UNCHANGED
+            assert users.set("ann", TeamMember("blue")) is Change.UPDATED
             assert [event.type for event in watch.drain()] == [CREATE, UPDATE]
 
     def test_s3_compare_decides_what_is_equal(self, store: Store) -> None:
         """The value kept is the first of the equal ones."""
-        users = store.kind("users", User, compare=lambda old, new: old.team == new.team)
+        users = store.kind("users", TeamMember, compare=lambda old, new: old.team == new.team)
         with users.watch() as watch:
-            users.set("ann", User("red", 1))
-            assert users.set("ann", User("red", 2)) is Change.UNCHANGED
-            assert users.set_many({"ann": User("red", 3)}) == {}
-            assert users.get("ann") == User("red", 1)
-            assert users.set("ann", User("blue", 1)) is Change.UPDATED
+            users.set("ann", TeamMember("red", 1))
+            assert users.set("ann", TeamMember("red", 2)) is Change.UNCHANGED
+            assert users.set_many({"ann": TeamMember("red", 3)}) == {}
+            assert users.get("ann") == TeamMember("red", 1)
+            assert users.set("ann", TeamMember("blue", 1)) is Change.UPDATED
             assert len(watch.drain()) == 2
 
     # S4
@@ -183,15 +183,15 @@ class Events(StoreFixtures):
 
     # S5
 
-    def test_s5_filters_compose_with_and(self, users: StoreKind[User]) -> None:
+    def test_s5_filters_compose_with_and(self, users: StoreKind[TeamMember]) -> None:
         """Types, names and predicate."""
         with users.watch(
             event_types={CREATE, DELETE}, names={"ann", "bob"}, predicate=lambda event: event.object.team == "red"
         ) as watch:
-            users.set("ann", User("red"))
-            users.set("ann", User("red", 2))
-            users.set("bob", User("blue"))
-            users.set("carl", User("red"))
+            users.set("ann", TeamMember("red"))
+            users.set("ann", TeamMember("red", 2))
+            users.set("bob", TeamMember("blue"))
+            users.set("carl", TeamMember("red"))
             users.delete("ann")
             assert [(event.type, event.name) for event in watch.drain()] == [(CREATE, "ann"), (DELETE, "ann")]
 

@@ -24,7 +24,7 @@ __all__ = [
     "UPDATE",
     "WAIT_S",
     "StoreFixtures",
-    "User",
+    "TeamMember",
     "age_of",
     "collect",
     "collect_into",
@@ -38,7 +38,7 @@ WAIT_S = 10.0  # a bound that only a broken store reaches
 
 
 @dataclass
-class User:
+class TeamMember:
     """The model of the suite: mutable, compared by value."""
 
     team: str
@@ -51,13 +51,13 @@ def rows(events: list[Event[Any]]) -> list[tuple[EventType, str, Any]]:
     return [(event.type, event.name, event.object) for event in events]
 
 
-def age_of(user: User | None) -> int:
+def age_of(user: TeamMember | None) -> int:
     """Return a user's age; a user who is missing fails the test."""
     assert user is not None
     return user.age
 
 
-def older(user: User | None) -> User:
+def older(user: TeamMember | None) -> TeamMember:
     """Return the user, a year older."""
     assert user is not None
     return replace(user, age=user.age + 1)
@@ -89,9 +89,9 @@ class StoreFixtures(ABC):
         store.close()
 
     @pytest.fixture
-    def users(self, store: Store) -> StoreKind[User]:
+    def users(self, store: Store) -> StoreKind[TeamMember]:
         """A typed kind with one index."""
-        return store.kind("users", User, indexes={"team": lambda user: [user.team]})
+        return store.kind("users", TeamMember, indexes={"team": lambda user: [user.team]})
 
     @pytest.fixture
     def numbers(self, store: Store) -> StoreKind[int]:

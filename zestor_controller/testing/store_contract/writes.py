@@ -15,7 +15,7 @@ from zestor_controller.testing.store_contract.fixtures import (
     DELETE,
     UPDATE,
     StoreFixtures,
-    User,
+    TeamMember,
     older,
     rows,
 )
@@ -31,16 +31,16 @@ class Writes(StoreFixtures):
 
     # S1
 
-    def test_s1_a_value_of_another_type_is_refused_by_name(self, users: StoreKind[User]) -> None:
+    def test_s1_a_value_of_another_type_is_refused_by_name(self, users: StoreKind[TeamMember]) -> None:
         """The error names the kind, the name and the type."""
-        with pytest.raises(TypeError, match=r"users.*ann.*User.*str"):
+        with pytest.raises(TypeError, match=r"users.*ann.*TeamMember.*str"):
             users.set("ann", "not a user")  # type: ignore[arg-type]
         assert users.get("ann") is None
 
-    def test_s1_every_write_checks_the_type(self, users: StoreKind[User]) -> None:
+    def test_s1_every_write_checks_the_type(self, users: StoreKind[TeamMember]) -> None:
         """And a mixed batch changes nothing."""
-        users.set("ann", User("red"))
-        wrong: Any = {"ann": User("blue"), "bob": 7}
+        users.set("ann", TeamMember("red"))
+        wrong: Any = {"ann": TeamMember("blue"), "bob": 7}
         with pytest.raises(TypeError, match="bob"):
             users.set_many(wrong)
         with pytest.raises(TypeError, match="bob"):
@@ -49,7 +49,7 @@ class Writes(StoreFixtures):
             users.update("ann", lambda user: 7)  # type: ignore[arg-type, return-value]
         with pytest.raises(TypeError, match="bob"), users.stage() as stage:
             stage.put("bob", 7)  # type: ignore[arg-type]
-        assert users.items() == [("ann", User("red"))]
+        assert users.items() == [("ann", TeamMember("red"))]
 
     def test_s1_a_kind_without_a_model_takes_every_value_but_none(self, store: Store) -> None:
         """None could not be distinguished from absence."""
@@ -60,9 +60,9 @@ class Writes(StoreFixtures):
             anything.set("c", None)
         assert anything.items() == [("a", 1), ("b", {"x": [1]})]
 
-    def test_s1_a_kind_keeps_its_model(self, store: Store, users: StoreKind[User]) -> None:
+    def test_s1_a_kind_keeps_its_model(self, store: Store, users: StoreKind[TeamMember]) -> None:
         """Asking again returns the same kind; another model is refused."""
-        store.kind("users", User).set("ann", User("red"))
+        store.kind("users", TeamMember).set("ann", TeamMember("red"))
         assert users.count() == 1
         assert store.kind("users").count() == 1
         with pytest.raises(StoreError, match="users"):
@@ -70,20 +70,20 @@ class Writes(StoreFixtures):
 
     # S10
 
-    def test_s10_update_applies_a_function_under_the_lock(self, users: StoreKind[User]) -> None:
+    def test_s10_update_applies_a_function_under_the_lock(self, users: StoreKind[TeamMember]) -> None:
         """It reports what changed; an absent name is None, and stays absent when None comes back."""
-        users.set("ann", User("red", 1))
+        users.set("ann", TeamMember("red", 1))
         assert users.update("ann", older) is Change.UPDATED
         assert users.update("ann", lambda user: user) is Change.UNCHANGED
-        assert users.update("bob", lambda user: user or User("blue")) is Change.CREATED
+        assert users.update("bob", lambda user: user or TeamMember("blue")) is Change.CREATED
         assert users.update("carl", lambda user: None) is Change.UNCHANGED
-        assert users.items() == [("ann", User("red", 2)), ("bob", User("blue"))]
+        assert users.items() == [("ann", TeamMember("red", 2)), ("bob", TeamMember("blue"))]
 
-    def test_s10_update_refuses_coroutine_functions(self, users: StoreKind[User]) -> None:
+    def test_s10_update_refuses_coroutine_functions(self, users: StoreKind[TeamMember]) -> None:
         """And a plain function that returns an awaitable, or nothing for a present value."""
-        users.set("ann", User("red"))
+        users.set("ann", TeamMember("red"))
 
-        async def change(user: User | None) -> User | None:
+        async def change(user: TeamMember | None) -> TeamMember | None:
             return user
 
         with pytest.raises(TypeError, match="coroutine"):
@@ -92,13 +92,13 @@ class Writes(StoreFixtures):
             users.update("ann", lambda user: change(user))  # type: ignore[arg-type, return-value]
         with pytest.raises(TypeError, match="None"):
             users.update("ann", lambda user: None)
-        assert users.get("ann") == User("red")
+        assert users.get("ann") == TeamMember("red")
 
-    def test_s10_an_error_in_update_changes_nothing(self, users: StoreKind[User]) -> None:
+    def test_s10_an_error_in_update_changes_nothing(self, users: StoreKind[TeamMember]) -> None:
         """It is passed on; what the function did to its copy is lost."""
-        users.set("ann", User("red", 1))
+        users.set("ann", TeamMember("red", 1))
 
-        def break_off(user: User | None) -> User | None:
+        def break_off(user: TeamMember | None) -> TeamMember | None:
             assert user is not None
             user.age = 99
             raise LookupError("no")
@@ -106,7 +106,7 @@ class Writes(StoreFixtures):
         with users.watch() as watch:
             with pytest.raises(LookupError, match="no"):
                 users.update("ann", break_off)
-            assert users.get("ann") == User("red", 1)
+            assert users.get("ann") == TeamMember("red", 1)
             assert watch.drain() == []
             assert users.update("ann", older) is Change.UPDATED
 
@@ -206,25 +206,25 @@ class Writes(StoreFixtures):
     def test_s11_a_refused_write_changes_nothing(self, store: Store) -> None:
         """For every way to write."""
 
-        def validate(user: User) -> None:
+        def validate(user: TeamMember) -> None:
             if user.age < 0:
                 raise ValueError("age must not be negative")
 
-        users = store.kind("users", User, validate=validate)
-        users.set("ann", User("red", 1))
+        users = store.kind("users", TeamMember, validate=validate)
+        users.set("ann", TeamMember("red", 1))
         with users.watch() as watch:
             with pytest.raises(ValidationFailed, match=r"users.*bob.*negative") as refusal:
-                users.set("bob", User("red", -1))
+                users.set("bob", TeamMember("red", -1))
             assert (refusal.value.kind, refusal.value.name) == ("users", "bob")
             with pytest.raises(ValidationFailed):
-                users.set_many({"ann": User("red", 5), "bob": User("red", -1)})
+                users.set_many({"ann": TeamMember("red", 5), "bob": TeamMember("red", -1)})
             with pytest.raises(ValidationFailed):
-                users.replace({"ann": User("red", 5), "bob": User("red", -1)})
+                users.replace({"ann": TeamMember("red", 5), "bob": TeamMember("red", -1)})
             with pytest.raises(ValidationFailed):
-                users.update("ann", lambda user: User("red", -1))
+                users.update("ann", lambda user: TeamMember("red", -1))
             with pytest.raises(ValidationFailed), users.stage() as stage:
-                stage.put("bob", User("red", -1))
-            assert users.items() == [("ann", User("red", 1))]
+                stage.put("bob", TeamMember("red", -1))
+            assert users.items() == [("ann", TeamMember("red", 1))]
             assert watch.drain() == []
 
     def test_s11_validate_may_return_and_may_take_the_name(self, store: Store) -> None:

@@ -20,7 +20,7 @@ from zestor_controller.schema.fielderror import FieldError, not_supported, requi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["DaemonSetStrategy", "resource"]
@@ -36,8 +36,8 @@ def _annotate(obj: Json, name: str, value: str) -> None:
 class DaemonSetStrategy(TemplateStrategy):
     """DaemonSets. An annotation counts the changes of the template, since old clients read it.
 
-    The server keeps the count as a field, so each object that it decodes has the annotation, and whoever writes without
-    apply comes to own it.
+    The server keeps the count as a field, so each object that it decodes has the annotation, and a client that writes
+    without apply becomes its owner.
     """
 
     def decode(self, body: Json, validation: str, duplicates: Sequence[str]) -> tuple[Json, list[str]]:
@@ -55,15 +55,23 @@ class DaemonSetStrategy(TemplateStrategy):
         if _TEMPLATE_COUNT not in (obj["metadata"].get("annotations") or {}):
             _annotate(obj, _TEMPLATE_COUNT, "0")
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Start to count the templates."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         if int(obj["metadata"]["annotations"][_TEMPLATE_COUNT]) < 1:
             _annotate(obj, _TEMPLATE_COUNT, "1")
 
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
         """Count a change of the template."""
-        super().prepare_update(new, old, writing)
+        super().prepare_for_update(ctx, new, old)
+        self._count_template(new, old)
+
+    def prepare_status(self, new: Json, old: Json) -> None:
+        """Keep the count of templates too."""
+        super().prepare_status(new, old)
+        self._count_template(new, old)
+
+    def _count_template(self, new: Json, old: Json) -> None:
         text = (old["metadata"].get("annotations") or {}).get(_TEMPLATE_COUNT, "")
         count = int(text) if text.isdecimal() else 0
         if (new.get("spec") or {}).get("template") != (old.get("spec") or {}).get("template"):

@@ -51,10 +51,9 @@ class DeploymentStrategy(TemplateStrategy):
         if "labels" in old["metadata"]:
             new["metadata"]["labels"] = old["metadata"]["labels"]
 
-    def reset_fields(self, subresource: str) -> tuple[tuple[str, ...], ...]:
+    def reset_status_fields(self) -> tuple[tuple[str, ...], ...]:
         """A status write sets the labels back too."""
-        fields = super().reset_fields(subresource)
-        return (*fields, ("metadata", "labels")) if subresource == "status" else fields
+        return (*super().reset_status_fields(), ("metadata", "labels"))
 
     def check_own(self, spec: Json) -> list[FieldError]:
         """The strategy, and a progress deadline beyond the readiness delay."""
@@ -63,8 +62,8 @@ class DeploymentStrategy(TemplateStrategy):
         errors: list[FieldError] = []
         if kind == "Recreate":
             if rolling is not None:
-                words = "may not be specified when strategy `type` is 'Recreate'"
-                errors.append(forbidden("spec.strategy.rollingUpdate", words))
+                message = "may not be specified when strategy `type` is 'Recreate'"
+                errors.append(forbidden("spec.strategy.rollingUpdate", message))
         elif kind == "RollingUpdate":
             errors += check_rolling_update("spec.strategy.rollingUpdate", rolling or {})
         else:

@@ -25,7 +25,7 @@ from zestor_controller.apiserver.validation.fieldchecks import (
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["StatefulSetStrategy", "resource"]
@@ -71,7 +71,7 @@ class StatefulSetStrategy(TemplateStrategy):
             claim.setdefault("status", {})
             claim["status"].setdefault("phase", "Pending")
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
         """Also what can never change later: the claim templates and the name of the governing Service."""
         spec = obj.get("spec") or {}
         errors = self.validate(obj)
@@ -97,22 +97,22 @@ class StatefulSetStrategy(TemplateStrategy):
         errors: list[FieldError] = []
         policy = spec.get("podManagementPolicy", "")
         if policy not in ("OrderedReady", "Parallel"):
-            words = "must be 'OrderedReady' or 'Parallel'"
-            errors.append(invalid("spec.podManagementPolicy", policy, words))
+            message = "must be 'OrderedReady' or 'Parallel'"
+            errors.append(invalid("spec.podManagementPolicy", policy, message))
         update = spec.get("updateStrategy") or {}
         kind = update.get("type", "")
         if not kind:
             errors.append(required("spec.updateStrategy"))
         elif kind == "OnDelete":
             if update.get("rollingUpdate") is not None:
-                words = "only allowed for updateStrategy 'RollingUpdate'"
-                errors.append(invalid("spec.updateStrategy.rollingUpdate", update["rollingUpdate"], words))
+                message = "only allowed for updateStrategy 'RollingUpdate'"
+                errors.append(invalid("spec.updateStrategy.rollingUpdate", update["rollingUpdate"], message))
         elif kind == "RollingUpdate":
             partition = (update.get("rollingUpdate") or {}).get("partition", 0)
             errors += check_not_negative("spec.updateStrategy.rollingUpdate.partition", partition)
         else:
-            words = "must be 'RollingUpdate' or 'OnDelete'"
-            refused = invalid("spec.updateStrategy", update, words)
+            message = "must be 'RollingUpdate' or 'OnDelete'"
+            refused = invalid("spec.updateStrategy", update, message)
             errors.append(replace(refused, shown=shown_fields(update, "type", "rollingUpdate")))
         retention = spec.get("persistentVolumeClaimRetentionPolicy") or {}
         for name in ("whenDeleted", "whenScaled"):
@@ -127,11 +127,11 @@ class StatefulSetStrategy(TemplateStrategy):
         changed = {name for name in {*now, *was} if now.get(name) != was.get(name)}
         if changed <= _CHANGEABLE:
             return []
-        words = (
+        message = (
             "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
             "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
         )
-        return [forbidden("spec", words)]
+        return [forbidden("spec", message)]
 
 
 def _claims(spec: Json) -> list[Json]:

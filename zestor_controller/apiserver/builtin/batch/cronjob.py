@@ -17,7 +17,7 @@ from zestor_controller.apiserver.validation.fieldchecks import check_not_negativ
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["CronJobStrategy", "resource"]
@@ -43,19 +43,17 @@ class CronJobStrategy(BuiltinStrategy):
         if job and job.get("template"):
             default_pod_template(job["template"])
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
-        """Also the name, which has to leave room for the suffix of its jobs; an old name stays valid."""
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
+        """Also the name, which has to leave space for the suffix of its jobs; an old name stays valid."""
         errors = self._check_spec(obj.get("spec") or {}, None)
         name = obj["metadata"].get("name", "")
         if len(name) > _MAX_CRON_NAME:
-            words = f"must be no more than {_MAX_CRON_NAME} characters"
-            errors.append(invalid("metadata.name", name, words))
+            message = f"must be no more than {_MAX_CRON_NAME} characters"
+            errors.append(invalid("metadata.name", name, message))
         return errors
 
-    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
+    def validate_update(self, ctx: WriteContext, new: Json, old: Json) -> list[FieldError]:
         """The same rules; what the old schedule and time zone were is still allowed."""
-        if writing.subresource == "status":
-            return []
         return self._check_spec(new.get("spec") or {}, old.get("spec") or {})
 
     def _check_spec(self, spec: Json, old: Json | None) -> list[FieldError]:

@@ -81,8 +81,8 @@ def check_time_zone(path: str, name: str | None) -> list[FieldError]:
         if part in (".", "..") or part.startswith("-") or _ZONE_PART.fullmatch(part) is None:
             return unknown
     if name.lower() == "local":
-        words = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
-        return [invalid(path, name, words)]
+        message = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+        return [invalid(path, name, message)]
     return [] if _known_zone(name) else unknown
 
 

@@ -25,7 +25,7 @@ from zestor_controller.apiserver.validation.fieldchecks import (
 from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["JobStrategy", "resource"]
@@ -61,12 +61,12 @@ class JobStrategy(BuiltinStrategy):
         if labels and not obj["metadata"].get("labels"):
             obj["metadata"]["labels"] = dict(labels)
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Generate the selector and the labels that tie pods to this job, unless the selector is manual."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         spec, metadata = obj["spec"], obj["metadata"]
         template = spec.setdefault("template", {})
-        writing.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
+        ctx.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
         if spec.get("manualSelector"):
             return
         uid, name = metadata.get("uid", ""), metadata.get("name", "")
@@ -87,8 +87,8 @@ class JobStrategy(BuiltinStrategy):
             errors += check_selector("spec.selector", selector)
             labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
             if not selector_matches(selector, labels):
-                words = "`selector` does not match template `labels`"
-                errors.append(invalid("spec.template.metadata.labels", labels, words))
+                message = "`selector` does not match template `labels`"
+                errors.append(invalid("spec.template.metadata.labels", labels, message))
         return errors
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
@@ -99,7 +99,7 @@ class JobStrategy(BuiltinStrategy):
             errors += check_immutable("spec.completions", now.get("completions"), was.get("completions"))
         for name in ("selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"):
             errors += check_immutable(f"spec.{name}", now.get(name), was.get(name))
-        # A job that is suspended and never started may still be told where to run; its pods do not exist yet.
+        # Where a suspended job runs may change until it has started, for its pods do not exist yet.
         waiting = was.get("suspend") and not (old.get("status") or {}).get("startTime")
         if not waiting and now.get("template") != was.get("template"):
             shown = template_text(now.get("template"))
@@ -159,5 +159,5 @@ def resource() -> Resource:
         ),
         categories=ALL,
         subresources=("status",),
-        selectable={"status.successful": counter_at("status", "succeeded")},
+        selectable_fields={"status.successful": counter_at("status", "succeeded")},
     )

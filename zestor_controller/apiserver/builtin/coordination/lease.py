@@ -12,7 +12,7 @@ from zestor_controller.apiserver.validation.fieldchecks import check_not_negativ
 from zestor_controller.schema.fielderror import FieldError, invalid
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["LeaseStrategy", "resource"]
@@ -27,14 +27,14 @@ class LeaseStrategy(BuiltinStrategy):
 
     has_status = False
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Drop what belongs to a feature that is off."""
         for name in _COORDINATED:
             (obj.get("spec") or {}).pop(name, None)
 
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
         """Drop what belongs to a feature that is off."""
-        self.prepare_create(new, writing)
+        self.prepare_for_create(ctx, new)
 
     def validate(self, obj: Json) -> list[FieldError]:
         """A duration is positive; a Lease that was released has an empty holder."""
@@ -54,6 +54,6 @@ def resource() -> Resource:
         "leases",
         LeaseStrategy,
         columns("leases", NAME, ("Holder", value_at("spec", "holderIdentity"), 0), AGE),
-        unconditional_update=False,
-        create_on_update=True,
+        allow_unconditional_update=False,
+        allow_create_on_update=True,
     )

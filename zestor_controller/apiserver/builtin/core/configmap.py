@@ -35,7 +35,7 @@ class ConfigMapStrategy(BuiltinStrategy):
             errors += check_text(f"binaryData[{key}]", key, bad_config_key)
         size = sum(len(value.encode()) for value in data.values()) + decoded_size(binary)
         if size > MAX_DATA:
-            errors.append(too_long("", MAX_DATA))
+            errors.append(too_long("[]", MAX_DATA))  # what Go shows of an empty path
         return errors
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:

@@ -18,7 +18,7 @@ from zestor_controller.apiserver.validation.fieldchecks import bad_name_label, b
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["EndpointsStrategy", "resource"]
@@ -35,11 +35,11 @@ class EndpointsStrategy(BuiltinStrategy):
             for port in subset.get("ports", ()):
                 port.setdefault("protocol", "TCP")
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
         """Addresses and ports."""
-        return [] if writing.user.name == SERVER else self.validate(obj)
+        return [] if ctx.user.name == SERVER else self.validate(obj)
 
-    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
+    def validate_update(self, ctx: WriteContext, new: Json, old: Json) -> list[FieldError]:
         """The same, when they changed."""
         return [] if new.get("subsets") == old.get("subsets") else self.validate(new)
 
@@ -101,6 +101,6 @@ def resource() -> Resource:
         EndpointsStrategy,
         columns("endpoints", NAME, ("Endpoints", _endpoints, 0), AGE),
         short_names=("ep",),
-        create_on_update=True,
+        allow_create_on_update=True,
         deprecation=_DEPRECATION,
     )

@@ -44,8 +44,8 @@ class LimitRangeStrategy(BuiltinStrategy):
             low, high = limit.get("min") or {}, limit.get("max") or {}
             for name in sorted({*low} & {*high}):
                 if value_of(low[name]) > value_of(high[name]):
-                    words = f"min value {low[name]} is greater than max value {high[name]}"
-                    errors.append(invalid(f"{where}.min[{name}]", low[name], words))
+                    message = f"min value {low[name]} is greater than max value {high[name]}"
+                    errors.append(invalid(f"{where}.min[{name}]", low[name], message))
         return errors
 
 
@@ -58,5 +58,5 @@ def resource() -> Resource:
         LimitRangeStrategy,
         columns("roles", NAME, ("Created At", value_at("metadata", "creationTimestamp"), 0)),
         short_names=("limits",),
-        create_on_update=True,
+        allow_create_on_update=True,
     )

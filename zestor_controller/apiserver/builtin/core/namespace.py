@@ -9,13 +9,15 @@ from zestor_controller.apiserver.builtin.fieldgetter import text_at
 from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Resource, Subresource
+from zestor_controller.apiserver.rest.strategy import SubresourceStrategy
+from zestor_controller.apiserver.validation.fieldchecks import bad_name_label
 from zestor_controller.schema.fielderror import FieldError, invalid
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["NamespaceStrategy", "resource"]
+__all__ = ["FinalizeStrategy", "NamespaceStrategy", "resource"]
 
 _NAME_LABEL = "kubernetes.io/metadata.name"
 
@@ -29,7 +31,7 @@ class NamespaceStrategy(BuiltinStrategy):
         if name:
             obj["metadata"].setdefault("labels", {})[_NAME_LABEL] = name
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Start as Active, held by the finalizer."""
         obj["status"] = {"phase": "Active"}
         spec = obj.setdefault("spec", {})
@@ -37,27 +39,60 @@ class NamespaceStrategy(BuiltinStrategy):
         if "kubernetes" not in finalizers:
             spec["finalizers"] = [*finalizers, "kubernetes"]
 
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
         """Spec and status have one subresource each: ``finalize`` and ``status``."""
-        if writing.subresource != "finalize":
-            new["spec"] = old.get("spec", {})
-        if writing.subresource != "status":
-            new["status"] = old.get("status", {})
+        new["spec"] = old.get("spec", {})
+        new["status"] = old.get("status", {})
+
+    def prepare_status(self, new: Json, old: Json) -> None:
+        """Keep the spec."""
+        new["spec"] = old.get("spec", {})
+
+    def validate_name(self, name: str) -> list[str]:
+        """A label, for it is a part of DNS names."""
+        return bad_name_label(name)
+
+    def prepare_for_delete(self, ctx: WriteContext, obj: Json) -> bool:
+        """Start to terminate; the namespace stays until it has been finalized."""
+        obj["metadata"]["deletionTimestamp"] = ctx.now
+        obj["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
+        return False
+
+    def should_delete(self, obj: Json) -> bool:
+        """Its own finalizers are in the spec."""
+        return not (obj.get("spec") or {}).get("finalizers")
 
     def validate_status(self, new: Json, old: Json) -> list[FieldError]:
         """Terminating and deletion go together."""
         phase = (new.get("status") or {}).get("phase", "")
         deleting = "deletionTimestamp" in new["metadata"]
         if deleting and phase != "Terminating":
-            words = "may only be 'Terminating' if `deletionTimestamp` is not empty"
-            return [invalid("status.Phase", phase, words)]
+            message = "may only be 'Terminating' if `deletionTimestamp` is not empty"
+            return [invalid("status.Phase", phase, message)]
         if not deleting and phase != "Active":
-            words = "may only be 'Active' if `deletionTimestamp` is empty"
-            return [invalid("status.Phase", phase, words)]
+            message = "may only be 'Active' if `deletionTimestamp` is empty"
+            return [invalid("status.Phase", phase, message)]
         return []
 
 
-_FINALIZE = Subresource("finalize", "Namespace", "", "v1", ("update",))
+class FinalizeStrategy(SubresourceStrategy):
+    """``namespaces/finalize``: a write of the finalizers in the spec.
+
+    Args:
+        main: the strategy of namespaces.
+    """
+
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
+        """Keep the status."""
+        new["status"] = old.get("status", {})
+
+    def reset_fields(self) -> tuple[tuple[str, ...], ...]:
+        """The status has an endpoint of its own."""
+        return self._main.reset_fields()
+
+
+def _finalize(main: NamespaceStrategy) -> Subresource:
+    return Subresource("finalize", "Namespace", "", "v1", ("update",), FinalizeStrategy(main))
 
 
 def resource() -> Resource:
@@ -70,8 +105,7 @@ def resource() -> Resource:
         columns("namespaces", NAME, ("Status", value_at("status", "phase"), 0), AGE),
         namespaced=False,
         short_names=("ns",),
-        subresources=(_FINALIZE, "status"),
+        subresources=(_finalize, "status"),
         verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
-        selectable={"status.phase": text_at("status", "phase")},
-        name_rule="label",
+        selectable_fields={"status.phase": text_at("status", "phase")},
     )

@@ -14,7 +14,7 @@ from zestor_controller.apiserver.validation.fieldchecks import check_label_name
 from zestor_controller.schema.fielderror import FieldError, duplicate, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["NodeStrategy", "resource"]
@@ -24,12 +24,12 @@ class NodeStrategy(BuiltinStrategy):
     """Nodes."""
 
     def default(self, obj: Json) -> None:
-        """Everything that a node has is allocatable unless told otherwise."""
+        """Everything that a node has is allocatable unless its status lists it."""
         status = obj.get("status")
         if status and "capacity" in status and "allocatable" not in status:
             status["allocatable"] = {name: canonical(amount) for name, amount in status["capacity"].items()}
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """A kubelet registers itself with its status, so the status stays."""
 
     def validate(self, obj: Json) -> list[FieldError]:
@@ -53,8 +53,8 @@ class NodeStrategy(BuiltinStrategy):
 
 def _node_status(obj: Json, now: float) -> str:
     ready = condition_status(obj, "Ready")
-    words = {"True": "Ready", "": "Unknown"}.get(ready, "NotReady")
-    return words + (",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else "")
+    state = {"True": "Ready", "": "Unknown"}.get(ready, "NotReady")
+    return state + (",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else "")
 
 
 def _node_roles(obj: Json, now: float) -> str:
@@ -94,5 +94,5 @@ def resource() -> Resource:
         namespaced=False,
         short_names=("no",),
         subresources=("status",),
-        selectable={"spec.unschedulable": flag_at("spec", "unschedulable")},
+        selectable_fields={"spec.unschedulable": flag_at("spec", "unschedulable")},
     )

@@ -14,7 +14,7 @@ from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["VolumeStrategy", "resource"]
@@ -38,9 +38,9 @@ class VolumeStrategy(BuiltinStrategy):
         """Not available yet."""
         obj["status"] = {"phase": "Pending"}
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Start as Pending, protected by the finalizer that admission adds."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         finalizers = obj["metadata"].setdefault("finalizers", [])
         if "kubernetes.io/pv-protection" not in finalizers:
             finalizers.append("kubernetes.io/pv-protection")
@@ -91,5 +91,5 @@ def resource() -> Resource:
         namespaced=False,
         short_names=("pv",),
         subresources=("status",),
-        returns_deleted=True,
+        returns_deleted_object=True,
     )

@@ -14,7 +14,7 @@ from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.schema.fielderror import FieldError, forbidden
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["ClaimStrategy", "access_modes_at", "phase_cell", "resource"]
@@ -30,9 +30,9 @@ class ClaimStrategy(BuiltinStrategy):
         if not (obj.get("status") or {}).get("phase"):
             obj.setdefault("status", {})["phase"] = "Pending"
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Start as Pending, protected by the finalizer that admission adds."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         finalizers = obj["metadata"].setdefault("finalizers", [])
         if "kubernetes.io/pvc-protection" not in finalizers:
             finalizers.append("kubernetes.io/pvc-protection")
@@ -54,8 +54,8 @@ class ClaimStrategy(BuiltinStrategy):
         now_size = ((now.get("resources") or {}).get("requests") or {}).get("storage", "0")
         if (old.get("status") or {}).get("phase") == "Bound":
             if value_of(now_size) < value_of(was_size):
-                words = "field can not be less than status.capacity"
-                return [forbidden("spec.resources.requests.storage", words)]
+                message = "field can not be less than status.capacity"
+                return [forbidden("spec.resources.requests.storage", message)]
             now["resources"] = was.get("resources")
         if "volumeAttributesClassName" in now or "volumeAttributesClassName" in was:
             now["volumeAttributesClassName"] = was.get("volumeAttributesClassName")
@@ -115,5 +115,5 @@ def resource() -> Resource:
         ),
         short_names=("pvc",),
         subresources=("status",),
-        returns_deleted=True,
+        returns_deleted_object=True,
     )

@@ -63,5 +63,5 @@ def resource() -> Resource:
         short_names=("rc",),
         categories=ALL,
         subresources=("status", SCALE),
-        selectable={"status.replicas": counter_at("status", "replicas")},
+        selectable_fields={"status.replicas": counter_at("status", "replicas")},
     )

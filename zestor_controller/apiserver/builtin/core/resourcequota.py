@@ -47,5 +47,5 @@ def resource() -> Resource:
         columns("resourcequotas", NAME, ("Request", _quota(""), 0), ("Limit", _quota("limits."), 0), AGE),
         short_names=("quota",),
         subresources=("status",),
-        returns_deleted=True,
+        returns_deleted_object=True,
     )

@@ -34,7 +34,7 @@ class SecretStrategy(BuiltinStrategy):
     has_status = False
 
     def default(self, obj: Json) -> None:
-        """Opaque unless told otherwise; ``stringData`` is only a way to write ``data``."""
+        """Opaque by default; ``stringData`` is only a way to write ``data``."""
         obj.setdefault("type", "Opaque")
         plain = obj.pop("stringData", None)
         if plain:
@@ -79,5 +79,5 @@ def resource() -> Resource:
         "secrets",
         SecretStrategy,
         columns("secrets", NAME, ("Type", value_at("type"), 0), ("Data", count_at("data"), 0), AGE),
-        selectable={"type": text_at("type")},
+        selectable_fields={"type": text_at("type")},
     )

@@ -1,15 +1,19 @@
-"""Services: addresses and node ports from the server's ranges, and the rules that hang on the type.
+"""Services: their type decides about addresses, node ports and rules.
 
-Invariant: no two live Services hold the same cluster address or node port. What is taken is remembered per Service by
-the allocator and checked against the live object at each allocation, so a deleted Service gives its addresses back
-without telling anybody.
+A write that is rejected, or a dry run, holds nothing that it was allocated: the allocator looks at stored Services.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from functools import partial
 
+from zestor_controller.apiserver.builtin.core.serviceallocator import (
+    CLUSTER_IPS,
+    NODE_PORTS,
+    ServiceAllocator,
+    owner_of,
+)
 from zestor_controller.apiserver.builtin.core.servicechecks import (
     check_service_change,
     check_service_spec,
@@ -21,89 +25,31 @@ from zestor_controller.apiserver.builtin.declaration import ALL, declare
 from zestor_controller.apiserver.builtin.fieldgetter import text_at
 from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, selector_at, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
-from zestor_controller.apiserver.rest.resource import Resource, Writing
+from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.rest.status import invalid as refuse
+from zestor_controller.apiserver.rest.strategy import WriteContext
+from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.typedef import Json
+from zestor_controller.apiserver.validation.fieldchecks import bad_name_label
 from zestor_controller.schema.fielderror import FieldError, invalid
 
 __all__ = ["ServiceStrategy", "resource"]
 
 _EXTERNAL = ("NodePort", "LoadBalancer")
-_RANGE = ipaddress.IPv4Network("10.0.0.0/24")
-_NODE_PORTS = range(30000, 32768)
 _AFFINITY_SECONDS = 10800
 _ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy")
 
-Owner = tuple[str, str]
-Lookup = Callable[[str, str, str, str], Json | None]
-
-
-class _Allocator:
-    """Who holds which address and port."""
-
-    def __init__(self) -> None:
-        self._owners: dict[str | int, Owner] = {}
-        self._next = 0
-
-    def holder(self, value: str | int, lookup: Lookup) -> Owner | None:
-        """The live Service that holds a value; None when it is free."""
-        owner = self._owners.get(value)
-        if owner is None:
-            return None
-        service = lookup("", "services", *owner)
-        if service is not None and value in _held(service):
-            return owner
-        del self._owners[value]
-        return None
-
-    def claim(self, service: Json) -> None:
-        """Remember what a Service holds."""
-        for value in _held(service):
-            self._owners[value] = _owner(service)
-
-    def address(self, writing: Writing) -> str:
-        """A free cluster address."""
-        hosts = list(_RANGE.hosts())[1:]  # the first address belongs to the API server itself
-        for step in range(len(hosts)):
-            # An address that was given back is not given out again at once: somebody may still talk to it.
-            at = (self._next + step) % len(hosts)
-            if self.holder(str(hosts[at]), writing.lookup) is None:
-                if not writing.dry_run:
-                    self._next = at + 1
-                return str(hosts[at])
-        raise refuse("", "Service", "", [invalid("spec.clusterIPs", None, "failed to allocate IP: range is full")])
-
-    def port(self, writing: Writing, taken: set[int]) -> int:
-        """A free node port that is not in `taken` either."""
-        for number in _NODE_PORTS:
-            if number not in taken and self.holder(number, writing.lookup) is None:
-                return number
-        raise refuse("", "Service", "", [invalid("spec.ports", None, "failed to allocate a nodePort: range is full")])
-
-
-def _owner(service: Json) -> Owner:
-    return service["metadata"].get("namespace", ""), service["metadata"].get("name", "")
-
-
-def _held(service: Json) -> list[str | int]:
-    spec = service.get("spec") or {}
-    values: list[str | int] = [address for address in spec.get("clusterIPs", ()) if address != "None"]
-    values += [port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")]
-    if spec.get("healthCheckNodePort"):
-        values.append(spec["healthCheckNodePort"])
-    return values
-
 
 class ServiceStrategy(BuiltinStrategy):
-    """Services."""
+    """Services.
 
-    def __init__(self, kind: str, version: str, message: str) -> None:
+    Args:
+        allocator: of cluster IPs and node ports.
+    """
+
+    def __init__(self, kind: str, version: str, message: str, *, allocator: ServiceAllocator) -> None:
         super().__init__(kind, version, message)
-        self._allocator = _Allocator()
-
-    def adopt(self, service: Json) -> None:
-        """Remember what a Service of an earlier life holds."""
-        self._allocator.claim(service)
+        self._allocator = allocator
 
     def default(self, obj: Json) -> None:
         """Fill the spec by its type."""
@@ -131,18 +77,16 @@ class ServiceStrategy(BuiltinStrategy):
             if ingress.get("ip") and spec["type"] == "LoadBalancer":
                 ingress.setdefault("ipMode", "VIP")
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Allocate what the type needs."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         if obj.get("spec") is not None and not self.validate(obj):
-            self._allocate(obj, None, writing)
-        self._warn(obj, writing)
+            self._allocate(obj, None, ctx)
+        self._warn(obj, ctx)
 
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
         """Keep what is allocated, drop what the type has no use for, allocate what it needs anew."""
-        super().prepare_update(new, old, writing)
-        if writing.subresource == "status":
-            return
+        super().prepare_for_update(ctx, new, old)
         now, was = new["spec"], old["spec"]
         if was["type"] != "ExternalName" and now["type"] != "ExternalName":
             if "clusterIP" not in now and "clusterIPs" not in now:
@@ -161,63 +105,67 @@ class ServiceStrategy(BuiltinStrategy):
                 now.pop(name, None)
         _drop_unused(now, was)
         if not self.validate(new) and not self.validate_change(new, old):
-            self._allocate(new, was, writing)
-        self._warn(new, writing)
+            self._allocate(new, was, ctx)
+        self._warn(new, ctx)
 
-    def _warn(self, service: Json, writing: Writing) -> None:
+    def _warn(self, service: Json, ctx: WriteContext) -> None:
         spec = service.get("spec") or {}
         if spec.get("externalName") and spec.get("type") != "ExternalName":
-            writing.warnings.append('spec.externalName is ignored when spec.type is not "ExternalName"')
+            ctx.warnings.append('spec.externalName is ignored when spec.type is not "ExternalName"')
 
-    def _allocate(self, service: Json, was: Json | None, writing: Writing) -> None:
+    def _allocate(self, service: Json, was: Json | None, ctx: WriteContext) -> None:
         spec = service["spec"]
         if spec["type"] == "ExternalName":
             return
         errors = choose_families(spec, was)
         if errors:
             raise refuse("", "Service", service["metadata"].get("name", ""), errors)
-        self._allocate_address(service, writing)
+        self._allocate_address(service, ctx)
         taken = {port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")}
-        owner = _owner(service)
+        owner = owner_of(service)
         for index, port in enumerate(spec.get("ports", ())):
             given = port.get("nodePort")
             if given:
-                self._check_port(service, index, given, owner, writing)
+                self._check_port(service, index, given, owner)
             elif _wants_node_ports(spec):
-                port["nodePort"] = self._allocator.port(writing, taken)
+                port["nodePort"] = self._allocator.node_port(taken)
                 taken.add(port["nodePort"])
         local = spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
         if local and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = self._allocator.port(writing, taken)
-        if not writing.dry_run:
+            spec["healthCheckNodePort"] = self._allocator.node_port(taken)
+        if not ctx.dry_run:
             self._allocator.claim(service)
 
-    def _allocate_address(self, service: Json, writing: Writing) -> None:
+    def _allocate_address(self, service: Json, ctx: WriteContext) -> None:
         spec = service["spec"]
         given = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
         if not given:
-            given = self._allocator.address(writing)
+            given = self._allocator.cluster_ip(dry_run=ctx.dry_run)
         elif given != "None":
             why = ""
-            if ipaddress.ip_address(given) not in _RANGE:
+            if ipaddress.ip_address(given) not in CLUSTER_IPS:
                 why = "the provided network does not match the current range"
-            elif self._allocator.holder(given, writing.lookup) not in (None, _owner(service)):
+            elif self._allocator.holder(given) not in (None, owner_of(service)):
                 why = "provided IP is already allocated"
             if why:
                 error = invalid("spec.clusterIPs", [given], f"failed to allocate IP {given}: {why}")
                 raise refuse("", "Service", service["metadata"].get("name", ""), [error])
         spec["clusterIP"], spec["clusterIPs"] = given, [given]
 
-    def _check_port(self, service: Json, index: int, number: int, owner: Owner, writing: Writing) -> None:
+    def _check_port(self, service: Json, index: int, number: int, owner: tuple[str, str]) -> None:
         why = ""
-        if number not in _NODE_PORTS:
-            low, high = _NODE_PORTS[0], _NODE_PORTS[-1]
+        if number not in NODE_PORTS:
+            low, high = NODE_PORTS[0], NODE_PORTS[-1]
             why = f"provided port is not in the valid range. The range of valid ports is {low}-{high}"
-        elif self._allocator.holder(number, writing.lookup) not in (None, owner):
+        elif self._allocator.holder(number) not in (None, owner):
             why = "provided port is already allocated"
         if why:
             error = invalid(f"spec.ports[{index}].nodePort", number, why)
             raise refuse("", "Service", service["metadata"].get("name", ""), [error])
+
+    def validate_name(self, name: str) -> list[str]:
+        """A label (RelaxedServiceNameValidation, on since 1.36)."""
+        return bad_name_label(name)
 
     def validate(self, obj: Json) -> list[FieldError]:
         """The rules of the spec by its type."""
@@ -301,13 +249,17 @@ def _service_ports(obj: Json, now: float) -> str:
     return ",".join(pieces) or NONE
 
 
-def resource() -> Resource:
-    """The resource ``services`` of ``v1``."""
+def resource(storage: Storage) -> Resource:
+    """The resource ``services`` of ``v1``.
+
+    Args:
+        storage: has the Services, whose addresses are unique.
+    """
     return declare(
         "v1",
         "Service",
         "services",
-        ServiceStrategy,
+        partial(ServiceStrategy, allocator=ServiceAllocator(storage)),
         columns(
             "services",
             NAME,
@@ -321,8 +273,7 @@ def resource() -> Resource:
         short_names=("svc",),
         categories=ALL,
         subresources=("status",),
-        selectable={"spec.clusterIP": text_at("spec", "clusterIP"), "spec.type": text_at("spec", "type")},
-        returns_deleted=True,
-        create_on_update=True,
-        name_rule="label",  # RelaxedServiceNameValidation, on since 1.36
+        selectable_fields={"spec.clusterIP": text_at("spec", "clusterIP"), "spec.type": text_at("spec", "type")},
+        returns_deleted_object=True,
+        allow_create_on_update=True,
     )

@@ -1,4 +1,4 @@
-"""ServiceAccounts."""
+"""ServiceAccounts, whose tokens are issued on request."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ class ServiceAccountStrategy(BuiltinStrategy):
     has_status = False
 
 
-def resource() -> Resource:
-    """The resource ``serviceaccounts`` of ``v1``."""
+def resource(token: Subresource) -> Resource:
+    """The resource ``serviceaccounts`` of ``v1``.
+
+    Args:
+        token: the subresource that issues tokens.
+    """
     return declare(
         "v1",
         "ServiceAccount",
@@ -25,6 +29,6 @@ def resource() -> Resource:
         ServiceAccountStrategy,
         columns("serviceaccounts", NAME, ("Secrets", count_at("secrets"), 0), AGE),
         short_names=("sa",),
-        subresources=(Subresource("token", "TokenRequest", "authentication.k8s.io", "v1", ("create",)),),
-        returns_deleted=True,
+        subresources=(token,),
+        returns_deleted_object=True,
     )

@@ -80,8 +80,8 @@ def _check_type(spec: Json, kind: str) -> list[FieldError]:
         else:
             errors += check_text("spec.externalName", name, bad_subdomain)
     elif is_headless(spec) and kind != "ClusterIP":
-        words = f"may not be set to 'None' for {kind} services"
-        errors.append(invalid("spec.clusterIPs[0]", "None", words))
+        message = f"may not be set to 'None' for {kind} services"
+        errors.append(invalid("spec.clusterIPs[0]", "None", message))
     return errors
 
 
@@ -103,8 +103,8 @@ def _check_ports(spec: Json, kind: str) -> list[FieldError]:
             names.add(name)
         errors += _check_port(where, port)
         if port.get("nodePort") and kind not in ("NodePort", "LoadBalancer"):
-            words = "may not be used when `type` is '" + kind + "'"
-            errors.append(forbidden(f"{where}.nodePort", words))
+            message = "may not be used when `type` is '" + kind + "'"
+            errors.append(forbidden(f"{where}.nodePort", message))
         if port.get("nodePort"):
             if (port["nodePort"], protocol) in node_ports:
                 errors.append(duplicate(f"{where}.nodePort", port["nodePort"]))
@@ -155,16 +155,16 @@ def _check_traffic(spec: Json) -> list[FieldError]:
     errors: list[FieldError] = []
     outer, inner = spec.get("externalTrafficPolicy"), spec.get("internalTrafficPolicy")
     if outer and not is_external(spec):
-        words = "may only be set for externally-accessible services"
-        errors.append(invalid("spec.externalTrafficPolicy", outer, words))
+        message = "may only be set for externally-accessible services"
+        errors.append(invalid("spec.externalTrafficPolicy", outer, message))
     elif outer and outer not in _POLICIES:
         errors.append(not_supported("spec.externalTrafficPolicy", outer, _POLICIES))
     if inner and inner not in _POLICIES:
         errors.append(not_supported("spec.internalTrafficPolicy", inner, _POLICIES))
     checked = spec.get("type") == "LoadBalancer" and outer == "Local"
     if spec.get("healthCheckNodePort") and not checked:
-        words = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
-        errors.append(invalid("spec.healthCheckNodePort", spec["healthCheckNodePort"], words))
+        message = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        errors.append(invalid("spec.healthCheckNodePort", spec["healthCheckNodePort"], message))
     distribution = spec.get("trafficDistribution")
     if distribution is not None and distribution not in _DISTRIBUTIONS:
         errors.append(not_supported("spec.trafficDistribution", distribution, _DISTRIBUTIONS))

@@ -62,13 +62,13 @@ def _check_addresses(addresses: list[str], families: list[str], *, headless: boo
     if bad:
         return errors
     if len(addresses) > 1 and len({address_family(each) for each in addresses}) < len(addresses):
-        words = "may specify no more than one IP for each IP family"
-        errors.append(invalid("spec.clusterIPs", addresses, words))
+        message = "may specify no more than one IP for each IP family"
+        errors.append(invalid("spec.clusterIPs", addresses, message))
     if not headless:
         for index, (address, family) in enumerate(zip(addresses, families, strict=False)):
             if family in _FAMILIES and address_family(address) != family:
-                words = f"expected an {family} value as indicated by `ipFamilies[{index}]`"
-                errors.append(invalid(f"spec.clusterIPs[{index}]", address, words))
+                message = f"expected an {family} value as indicated by `ipFamilies[{index}]`"
+                errors.append(invalid(f"spec.clusterIPs[{index}]", address, message))
     return errors
 
 
@@ -96,15 +96,15 @@ def choose_families(spec: Json, was: Json | None) -> list[FieldError]:
     for index, address in enumerate(addresses[len(families) :], len(families)):
         family = address_family(address)
         if family != _SERVED:
-            words = f"{family} is not configured on this cluster"
-            errors.append(invalid(f"spec.clusterIPs[{index}]", addresses, words))
+            message = f"{family} is not configured on this cluster"
+            errors.append(invalid(f"spec.clusterIPs[{index}]", addresses, message))
         else:
             families.append(family)
     if errors:
         return errors
     spec["ipFamilies"] = families = families or [_SERVED]
     if selectorless:
-        # Whoever fills in the endpoints decides about their families, whatever the cluster has.
+        # The writer of the endpoints decides about their families, whatever the cluster has.
         if len(families) < 2 and policy != "SingleStack":
             families.append(next(each for each in _FAMILIES if each not in families))
         return []

@@ -24,7 +24,7 @@ from zestor_controller.apiserver.validation.fieldchecks import (
 from zestor_controller.schema.fielderror import FieldError, duplicate, invalid, not_supported, required, too_many
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["EndpointSliceStrategy", "resource"]
@@ -45,10 +45,10 @@ class EndpointSliceStrategy(BuiltinStrategy):
             port.setdefault("name", "")
             port.setdefault("protocol", "TCP")
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
         """The type of the addresses, the ports and the endpoints."""
         errors = self.validate(obj)
-        return errors if writing.user.name == SERVER else errors + _check_endpoints(obj)
+        return errors if ctx.user.name == SERVER else errors + _check_endpoints(obj)
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:
         """The type of the addresses stays; endpoints are validated when they changed."""

@@ -18,13 +18,13 @@ from zestor_controller.apiserver.validation.fieldchecks import bad_qualified_nam
 from zestor_controller.schema.fielderror import FieldError, invalid, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["CoreEventStrategy", "EventStrategy", "core_resource", "resource"]
 
 # (core name, name in events.k8s.io, what core prints for nothing, what events.k8s.io prints for nothing);
-# None stands for null, ... for a field that is left out.
+# None is null, ... is a field that is left out.
 _FIELDS: tuple[tuple[str, str, Any, Any], ...] = (
     ("involvedObject", "regarding", {}, ...),
     ("reason", "reason", ..., ...),
@@ -119,7 +119,7 @@ class EventStrategy(BuiltinStrategy):
 
     has_status = False
 
-    def validate_create(self, obj: Json, writing: Writing) -> list[FieldError]:
+    def validate_create(self, ctx: WriteContext, obj: Json) -> list[FieldError]:
         """Every field of the new style, and none of the old one."""
         event = _to_core(obj)
         errors = _check_common(event, "reportingController", True)
@@ -154,11 +154,11 @@ class EventStrategy(BuiltinStrategy):
         ]
 
     def on_read(self, obj: Json) -> Json:
-        """The stored event in this API's words."""
+        """The stored event in this API's field names."""
         return _to_modern(obj)
 
     def on_store(self, obj: Json) -> Json:
-        """This event in the words of the core API."""
+        """This event in the field names of the core API."""
         return _to_core(obj)
 
 
@@ -236,8 +236,8 @@ def core_resource() -> Resource:
         CoreEventStrategy,
         columns("events", *_COLUMNS),
         short_names=("ev",),
-        selectable=_selectable("involvedObject", "reportingComponent", source=_source_component),
-        create_on_update=True,
+        selectable_fields=_selectable("involvedObject", "reportingComponent", source=_source_component),
+        allow_create_on_update=True,
     )
 
 
@@ -250,7 +250,7 @@ def resource() -> Resource:
         EventStrategy,
         columns("events", *_COLUMNS),
         short_names=("ev",),
-        selectable=_selectable("regarding", "reportingController"),
-        create_on_update=True,
-        stored_as=("", "events"),
+        selectable_fields=_selectable("regarding", "reportingController"),
+        allow_create_on_update=True,
+        storage=("", "events"),
     )

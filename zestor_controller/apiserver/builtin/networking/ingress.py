@@ -29,8 +29,8 @@ class IngressStrategy(BuiltinStrategy):
         spec = obj.get("spec") or {}
         errors: list[FieldError] = []
         if not spec.get("rules") and not spec.get("defaultBackend"):
-            words = "either `defaultBackend` or `rules` must be specified"
-            errors.append(invalid("spec", spec, words))
+            message = "either `defaultBackend` or `rules` must be specified"
+            errors.append(invalid("spec", spec, message))
         if spec.get("defaultBackend"):
             errors += _check_backend("spec.defaultBackend", spec["defaultBackend"])
         for index, rule in enumerate(spec.get("rules", ())):

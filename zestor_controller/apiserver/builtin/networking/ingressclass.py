@@ -24,7 +24,7 @@ class IngressClassStrategy(BuiltinStrategy):
     generation = True
 
     def default(self, obj: Json) -> None:
-        """Parameters are cluster-wide unless told otherwise."""
+        """Parameters are cluster-wide by default."""
         parameters = (obj.get("spec") or {}).get("parameters")
         if parameters is not None and parameters.get("scope") is None:
             parameters["scope"] = "Cluster"
@@ -37,8 +37,8 @@ class IngressClassStrategy(BuiltinStrategy):
         if len(controller) > 250:
             return [invalid("spec.controller", controller, "must be no more than 250 characters")]
         if "/" not in controller:
-            words = 'must be a domain-prefixed path (such as "acme.io/foo")'
-            return [invalid("spec.controller", controller, words)]
+            message = 'must be a domain-prefixed path (such as "acme.io/foo")'
+            return [invalid("spec.controller", controller, message)]
         return check_text("spec.controller", controller.partition("/")[0], bad_subdomain)
 
     def validate_change(self, new: Json, old: Json) -> list[FieldError]:

@@ -72,8 +72,8 @@ def _check_policy_port(field: str, port: Json) -> list[FieldError]:
     elif isinstance(number, str):
         errors += check_text(f"{field}.port", number, bad_port_name)
         if port.get("endPort") is not None:
-            words = "may not be specified when `port` is non-numeric"
-            errors.append(forbidden(f"{field}.endPort", words))
+            message = "may not be specified when `port` is non-numeric"
+            errors.append(forbidden(f"{field}.endPort", message))
     elif port.get("endPort") is not None:
         errors.append(required(f"{field}.port", "must be specified if `endPort` is specified"))
     return errors

@@ -35,8 +35,8 @@ def check_claim_spec(field: str, spec: Json) -> list[FieldError]:
     errors = check_access_modes(f"{field}.accessModes", spec)
     errors += check_selector(f"{field}.selector", spec.get("selector"))
     if "ReadWriteOncePod" in (modes := spec.get("accessModes") or []) and set(modes) & {*_ACCESS_MODES[:3]}:
-        words = "may not use ReadWriteOncePod with other access modes"
-        errors.append(forbidden(f"{field}.accessModes", words))
+        message = "may not use ReadWriteOncePod with other access modes"
+        errors.append(forbidden(f"{field}.accessModes", message))
     requests = (spec.get("resources") or {}).get("requests") or {}
     if "storage" not in requests:
         errors.append(required(f"{field}.resources[storage]"))
@@ -66,8 +66,8 @@ def _check_source(field: str, source: Json) -> list[FieldError]:
     errors = [required(f"{field}.{name}") for name in ("name", "kind") if not source.get(name)]
     group = source.get("apiGroup") or ""
     if not group and source.get("kind") != _CLAIM:
-        words = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
-        errors.append(invalid(field, source.get("kind", ""), words))
+        message = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
+        errors.append(invalid(field, source.get("kind", ""), message))
     elif group:
         errors += check_text(f"{field}.apiGroup", group, bad_subdomain)
     return errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from zestor_controller.apiserver.builtin.declaration import ALL, CONNECT, declare
+from zestor_controller.apiserver.builtin.declaration import ALL, CONNECT, READ_WRITE, declare
 from zestor_controller.apiserver.builtin.fieldgetter import flag_at, text_at
 from zestor_controller.apiserver.builtin.pods.ephemeral import check_ephemeral_change, keep_all_but_ephemeral
 from zestor_controller.apiserver.builtin.pods.podchecks import check_pod_spec, pod_spec_warnings
@@ -15,19 +15,17 @@ from zestor_controller.apiserver.builtin.pods.podstatus import pod_cells
 from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, NONE, columns, value_at
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Resource, Subresource
-from zestor_controller.apiserver.rest.status import forbidden as refuse
+from zestor_controller.apiserver.rest.strategy import SubresourceStrategy
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["PodStrategy", "resource"]
+__all__ = ["EphemeralContainersStrategy", "PodStrategy", "resource"]
 
-_EPHEMERAL = "ephemeralcontainers"
 _NOT_READY = "node.kubernetes.io/not-ready"
 _UNREACHABLE = "node.kubernetes.io/unreachable"
-_SYSTEM_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 _GATED = {
     "type": "PodScheduled",
     "status": "False",
@@ -57,30 +55,15 @@ class PodStrategy(BuiltinStrategy):
             _mirror(status, "podIP", "podIPs")
             _mirror(status, "hostIP", "hostIPs")
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
-        """Start as Pending, with the tolerations and the priority that admission gives to every pod."""
-        super().prepare_create(obj, writing)
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
+        """Start as Pending, with the tolerations that admission gives to every pod."""
+        super().prepare_for_create(ctx, obj)
         spec = obj["spec"]
         obj["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
         if spec.get("schedulingGates"):
-            obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": writing.now}]
+            obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": ctx.now}]
         _add_tolerations(spec)
-        _set_priority(obj, writing)
-        writing.warnings += pod_spec_warnings("spec", spec)
-
-    def prepare_update(self, new: Json, old: Json, writing: Writing) -> None:
-        """A write of the ephemeral containers changes nothing else."""
-        if writing.subresource == _EPHEMERAL:
-            keep_all_but_ephemeral(new, old)
-            self._set_generation(new, old, new["spec"] != old["spec"])
-        else:
-            super().prepare_update(new, old, writing)
-
-    def validate_update(self, new: Json, old: Json, writing: Writing) -> list[FieldError]:
-        """The rules of the part that is written."""
-        if writing.subresource == _EPHEMERAL:
-            return check_ephemeral_change(new, old)
-        return super().validate_update(new, old, writing)
+        ctx.warnings += pod_spec_warnings("spec", spec)
 
     def prepare_status(self, new: Json, old: Json) -> None:
         """Keep the spec, the owners and the class of the pod."""
@@ -93,12 +76,22 @@ class PodStrategy(BuiltinStrategy):
         if quality and isinstance(new.get("status"), dict):
             new["status"].setdefault("qosClass", quality)
 
-    def reset_fields(self, subresource: str) -> tuple[tuple[str, ...], ...]:
+    def reset_status_fields(self) -> tuple[tuple[str, ...], ...]:
         """A status write sets the owners and the deletion back too."""
-        fields = super().reset_fields(subresource)
-        if subresource == "status":
-            return (*fields, ("metadata", "deletionTimestamp"), ("metadata", "ownerReferences"))
-        return fields
+        fields = super().reset_status_fields()
+        return (*fields, ("metadata", "deletionTimestamp"), ("metadata", "ownerReferences"))
+
+    def graceful_delete(self, obj: Json, seconds: int | None) -> int | None:
+        """Seconds until a Pod is removed; only one on a node has something to end."""
+        spec, meta = obj.get("spec") or {}, obj["metadata"]
+        if not spec.get("nodeName") or (obj.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
+            return 0
+        if seconds is not None:
+            return seconds
+        if meta.get("deletionTimestamp"):
+            return int(meta.get("deletionGracePeriodSeconds") or 0)
+        wanted = spec.get("terminationGracePeriodSeconds")
+        return int(wanted) if wanted is not None else 30
 
     def validate(self, obj: Json) -> list[FieldError]:
         """The rules of the spec."""
@@ -132,11 +125,36 @@ class PodStrategy(BuiltinStrategy):
         return errors
 
 
+class EphemeralContainersStrategy(SubresourceStrategy):
+    """``pods/ephemeralcontainers``: a write of the ephemeral containers changes nothing else.
+
+    Args:
+        main: the strategy of Pods.
+    """
+
+    def __init__(self, main: PodStrategy) -> None:
+        super().__init__(main)
+        self._pods = main
+
+    def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
+        """Keep everything else."""
+        keep_all_but_ephemeral(new, old)
+        self._pods.set_generation(new, old, new["spec"] != old["spec"])
+
+    def validate_update(self, ctx: WriteContext, new: Json, old: Json) -> list[FieldError]:
+        """Ephemeral containers may only be added."""
+        return check_ephemeral_change(new, old)
+
+    def reset_fields(self) -> tuple[tuple[str, ...], ...]:
+        """The status has an endpoint of its own."""
+        return self._pods.reset_fields()
+
+
 def _check_gates(now: Json, was: Json) -> list[FieldError]:
     known = [gate.get("name") for gate in was.get("schedulingGates", ())]
-    words = "only deletion is allowed, but found new scheduling gate '{}'"
+    message = "only deletion is allowed, but found new scheduling gate '{}'"
     return [
-        forbidden(f"spec.schedulingGates[{index}].name", words.format(gate.get("name", "")))
+        forbidden(f"spec.schedulingGates[{index}].name", message.format(gate.get("name", "")))
         for index, gate in enumerate(now.get("schedulingGates", ()))
         if gate.get("name") not in known
     ]
@@ -146,8 +164,8 @@ def _check_node_selector(now: Json, was: Json) -> list[FieldError]:
     """A pod that waits for a gate may still be narrowed down to fewer nodes."""
     before, after = was.get("nodeSelector") or {}, now.get("nodeSelector") or {}
     if any(after.get(name) != value for name, value in before.items()):
-        words = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
-        return [invalid("spec.nodeSelector", after, words)]
+        message = "only additions to spec.nodeSelector are allowed (no mutations or deletions)"
+        return [invalid("spec.nodeSelector", after, message)]
     return []
 
 
@@ -189,33 +207,14 @@ def _tolerates(toleration: Json, key: str) -> bool:
     return toleration.get("key", "") in ("", key) and toleration.get("effect", "") in ("", "NoExecute")
 
 
-def _set_priority(obj: Json, writing: Writing) -> None:
-    spec = obj["spec"]
-    name = spec.get("priorityClassName")
-    priority, policy = 0, "PreemptLowerPriority"
-    if name in _SYSTEM_PRIORITIES:
-        priority = _SYSTEM_PRIORITIES[name]
-    elif name:
-        found = writing.lookup("scheduling.k8s.io", "priorityclasses", "", name)
-        if found is None:
-            why = f"no PriorityClass with name {name} was found"
-            raise refuse("", "pods", obj["metadata"].get("name", ""), why)
-        priority, policy = found.get("value", 0), found.get("preemptionPolicy", policy)
-    given = spec.get("priority")
-    if given is not None and given != priority:
-        why = (
-            f"the integer value of priority ({given}) must not be provided in pod spec; priority admission controller "
-            f"computed {priority} from the given PriorityClass name"
-        )
-        raise refuse("", "pods", obj["metadata"].get("name", ""), why)
-    spec["priority"] = priority
-    spec.setdefault("preemptionPolicy", policy)
+def _ephemeral_containers(main: PodStrategy) -> Subresource:
+    return Subresource("ephemeralcontainers", "Pod", "", "v1", READ_WRITE, EphemeralContainersStrategy(main))
 
 
 _SUBRESOURCES = (
     Subresource("attach", "PodAttachOptions", "", "v1", CONNECT),
     Subresource("binding", "Binding", "", "v1", ("create",)),
-    "ephemeralcontainers",
+    _ephemeral_containers,
     Subresource("eviction", "Eviction", "policy", "v1", ("create",)),
     Subresource("exec", "PodExecOptions", "", "v1", CONNECT),
     Subresource("log", "Pod", "", "v1", ("get",)),
@@ -258,6 +257,6 @@ def resource() -> Resource:
         short_names=("po",),
         categories=ALL,
         subresources=_SUBRESOURCES,
-        selectable=_SELECTABLE,
-        returns_deleted=True,
+        selectable_fields=_SELECTABLE,
+        returns_deleted_object=True,
     )

@@ -189,8 +189,8 @@ def _check_source(field: str, kind: str, source: Json) -> list[FieldError]:
         errors += [required(where)] if template is None else check_claim_template(where, template)
     mode = source.get("defaultMode") if kind in ("secret", "configMap", "downwardAPI", "projected") else None
     if mode is not None and not 0 <= mode <= 0o777:
-        words = "must be a number between 0 and 0777 (octal), both inclusive"
-        errors.append(invalid(f"{field}.defaultMode", mode, words))
+        message = "must be a number between 0 and 0777 (octal), both inclusive"
+        errors.append(invalid(f"{field}.defaultMode", mode, message))
     if kind in ("secret", "configMap"):
         for index, item in enumerate(source.get("items", ())):
             errors += [required(f"{field}.items[{index}].{name}") for name in ("key", "path") if not item.get(name)]
@@ -273,8 +273,8 @@ def _check_env(field: str, container: Json) -> list[FieldError]:
             continue
         if not source:
             kinds = "`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef`, or `fileKeyRef`"
-            words = f"must specify one of: {kinds}"
-            errors.append(invalid(f"{where}.valueFrom", "", words))
+            message = f"must specify one of: {kinds}"
+            errors.append(invalid(f"{where}.valueFrom", "", message))
         elif variable.get("value"):
             errors.append(invalid(f"{where}.valueFrom", "", "may not be specified when `value` is not empty"))
         elif len(source) > 1:
@@ -377,7 +377,7 @@ def _check_port_reference(field: str, port: Any) -> list[FieldError]:
 
 
 def pod_spec_warnings(field: str, spec: Json) -> list[str]:
-    """What the server warns about: variables and ports of one container that stand twice."""
+    """The server's warnings: variables and ports that one container defines twice."""
     warnings: list[str] = []
     for group in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(group) or ()):

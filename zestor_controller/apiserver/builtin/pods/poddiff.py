@@ -1,7 +1,7 @@
 """The difference of two pod specs, as the refusal of a pod update shows it.
 
 The server prints its internal form of the spec (Go field names, every field) and cuts a unified diff with three lines
-of context from it. The tables below hold that form: the order of the fields, and what stands for an absent one.
+of context from it. The tables below hold that form: the order of the fields, and how an absent one is shown.
 """
 
 from __future__ import annotations

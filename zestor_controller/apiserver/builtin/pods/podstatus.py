@@ -1,4 +1,4 @@
-"""What a Table says about a pod: readiness, state in one word, restarts and gates, told from the containers' states."""
+"""What a Table says about a pod: readiness, state in one word, restarts and gates, computed from the containers."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def pod_cells(obj: Json, now: float) -> tuple[str, str, str, str]:
     else:
         word, running = _container_word(statuses, word)
         counted = statuses
-        # A pod that runs on after one of its containers has completed is told by its condition.
+        # A pod that runs on after one of its containers has completed is described by its condition.
         if word == "Completed" and running:
             word = "Running" if _condition(obj, "Ready") else "NotReady"
     if "deletionTimestamp" in obj["metadata"]:

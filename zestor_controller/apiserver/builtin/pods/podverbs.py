@@ -1,6 +1,6 @@
 """What the subresources ``binding`` and ``eviction`` of pods do to the pod and to the budgets that guard it.
 
-Pure: a function takes objects as they are stored and answers those to be written; the verbs read and write them.
+Pure: a function takes objects as they are stored and returns those to be written; the verbs read and write them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from zestor_controller.apiserver.validation.fieldchecks import (
 from zestor_controller.schema.fielderror import FieldError, forbidden, invalid, not_supported, required
 
 if TYPE_CHECKING:
-    from zestor_controller.apiserver.rest.resource import Writing
+    from zestor_controller.apiserver.rest.strategy import WriteContext
     from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["TemplateStrategy", "check_lasting_template"]
@@ -47,11 +47,11 @@ class TemplateStrategy(BuiltinStrategy):
     def default_spec(self, obj: Json, spec: Json) -> None:
         """Fill the kind's own fields."""
 
-    def prepare_create(self, obj: Json, writing: Writing) -> None:
+    def prepare_for_create(self, ctx: WriteContext, obj: Json) -> None:
         """Also warn about the template."""
-        super().prepare_create(obj, writing)
+        super().prepare_for_create(ctx, obj)
         template = (obj.get("spec") or {}).get("template") or {}
-        writing.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
+        ctx.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
 
     def validate(self, obj: Json) -> list[FieldError]:
         """Numbers, selector and template."""
@@ -74,8 +74,8 @@ class TemplateStrategy(BuiltinStrategy):
         else:
             errors += check_selector("spec.selector", selector)
             if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-                words = f"empty selector is invalid for {_kind_in_words(self.kind)}"
-                errors.append(invalid("spec.selector", selector, words))
+                message = f"empty selector is invalid for {_kind_in_message(self.kind)}"
+                errors.append(invalid("spec.selector", selector, message))
         labels = (template.get("metadata") or {}).get("labels")
         if not selector_matches(selector, labels):
             errors.append(
@@ -106,12 +106,12 @@ class TemplateStrategy(BuiltinStrategy):
             if status.get(name, 0) > total
         ]
         if status.get("availableReplicas", 0) > status.get("readyReplicas", 0):
-            words = "cannot be greater than readyReplicas"
-            errors.append(invalid("status.availableReplicas", status.get("availableReplicas", 0), words))
+            message = "cannot be greater than readyReplicas"
+            errors.append(invalid("status.availableReplicas", status.get("availableReplicas", 0), message))
         return errors
 
 
-def _kind_in_words(kind: str) -> str:
+def _kind_in_message(kind: str) -> str:
     return {"StatefulSet": "statefulset", "DaemonSet": "daemonset"}.get(kind, "deployment")
 
 
@@ -123,6 +123,6 @@ def check_lasting_template(field: str, template: Json) -> list[FieldError]:
     if policy in ("OnFailure", "Never"):
         errors.append(not_supported(f"{field}.spec.restartPolicy", policy, _ALWAYS))
     if spec.get("activeDeadlineSeconds") is not None:
-        words = "activeDeadlineSeconds in ReplicaSet is not Supported"
-        errors.append(forbidden(f"{field}.spec.activeDeadlineSeconds", words))
+        message = "activeDeadlineSeconds in ReplicaSet is not Supported"
+        errors.append(forbidden(f"{field}.spec.activeDeadlineSeconds", message))
     return errors

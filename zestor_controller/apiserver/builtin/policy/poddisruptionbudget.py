@@ -61,5 +61,5 @@ def resource() -> Resource:
         ),
         short_names=("pdb",),
         subresources=("status",),
-        unconditional_update=False,
+        allow_unconditional_update=False,
     )

@@ -10,6 +10,7 @@ from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.apiserver.validation.fieldchecks import check_selector
 from zestor_controller.schema.fielderror import FieldError, invalid, required
+from zestor_controller.schema.nameformat import path_segment
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
@@ -26,11 +27,11 @@ def _check_rules(rules: list[Json] | None, namespaced: bool) -> list[FieldError]
         urls = rule.get("nonResourceURLs")
         if urls:
             if namespaced:
-                words = "namespaced rules cannot apply to non-resource URLs"
-                errors.append(invalid(f"{where}.nonResourceURLs", urls, words))
+                message = "namespaced rules cannot apply to non-resource URLs"
+                errors.append(invalid(f"{where}.nonResourceURLs", urls, message))
             if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
-                words = "rules cannot apply to both regular resources and non-resource URLs"
-                errors.append(invalid(f"{where}.nonResourceURLs", urls, words))
+                message = "rules cannot apply to both regular resources and non-resource URLs"
+                errors.append(invalid(f"{where}.nonResourceURLs", urls, message))
             continue
         if not rule.get("apiGroups"):
             errors.append(required(f"{where}.apiGroups", "resource rules must supply at least one api group"))
@@ -44,6 +45,10 @@ class RoleStrategy(BuiltinStrategy):
 
     has_status = False
 
+    def validate_name(self, name: str) -> list[str]:
+        """Names may have colons, as ``system:masters``."""
+        return path_segment(name)
+
     def validate(self, obj: Json) -> list[FieldError]:
         """The rules."""
         return _check_rules(obj.get("rules"), True)
@@ -53,6 +58,10 @@ class ClusterRoleStrategy(BuiltinStrategy):
     """ClusterRoles."""
 
     has_status = False
+
+    def validate_name(self, name: str) -> list[str]:
+        """Names may have colons, as ``system:masters``."""
+        return path_segment(name)
 
     def validate(self, obj: Json) -> list[FieldError]:
         """The rules, or the selectors that gather them."""
@@ -79,8 +88,7 @@ def cluster_resource() -> Resource:
         ClusterRoleStrategy,
         columns("roles", NAME, ("Created At", value_at("metadata", "creationTimestamp"), 0)),
         namespaced=False,
-        create_on_update=True,
-        name_rule="path",
+        allow_create_on_update=True,
     )
 
 
@@ -92,6 +100,5 @@ def resource() -> Resource:
         "roles",
         RoleStrategy,
         columns("roles", NAME, ("Created At", value_at("metadata", "creationTimestamp"), 0)),
-        create_on_update=True,
-        name_rule="path",
+        allow_create_on_update=True,
     )

@@ -9,6 +9,7 @@ from zestor_controller.apiserver.builtin.printcolumns import AGE, NAME, Cell, Ce
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.rest.resource import Resource
 from zestor_controller.schema.fielderror import FieldError, invalid, not_supported, required
+from zestor_controller.schema.nameformat import path_segment
 
 if TYPE_CHECKING:
     from zestor_controller.apiserver.typed.typedef import Json
@@ -26,6 +27,10 @@ class BindingStrategy(BuiltinStrategy):
     roles: tuple[str, ...] = ("Role", "ClusterRole")
     namespaced = True
 
+    def validate_name(self, name: str) -> list[str]:
+        """Names may have colons, as ``system:masters``."""
+        return path_segment(name)
+
     def default(self, obj: Json) -> None:
         """References without a group mean this API's group."""
         reference = obj.get("roleRef")
@@ -36,7 +41,7 @@ class BindingStrategy(BuiltinStrategy):
                 subject["apiGroup"] = _GROUP
 
     def validate(self, obj: Json) -> list[FieldError]:
-        """The role that is bound, and to whom."""
+        """The role that is bound, and its subjects."""
         reference = obj.get("roleRef") or {}
         errors: list[FieldError] = []
         if reference.get("apiGroup") != _GROUP:
@@ -123,8 +128,7 @@ def cluster_resource() -> Resource:
         ClusterBindingStrategy,
         columns("rolebindings", *_COLUMNS),
         namespaced=False,
-        create_on_update=True,
-        name_rule="path",
+        allow_create_on_update=True,
     )
 
 
@@ -136,6 +140,5 @@ def resource() -> Resource:
         "rolebindings",
         BindingStrategy,
         columns("rolebindings", *_COLUMNS),
-        create_on_update=True,
-        name_rule="path",
+        allow_create_on_update=True,
     )

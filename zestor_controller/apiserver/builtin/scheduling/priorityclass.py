@@ -38,11 +38,11 @@ class PriorityClassStrategy(BuiltinStrategy):
         name, value = obj["metadata"].get("name", ""), obj.get("value", 0)
         errors: list[FieldError] = []
         if name.startswith("system-"):
-            words = "priority class names with 'system-' prefix are reserved for system use only"
-            errors.append(forbidden("metadata.name", words))
+            message = "priority class names with 'system-' prefix are reserved for system use only"
+            errors.append(forbidden("metadata.name", message))
         elif value > _MAX_USER_PRIORITY:
-            words = f"maximum allowed value of a user defined priority is {_MAX_USER_PRIORITY}"
-            errors.append(forbidden("value", words))
+            message = f"maximum allowed value of a user defined priority is {_MAX_USER_PRIORITY}"
+            errors.append(forbidden("value", message))
         policy, policies = obj.get("preemptionPolicy"), ["Never", "PreemptLowerPriority"]
         if policy not in policies:
             errors.append(not_supported("preemptionPolicy", policy, policies))
