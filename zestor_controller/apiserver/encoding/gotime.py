@@ -6,7 +6,7 @@ Times are converted to UTC; texts that are none are rejected with the messages o
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 __all__ = ["micro_time", "parse_seconds", "plain_time"]
@@ -17,9 +17,9 @@ _STEPS = (
     (r"[0-9]{4}", "2006"), (r"-", "-"), (r"[0-9]{2}", "01"), (r"-", "-"), (r"[0-9]{2}", "02"), (r"T", "T"),
     (r"[0-9]{2}", "15"), (r":", ":"), (r"[0-9]{2}", "04"), (r":", ":"), (r"[0-9]{2}", "05"),
 )  # fmt: skip
-_FRACTION = re.compile(r"\.[0-9]+")
+_FRACTION = re.compile(r"[.,][0-9]+")
 _ZONE = re.compile(r"Z|[-+][0-9]{2}:[0-9]{2}")
-_RANGES = ((5, 7, 1, 12, "month"), (11, 13, 0, 23, "hour"), (14, 16, 0, 59, "minute"), (17, 19, 0, 59, "second"))
+_RANGES = {"01": (1, 12, "month"), "15": (0, 23, "hour"), "04": (0, 59, "minute"), "05": (0, 59, "second")}
 
 
 def _refuse(text: str, layout: str, rest: str, part: str) -> ValueError:
@@ -33,6 +33,9 @@ def _read(text: str, layout: str, micros: bool) -> datetime:
         if found is None:
             raise _refuse(text, layout, text[at:], part)
         at = found.end()
+        low, high, name = _RANGES.get(part, (0, 99, ""))
+        if name and not low <= int(found.group()) <= high:
+            raise ValueError(f'parsing time "{text}": {name} out of range')
     fraction = 0
     found = _FRACTION.match(text, at)
     if micros:
@@ -47,21 +50,27 @@ def _read(text: str, layout: str, micros: bool) -> datetime:
         raise _refuse(text, layout, text[at:], "Z07:00")
     if zone.end() != len(text):
         raise ValueError(f'parsing time "{text}": extra text: "{text[zone.end() :]}"')
-    for start, end, low, high, name in _RANGES:
-        if not low <= int(text[start:end]) <= high:
-            raise ValueError(f'parsing time "{text}": {name} out of range')
-    offset = UTC
-    if zone.group() != "Z":
-        shift = timedelta(hours=int(zone.group()[1:3]), minutes=int(zone.group()[4:6]))
-        offset = timezone(-shift if zone.group()[0] == "-" else shift)
+    shift = _shift(text, zone.group())
     try:
-        moment = datetime.fromisoformat(text[:19]).replace(microsecond=fraction, tzinfo=offset)
+        moment = datetime.fromisoformat(text[:19]).replace(microsecond=fraction, tzinfo=UTC)
     except ValueError:
         raise ValueError(f'parsing time "{text}": day out of range') from None
     try:
-        return moment.astimezone(UTC)
+        return moment - shift
     except OverflowError:  # in UTC the year is before 1 or after 9999, which RFC 3339 cannot write
         raise ValueError(f'parsing time "{text}": year out of range') from None
+
+
+def _shift(text: str, zone: str) -> timedelta:
+    """The offset of a zone; Go takes 24 hours and 60 minutes for one."""
+    if zone == "Z":
+        return timedelta()
+    hours, minutes = int(zone[1:3]), int(zone[4:6])
+    for number, most, name in ((hours, 24, "hour"), (minutes, 60, "minute")):
+        if number > most:
+            raise ValueError(f'parsing time "{text}": time zone offset {name} out of range')
+    shift = timedelta(hours=hours, minutes=minutes)
+    return -shift if zone[0] == "-" else shift
 
 
 @lru_cache(maxsize=1024)

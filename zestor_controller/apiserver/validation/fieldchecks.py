@@ -17,6 +17,10 @@ from zestor_controller.schema.fielderror import (
     not_supported,
     required,
 )
+from zestor_controller.schema.nameformat import dns1123_label as bad_name_label
+from zestor_controller.schema.nameformat import dns1123_subdomain as bad_subdomain
+from zestor_controller.schema.nameformat import label_value as bad_label_value
+from zestor_controller.schema.nameformat import qualified_name as bad_qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,15 +48,8 @@ __all__ = [
     "shown_fields",
 ]
 
-_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
-_NAME_PART = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
-_LABEL_VALUE = rf"({_NAME_PART})?"
 _CONFIG_KEY = r"[-._a-zA-Z0-9]+"
 
-_LABEL_RE = re.compile(_LABEL)
-_SUBDOMAIN_RE = re.compile(_SUBDOMAIN)
-_NAME_PART_RE = re.compile(_NAME_PART)
 _CONFIG_KEY_RE = re.compile(_CONFIG_KEY)
 _ENV_RE = re.compile(r"[ -<>-~]+")
 _PERCENT_RE = re.compile(r"[0-9]+%")
@@ -63,32 +60,6 @@ def _regex(message: str, pattern: str, *examples: str) -> str:
     return f"{message} (e.g. '{shown}', regex used for validation is '{pattern}')"
 
 
-_BAD_LABEL = _regex(
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character",
-    _LABEL,
-    "my-name",
-    "123-abc",
-)
-_BAD_SUBDOMAIN = _regex(
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character",
-    _SUBDOMAIN,
-    "example.com",
-)
-_NAME_PART_MESSAGE = (
-    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-)
-_BAD_NAME_PART = "name part " + _regex(_NAME_PART_MESSAGE, _NAME_PART, "MyName", "my.name", "123-abc")
-_BAD_QUALIFIED = "a valid label key " + _regex(_NAME_PART_MESSAGE, _NAME_PART, "MyName", "my.name", "123-abc")
-_BAD_LABEL_VALUE = _regex(
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    "end with an alphanumeric character",
-    _LABEL_VALUE,
-    "MyValue",
-    "my_value",
-    "12345",
-)
 _BAD_CONFIG_KEY = _regex(
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
     _CONFIG_KEY,
@@ -98,58 +69,9 @@ _BAD_CONFIG_KEY = _regex(
 )
 
 
-def _too_long(limit: int, unit: str = "characters") -> str:
-    return f"must be no more than {limit} {unit}"
-
-
-def bad_name_label(value: str) -> list[str]:
-    """Complaints about a DNS-1123 label."""
-    return _named(value, 63, _LABEL_RE, _BAD_LABEL)
-
-
-def bad_subdomain(value: str) -> list[str]:
-    """Complaints about a DNS-1123 subdomain."""
-    return _named(value, 253, _SUBDOMAIN_RE, _BAD_SUBDOMAIN)
-
-
-def bad_label_value(value: str) -> list[str]:
-    """Complaints about the value of a label."""
-    if not value:
-        return []
-    return _named(value, 63, _NAME_PART_RE, _BAD_LABEL_VALUE, "bytes")
-
-
-def _named(value: str, limit: int, pattern: re.Pattern[str], message: str, unit: str = "characters") -> list[str]:
-    problems = [_too_long(limit, unit)] if len(value.encode()) > limit else []
-    if pattern.fullmatch(value) is None:
-        problems.append(message)
-    return problems
-
-
-def bad_qualified_name(value: str) -> list[str]:
-    """Complaints about an optionally prefixed name, such as the key of a label."""
-    prefix, slash, name = value.rpartition("/")
-    problems: list[str] = []
-    if "/" in prefix:
-        return [f"{_BAD_QUALIFIED} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
-    if slash:
-        if not prefix:
-            problems.append("prefix part must be non-empty")
-        else:
-            found = _named(prefix, 253, _SUBDOMAIN_RE, _BAD_SUBDOMAIN, "bytes")
-            problems += [f"prefix part {text}" for text in found]
-    if not name:
-        problems.append("name part must be non-empty")
-    elif len(name.encode()) > 63:
-        problems.append(f"name part {_too_long(63, 'bytes')}")
-    if _NAME_PART_RE.fullmatch(name) is None:
-        problems.append(_BAD_NAME_PART)
-    return problems
-
-
 def bad_config_key(value: str) -> list[str]:
     """Complaints about a key of a ConfigMap or Secret."""
-    problems = [_too_long(253)] if len(value) > 253 else []
+    problems = ["must be no more than 253 characters"] if len(value) > 253 else []
     if _CONFIG_KEY_RE.fullmatch(value) is None:
         problems.append(_BAD_CONFIG_KEY)
     if value == ".":
@@ -161,6 +83,8 @@ def bad_config_key(value: str) -> list[str]:
 
 def bad_env_name(value: str) -> list[str]:
     """Complaints about the name of an environment variable."""
+    if not value:
+        return ["environment variable name must be non-empty"]
     if _ENV_RE.fullmatch(value) is None:
         return ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
     return []

@@ -56,20 +56,20 @@ def validate_new(obj: Json, strategy: Strategy) -> list[FieldError]:
 def _common(meta: Json) -> list[FieldError]:
     errors: list[FieldError] = []
     for key, value in (meta.get("labels") or {}).items():
-        errors += [invalid("metadata.labels", key, words) for words in bad_qualified_name(key)]
-        errors += [invalid("metadata.labels", value, words) for words in bad_label_value(value)]
+        errors += [invalid("metadata.labels", key, message) for message in bad_qualified_name(key)]
+        errors += [invalid("metadata.labels", value, message) for message in bad_label_value(value)]
     size = 0
     for key, value in (meta.get("annotations") or {}).items():
         size += len(key) + len(value)
-        errors += [invalid("metadata.annotations", key, words) for words in bad_qualified_name(key.lower())]
+        errors += [invalid("metadata.annotations", key, message) for message in bad_qualified_name(key.lower())]
     if size > ANNOTATIONS_LIMIT:
         errors.append(too_long("metadata.annotations", ANNOTATIONS_LIMIT))
     finalizers = meta.get("finalizers") or []
     for finalizer in finalizers:
-        errors += [invalid("metadata.finalizers", finalizer, words) for words in bad_qualified_name(finalizer)]
+        errors += [invalid("metadata.finalizers", finalizer, message) for message in bad_qualified_name(finalizer)]
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
-        told = "finalizer orphan and foregroundDeletion cannot be both set"
-        errors.append(invalid("metadata.finalizers", finalizers, told))
+        message = "finalizer orphan and foregroundDeletion cannot be both set"
+        errors.append(invalid("metadata.finalizers", finalizers, message))
     owners = meta.get("ownerReferences")
     return errors + _owners(owners) if owners else errors
 
@@ -93,8 +93,8 @@ def _owners(owners: list[Json]) -> list[FieldError]:
         version, kind = owner.get("apiVersion") or "", owner.get("kind") or ""
         if (version, kind) in (("v1", "Event"), ("events.k8s.io/v1", "Event")):
             group, _, number = version.rpartition("/")
-            told = f"{group}/{number}, Kind={kind} is disallowed from being an owner"
-            errors.append(FieldError(ErrorType.INVALID, path, owner, told, _owner_text(owner)))
+            message = f"{group}/{number}, Kind={kind} is disallowed from being an owner"
+            errors.append(FieldError(ErrorType.INVALID, path, owner, message, _owner_text(owner)))
         if not owner.get("apiVersion"):
             errors.append(invalid(f"{path}.apiVersion", "", "version must not be empty"))
         for field in ("kind", "name", "uid"):
@@ -102,9 +102,9 @@ def _owners(owners: list[Json]) -> list[FieldError]:
                 errors.append(invalid(f"{path}.{field}", "", "must not be empty"))
     if len(controllers) > 1:
         names = " and ".join(f"{owner.get('kind')}/{owner.get('name')}" for owner in controllers[:2])
-        told = f'Only one reference can have Controller set to true. Found "true" in references for {names}'
+        message = f'Only one reference can have Controller set to true. Found "true" in references for {names}'
         shown = "[" + ",".join(_owner_text(owner) for owner in owners) + "]"
-        errors.append(FieldError(ErrorType.INVALID, path, owners, told, shown))
+        errors.append(FieldError(ErrorType.INVALID, path, owners, message, shown))
     return errors
 
 
@@ -132,7 +132,7 @@ def validate_update(new: Json, old: Json) -> list[FieldError]:
         added = sorted(set(meta.get("finalizers") or ()) - set(before.get("finalizers") or ()))
         if added:
             shown = ", ".join(f'"{name}"' for name in added)
-            told = "no new finalizers can be added if the object is being deleted, found new finalizers "
-            told += f"[]string{{{shown}}}"
-            errors.append(forbidden("metadata.finalizers", told))
+            message = "no new finalizers can be added if the object is being deleted, found new finalizers "
+            message += f"[]string{{{shown}}}"
+            errors.append(forbidden("metadata.finalizers", message))
     return errors + _common(meta)
