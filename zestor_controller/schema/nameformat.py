@@ -61,7 +61,11 @@ def dns1035_label(text: str) -> list[str]:
 
 def dns1123_subdomain(text: str) -> list[str]:
     """Labels of RFC 1123 with dots between them, at most 253 bytes."""
-    found = _limited(text, 253)
+    return _subdomain(text, "characters")
+
+
+def _subdomain(text: str, unit: str) -> list[str]:
+    found = _limited(text, 253, unit)
     if not _SUBDOMAIN.fullmatch(text):
         why = (
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
@@ -87,7 +91,7 @@ def qualified_name(text: str) -> list[str]:
         if not parts[0]:
             found.append("prefix part must be non-empty")
         else:
-            found += [f"prefix part {message}" for message in dns1123_subdomain(parts[0])]
+            found += [f"prefix part {message}" for message in _subdomain(parts[0], "bytes")]
     name = parts[-1]
     if not name:
         found.append("name part must be non-empty")

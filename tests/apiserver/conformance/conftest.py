@@ -106,10 +106,10 @@ class Server:
     Paths may have a query. A body is sent as JSON, bytes as they are. Underscores in header names become hyphens.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, anonymous: bool = False, **options: Any) -> None:
         self.now = 1_800_000_000.0
         weak = replace(ADMINISTRATOR, name="weak", groups=("devs", "system:authenticated"))
-        self.tokens = TokenAuthenticator({"admin": ADMINISTRATOR, "weak": weak})
+        self.tokens = TokenAuthenticator({"admin": ADMINISTRATOR, "weak": weak}, anonymous)
         self.api = ApiServer(self.tokens, rng=random.Random(7), wall=lambda: self.now, **options)
         self.configmaps = "/api/v1/namespaces/default/configmaps"
         self.secrets = "/api/v1/namespaces/default/secrets"
@@ -272,3 +272,9 @@ def widget() -> Any:
         return {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": metadata, **more}
 
     return make
+
+
+@pytest.fixture
+def new_server() -> type[Server]:
+    """What makes a server with other options."""
+    return Server

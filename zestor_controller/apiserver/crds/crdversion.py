@@ -28,6 +28,8 @@ def read_metadata(value: Any) -> tuple[Json, list[str]]:
         found = {str: "string", bool: "bool", list: "array"}.get(type(value), "number")
         raise ValueError(f"json: cannot unmarshal {found} into Go value of type v1.ObjectMeta")
     metadata, complaints = codec.decode(OBJECT_META, value or {}, ())
+    if metadata.get("managedFields") == []:
+        del metadata["managedFields"]  # resets the entries of built-in kinds only
     return metadata, [text.split('"')[1] for text in complaints]
 
 

@@ -22,6 +22,7 @@ from zestor_controller.apiserver.validation import scalepaths
 from zestor_controller.schema import nameformat
 from zestor_controller.schema.embeddedresource import CoercionError
 from zestor_controller.schema.fielderror import ErrorType, FieldError, invalid
+from zestor_controller.schema.gotext import quote
 from zestor_controller.schema.ratchet import UNCORRELATED, equal
 
 __all__ = ["CustomStatusStrategy", "CustomStrategy"]
@@ -93,7 +94,7 @@ class CustomStrategy(BaseStrategy):
             raise self._unreadable(error.error.message()) from None
         except ValueError as error:
             raise self._unreadable(str(error)) from None
-        complaints = [f'duplicate field "{path}"' for path in duplicates]
+        complaints = [f"duplicate field {quote(path)}" for path in duplicates]
         complaints += [f'unknown field "{path}"' for path in unknown]
         if complaints and validation == "Strict":
             raise self._unreadable("strict decoding error: " + ", ".join(complaints))
