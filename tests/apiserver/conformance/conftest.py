@@ -272,9 +272,3 @@ def widget() -> Any:
         return {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": metadata, **more}
 
     return make
-
-
-@pytest.fixture
-def new_server() -> type[Server]:
-    """What makes a server with other options."""
-    return Server

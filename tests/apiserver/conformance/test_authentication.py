@@ -46,8 +46,8 @@ async def test_the_scheme_of_a_token_has_any_case(server, header):
     ],
 )
 @pytest.mark.parametrize("anonymous", [False, True])
-async def test_a_token_that_is_not_known_is_unauthorized_and_never_anonymous(new_server, header, anonymous):
-    server = new_server(anonymous=anonymous)
+async def test_a_token_that_is_not_known_is_unauthorized_and_never_anonymous(make_server, header, anonymous):
+    server = make_server(anonymous=anonymous)
 
     refused = await server.get(server.configmaps, authorization=header)
 
@@ -63,10 +63,10 @@ async def test_a_token_that_is_not_known_is_unauthorized_and_never_anonymous(new
     }
 
 
-async def test_without_a_token_a_request_is_unauthorized_unless_anonymous_ones_are_allowed(rbac, new_server):
+async def test_without_a_token_a_request_is_unauthorized_unless_anonymous_ones_are_allowed(rbac, make_server):
     assert (await rbac.get(rbac.configmaps, authorization=None)).status == 401
 
-    rbac = new_server(rbac=True, anonymous=True)
+    rbac = make_server(rbac=True, anonymous=True)
 
     refused = await rbac.get(rbac.configmaps, authorization=None)
     assert refused.status == 403
