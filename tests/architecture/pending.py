@@ -54,7 +54,6 @@ ACTIVITIES: set[str] = {
     "zestor_controller/cache/timing.py",
 }
 SHARED_CLASSES: set[str] = {
-    "Change",
     "Column",
     "Declaration",
     "Deletion",
