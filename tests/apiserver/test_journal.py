@@ -26,7 +26,7 @@ from zestor_controller import Client
 from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.auth.authentication import ADMINISTRATOR, TokenAuthenticator
 from zestor_controller.apiserver.storage.journal import FileJournal
-from zestor_controller.apiserver.storage.revisionlog import Change, Storage, WriteFailed
+from zestor_controller.apiserver.storage.revisionlog import LogEntry, Storage, WriteFailed
 from zestor_controller.client import MemoryTransport
 from zestor_controller.crd import crd_for
 from zestor_controller.errors import ApiError, ConfigError, Gone
@@ -255,7 +255,7 @@ class Disk:
     def restore(self, storage: Storage) -> None:
         pass
 
-    def append(self, storage: tuple[str, str], change: Change) -> None:
+    def append(self, storage: tuple[str, str], change: LogEntry) -> None:
         if not self.space:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.space -= 1

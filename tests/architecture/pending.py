@@ -29,7 +29,6 @@ COMPLEX: set[str] = {
 }
 ACTIVITIES: set[str] = set()
 SHARED_CLASSES: set[str] = {
-    "Change",
     "Column",
     "Declaration",
     "Deletion",

@@ -18,7 +18,7 @@ from zestor_controller.apiserver.storage.revisionlog import Version
 if TYPE_CHECKING:
     from zestor_controller.apiserver.auth.authentication import TokenAuthenticator
     from zestor_controller.apiserver.storage.journal import FileJournal
-    from zestor_controller.apiserver.storage.revisionlog import Change, Storage
+    from zestor_controller.apiserver.storage.revisionlog import LogEntry, Storage
 
 __all__ = ["Backup"]
 
@@ -72,5 +72,5 @@ class _Snapshot:
             storage.restore(table, Version(key, namespace, revision, raw))
         storage.begin_at(self._backup.revision + self._bump)
 
-    def append(self, storage: tuple[str, str], change: Change) -> None:
+    def append(self, storage: tuple[str, str], change: LogEntry) -> None:
         """Keep nothing: the next backup is taken from the server."""

@@ -25,7 +25,7 @@ from typing import Final
 import msgspec
 
 from zestor_controller.apiserver.storage.recordfile import MAGIC, check_magic, damaged, framed, records
-from zestor_controller.apiserver.storage.revisionlog import DELETED, Change, Storage, Version
+from zestor_controller.apiserver.storage.revisionlog import DELETED, LogEntry, Storage, Version
 from zestor_controller.errors import ConfigError
 
 try:
@@ -127,7 +127,7 @@ class FileJournal:
                 raise ConfigError(f"--data {self._folder}: a new folder cannot be written: {why}") from error
             _log.warning("%s: no snapshot can be written, and writes may fail: %s", self._folder, error)
 
-    def append(self, storage: tuple[str, str], change: Change) -> None:
+    def append(self, storage: tuple[str, str], change: LogEntry) -> None:
         """See :class:`~zestor_controller.apiserver.storage.revisionlog.Journal`.
 
         Raises:

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
-from zestor_controller.apiserver.storage.change import (
+from zestor_controller.apiserver.storage.logentry import (
     ADDED,
     DELETED,
     MODIFIED,
-    Change,
+    LogEntry,
     Version,
     encode_object,
     object_key,
@@ -28,8 +28,8 @@ __all__ = [
     "ADDED",
     "DELETED",
     "MODIFIED",
-    "Change",
     "Journal",
+    "LogEntry",
     "ObjectTooLarge",
     "Storage",
     "Table",
@@ -64,7 +64,7 @@ class ObjectTooLarge(WriteFailed):
 class Journal(Protocol):
     """Makes writes last: called with each one before it is visible."""
 
-    def append(self, storage: tuple[str, str], change: Change) -> None:
+    def append(self, storage: tuple[str, str], change: LogEntry) -> None:
         """Write a change down; returns when it cannot be lost any more.
 
         Raises:
@@ -100,10 +100,10 @@ class Watcher:
         self._size = size
         self._held = 0
         self.signal = signal
-        self.pending: deque[Change] = deque()
+        self.pending: deque[LogEntry] = deque()
         self.closed = False
 
-    def offer(self, change: Change) -> None:
+    def offer(self, change: LogEntry) -> None:
         """Take a change; a watcher that is a buffer behind is closed instead."""
         if len(self.pending) >= self._limit or self._held > self._size:
             self.close()
@@ -112,7 +112,7 @@ class Watcher:
         self._held += len(change.version.raw)
         self.signal.set()
 
-    def take(self) -> Change:
+    def take(self) -> LogEntry:
         """The change that has waited longest."""
         change = self.pending.popleft()
         self._held -= len(change.version.raw)
@@ -138,7 +138,7 @@ class Table:
         self.since = since
         self._live: dict[str, Version] = {}
         self._keys: list[str] = []
-        self._log: list[Change] = []
+        self._log: list[LogEntry] = []
         self._watchers: dict[str, dict[Watcher, None]] = {}
 
     def __len__(self) -> int:
@@ -175,14 +175,14 @@ class Table:
         kept.sort(key=attrgetter("key"))
         return kept
 
-    def changes(self, revision: int, namespace: str = "") -> Iterator[Change]:
+    def changes(self, revision: int, namespace: str = "") -> Iterator[LogEntry]:
         """The changes after a revision, oldest first."""
         start = bisect_right(self._log, revision, key=_revision)
         for change in self._log[start:]:
             if not namespace or change.version.namespace == namespace:
                 yield change
 
-    def record(self, change: Change) -> None:
+    def record(self, change: LogEntry) -> None:
         """Take a committed change: into the log, the live objects, and the watchers' buffers."""
         version = change.version
         if change.type == DELETED:
@@ -300,7 +300,7 @@ class Storage:
         if len(raw) > MAX_OBJECT:
             raise ObjectTooLarge
         version = Version(object_key(namespace, name), namespace, revision, raw, obj)
-        self._commit(table, Change(ADDED if previous is None else MODIFIED, version, previous, revision))
+        self._commit(table, LogEntry(ADDED if previous is None else MODIFIED, version, previous, revision))
         return version
 
     def delete(self, storage: tuple[str, str], namespace: str, name: str, obj: Json | None = None) -> Version:
@@ -324,10 +324,10 @@ class Storage:
         last = previous.copy() if obj is None else obj
         last["metadata"]["resourceVersion"] = str(revision)
         version = Version(previous.key, namespace, revision, encode_object(last), last)
-        self._commit(table, Change(DELETED, version, previous, revision))
+        self._commit(table, LogEntry(DELETED, version, previous, revision))
         return version
 
-    def _commit(self, table: Table, change: Change) -> None:
+    def _commit(self, table: Table, change: LogEntry) -> None:
         if self._journal is not None:
             try:
                 self._journal.append(table.storage, change)

@@ -19,7 +19,7 @@ from zestor_controller.apiserver.response.negotiation import Output, negotiate, 
 from zestor_controller.apiserver.response.table import EventShape, include_object
 from zestor_controller.apiserver.rest.resource import Reply, RequestContext
 from zestor_controller.apiserver.rest.status import Failure, expired
-from zestor_controller.apiserver.storage.revisionlog import ADDED, DELETED, MODIFIED, Change, Storage, Table, Version
+from zestor_controller.apiserver.storage.revisionlog import ADDED, DELETED, MODIFIED, LogEntry, Storage, Table, Version
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.verbs.objectview import is_selected, object_bytes, object_view
 from zestor_controller.apiserver.verbs.retrieval import wait_for_revision
@@ -179,7 +179,7 @@ class _Stream:
     def _matches(self, version: Version) -> bool:
         return is_selected(self._resource, self._selection, version)
 
-    def _line(self, change: Change) -> bytes | None:
+    def _line(self, change: LogEntry) -> bytes | None:
         """What this watch tells of a change; None when it is none of its business."""
         kind = change.type
         if not self._selection.empty:
@@ -199,7 +199,7 @@ class _Stream:
             change.lines[key] = line
         return line
 
-    def _left(self, change: Change) -> Json:
+    def _left(self, change: LogEntry) -> Json:
         """An object that leaves the selection: as it was, under the version of the change."""
         assert change.previous is not None  # it was selected before
         obj = object_view(self._resource, change.previous)

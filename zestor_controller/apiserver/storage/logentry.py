@@ -14,7 +14,7 @@ import msgspec
 if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.resource import Resource
 
-__all__ = ["ADDED", "DELETED", "MODIFIED", "Change", "Version", "encode_object", "object_key"]
+__all__ = ["ADDED", "DELETED", "MODIFIED", "LogEntry", "Version", "encode_object", "object_key"]
 
 Json = dict[str, Any]
 
@@ -79,7 +79,7 @@ class Version:
 
 
 @dataclass(slots=True, eq=False)
-class Change:
+class LogEntry:
     """One entry of the log.
 
     Attributes:
