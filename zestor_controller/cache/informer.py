@@ -101,6 +101,7 @@ class Informer(Generic[T]):
             )
             for scope in scopes
         }
+        self.rank = (metadata_only, len(selector))
         # A selector may leave a written object out, and metadata alone is another object: only the watch can tell.
         self._overlaid = not selector and not metadata_only
         self.lister: Lister[T] = Lister(
