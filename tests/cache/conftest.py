@@ -28,11 +28,11 @@ declare("cache.test/v1/Other", "others")
 
 @dataclass
 class World:
-    """A scripted server, a cache of its websites, and what the cache told."""
+    """A scripted server, a cache of its websites, and what the cache delivered."""
 
     server: ScriptedServer
     cache: ClusterCache
-    told: list[tuple[str, str, int]] = field(default_factory=list)
+    delivered: list[tuple[str, str, int]] = field(default_factory=list)
 
     def informer(self, **options: Any) -> Informer[Unstructured]:
         informer = self.cache.informer(kind_of(WEBSITE), **options)
@@ -43,7 +43,7 @@ class World:
     async def _listen(self, watch: Any) -> None:
         with watch:
             async for event in watch:
-                self.told.append((event.type.name, event.name, int(event.object["metadata"]["resourceVersion"])))
+                self.delivered.append((event.type.name, event.name, int(event.object["metadata"]["resourceVersion"])))
 
     async def stop(self) -> None:
         listener = getattr(self, "_listener", None)
@@ -55,10 +55,10 @@ class World:
     async def synced(self, **options: Any) -> Lister[Unstructured]:
         informer = self.informer(**options)
         await informer.wait_synced()
-        await self.settle(2)  # a watch that ends sooner counts as short
+        await self.advance(2)  # a watch that ends sooner counts as short
         return informer.lister
 
-    async def settle(self, seconds: float = 0.001) -> None:
+    async def advance(self, seconds: float = 0.001) -> None:
         """Everything that can happen by now, and for some seconds more, has happened."""
         await asyncio.sleep(seconds)
 

@@ -97,7 +97,7 @@ def test_a_checkpoint_whose_history_is_gone_is_a_list_again(tmp_path: Path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
-def test_a_damaged_checkpoint_is_told_and_not_used(tmp_path: Path, damage, caplog):
+def test_a_damaged_checkpoint_is_delivered_and_not_used(tmp_path: Path, damage, caplog):
     async def main():
         server = Server()
         await server.client().create(KIND, body("a", b="1"), namespace="default")
@@ -154,7 +154,7 @@ def test_a_checkpoint_is_written_while_it_runs_for_a_process_that_is_killed(tmp_
 
 
 def test_a_checkpoint_of_before_a_restore_is_not_there_any_more_once_the_restore_is_noticed(tmp_path: Path):
-    """Its version may come again in the server's new history, and then nothing could tell that it is of the old one."""
+    """Its version may come again in the server's new history, and then nothing could show that it is of the old one."""
 
     async def main():
         server = Server()

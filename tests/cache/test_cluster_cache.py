@@ -29,13 +29,13 @@ def test_c4_namespaces_of_one_informer_relist_without_touching_each_other(virtua
         }
         world.server.put("websites", "x", "b")
         world.server.remove("websites", "w", "a")
-        await world.settle()
+        await world.advance()
         assert set(world.versions(lister)) == {"b/w", "b/x"}
         world.server.mute()
         world.server.put("websites", "y", "a")
         world.server.remove("websites", "w", "b")
         world.server.compact()
-        await world.settle(400)
+        await world.advance(400)
         assert set(world.versions(lister)) == {"a/y", "b/x"}
         assert lister.status.live
 
@@ -45,14 +45,14 @@ def test_c4_namespaces_of_one_informer_relist_without_touching_each_other(virtua
 @pytest.mark.parametrize("refused", ["a", "b"])
 def test_c6_the_status_is_that_of_the_namespace_that_is_worst_off(virtually, refused):
     async def test(world):
-        def answer(request):
+        def response(request):
             if f"/namespaces/{refused}/" in request.path:
                 return status_answer(403, "Forbidden", "no")
             return world.server._list("websites", "other", dict(request.query))
 
-        world.server.refuse("list", "websites", answer)
+        world.server.refuse("list", "websites", response)
         informer = world.informer(namespaces=["a", "b"])
-        await world.settle(1)
+        await world.advance(1)
         assert informer.status.state.value == "forbidden"
         assert f"in namespace {refused}" in informer.status.reason
 
@@ -74,7 +74,7 @@ def test_selectors_reach_the_server_and_make_informers_of_their_own(virtually):
     virtually(test)
 
 
-def test_reading_a_kind_that_nobody_added_is_an_error(virtually):
+def test_reading_a_kind_that_was_not_added_is_an_error(virtually):
     async def test(world):
         with pytest.raises(ConfigError, match=r"websites\.cache\.test is not cached: add it"):
             world.cache.lister(WEBSITE)
@@ -123,7 +123,7 @@ def test_a_cache_that_is_not_entered_says_how_to_use_it(virtually):
     virtually(test)
 
 
-def test_c6_a_defect_in_one_reflector_is_told_and_outlived(virtually, caplog):
+def test_c6_a_defect_in_one_reflector_is_delivered_and_outlived(virtually, caplog):
     async def test(world):
         world.server.script("list", ZeroDivisionError("a defect"))
         lister = await world.cache.add(WEBSITE)
@@ -145,7 +145,7 @@ def test_the_metrics_are_those_of_the_present_state(virtually):
         assert world.metric("zestor_informer_resource_version") == world.server.version
         world.server.refuse("watch", "websites", TransportError("gone"))
         world.server.end_watches()
-        await world.settle(60)
+        await world.advance(60)
         world.cache.refresh_metrics()
         assert world.metric("zestor_informer_synced") == 0
         assert world.metric("zestor_informer_unsynced_seconds") > 50

@@ -34,7 +34,7 @@ class Bookmarking:
         server._watch = self.watch
 
     def watch(self, plural, namespace, query):
-        answer = self._watch(plural, namespace, query)
+        response = self._watch(plural, namespace, query)
         stream = self.server._streams[-1]
 
         def bookmark():
@@ -43,7 +43,7 @@ class Bookmarking:
 
         seconds = float(query["timeoutSeconds"]) - 2
         asyncio.get_running_loop().call_later(seconds, bookmark)
-        return answer
+        return response
 
 
 def test_c11_a_busy_stream_is_waited_for_and_nothing_else_is_asked(virtually):
@@ -53,10 +53,10 @@ def test_c11_a_busy_stream_is_waited_for_and_nothing_else_is_asked(virtually):
         writable.hold()
         world.server.put("websites", "w")
         waiting = asyncio.create_task(lister.wait_current())
-        await world.settle(0.1)
+        await world.advance(0.1)
         assert not waiting.done()
         writable.release()
-        await world.settle()
+        await world.advance()
         assert waiting.done()
         assert "default/w" in lister
         assert [world.server.count(verb) for verb in ("list", "watch", "version")] == [1, 1, 1]
@@ -76,14 +76,14 @@ def test_c11_a_quiet_stream_is_asked_for_a_bookmark_by_a_short_watch(virtually):
         watches = [query["timeoutSeconds"] for verb, _, query in world.server.requests if verb == "watch"]
         assert int(watches[0]) > 200
         assert watches[1:] == ["3"]
-        await world.settle(5)
+        await world.advance(5)
         assert int([query for verb, _, query in world.server.requests if verb == "watch"][-1]["timeoutSeconds"]) > 200
         assert lister.status.live
 
     virtually(test)
 
 
-def test_c11_without_evidence_a_list_tells(virtually):
+def test_c11_without_evidence_a_list_delivers(virtually):
     async def test(world):
         lister = await world.synced()
         world.server.version += 10
@@ -105,7 +105,7 @@ def test_c11_every_namespace_is_waited_for(virtually):
         world.server.put("websites", "a", "default")
         world.server.put("websites", "b", "other")
         waiting = asyncio.create_task(lister.wait_current())
-        await world.settle(0.1)
+        await world.advance(0.1)
         assert not waiting.done()
         writable.release()
         await asyncio.wait_for(waiting, 6)
@@ -141,7 +141,7 @@ def test_c11_after_an_unusable_event_only_a_list_makes_it_current(virtually):
         lister = await world.synced()
         world.server.send("websites", b"unusable\n")
         world.server.put("websites", "w")
-        await world.settle()
+        await world.advance()
         assert lister.status.version == str(world.server.version)
         await lister.wait_current()
         assert world.server.count("list") == 2
@@ -155,7 +155,7 @@ def test_c11_what_never_becomes_current_says_why(virtually):
         world.server.refuse("list", "websites", status_answer(403, "Forbidden", "not you"))
         world.server.refuse("watch", "websites", status_answer(403, "Forbidden", "not you"))
         world.server.end_watches()
-        await world.settle(10)
+        await world.advance(10)
         with pytest.raises(TimeoutError, match=r"not known to be current within 7 s: .*forbidden: not allowed"):
             await lister.wait_current(timedelta(seconds=7))
 
@@ -167,7 +167,7 @@ class LikeKube(ScriptedServer):
 
     def _watch(self, plural, namespace, query):
         since = int(query["resourceVersion"])
-        answer = super()._watch(plural, namespace, query)
+        response = super()._watch(plural, namespace, query)
         stream = self._streams[-1]
 
         class Filtered(type(stream)):
@@ -178,7 +178,7 @@ class LikeKube(ScriptedServer):
                     super().send(piece)
 
         stream.__class__ = Filtered
-        return answer
+        return response
 
 
 @pytest.mark.parametrize("noticed_by", ["restart", "wait_current", "time"])
@@ -227,14 +227,14 @@ def test_c2_a_server_that_passes_the_last_version_again_after_a_restore_is_repla
         lister = await world.synced()
         server.put("websites", "a", spec={"n": 2})
         server.put("websites", "b", spec={"n": 2})
-        await world.settle()
+        await world.advance()
         server.restore("websites", backup, version)
         server.end_watches()
-        await world.settle(5)  # it has been seen below the last version, once
+        await world.advance(5)  # it has been seen below the last version, once
         server.put("websites", "a", spec={"n": 7})  # the very version that the other history gave to another state
         server.put("websites", "b", spec={"n": 7})
         server.put("websites", "c", spec={"n": 7})
-        await world.settle(60)
+        await world.advance(60)
         assert {obj["metadata"]["name"]: obj["spec"]["n"] for obj in lister.list()} == {"a": 7, "b": 7, "c": 7}
 
     virtually(test)
@@ -247,13 +247,13 @@ def test_c2_a_complete_list_replaces_objects_by_older_ones_and_keeps_the_others(
         backup = copy.deepcopy(world.server.objects("websites"))
         lister = await world.synced()
         world.server.put("websites", "changed", spec={"n": 5})
-        await world.settle(5)
-        told = len(world.told)
+        await world.advance(5)
+        delivered = len(world.delivered)
         world.server.restore("websites", backup, world.server.version + 1_000_000_000)
         world.server.compact()
-        await world.settle(60)
+        await world.advance(60)
         assert lister.get("changed")["spec"] == {"n": 3}
-        assert [event[:2] for event in world.told[told:]] == [("UPDATE", "default/changed")]
+        assert [event[:2] for event in world.delivered[delivered:]] == [("UPDATE", "default/changed")]
 
     virtually(test)
 
@@ -263,7 +263,7 @@ def test_c2_the_list_after_an_unusable_event_is_asked_for_the_last_applied_versi
         await world.synced()
         world.server.send("websites", b"unusable\n")
         world.server.put("websites", "w")
-        await world.settle(20)
+        await world.advance(20)
         last = [query for verb, _, query in world.server.requests if verb == "list"][-1]
         assert last["resourceVersion"] == str(world.server.version)
 
@@ -355,7 +355,7 @@ def test_a_checkpoint_is_not_written_while_an_event_is_missing(tmp_path: Path):
         (Conflict("no"), False),
     ],
 )
-def test_c11_a_write_without_a_response_is_noted_for_whoever_made_it(virtually, error, lost):
+def test_c11_a_write_without_a_response_is_noted_for_its_caller(virtually, error, lost):
     async def test(world):
         writable = Writable(world.server)
         await world.synced()

@@ -22,7 +22,7 @@ class Typed(CustomResource[Size, Nothing], group="cache.test", version="v1", plu
     pass
 
 
-def test_c10_a_bad_object_is_kept_raw_found_at_decoding_and_disturbs_nobody(virtually):
+def test_c10_a_bad_object_is_kept_raw_found_at_decoding_and_disturbs_no_other(virtually):
     async def test(world):
         world.server.put("typeds", "good", spec={"size": 1})
         world.server.put("typeds", "bad", spec={"size": "many"})
@@ -38,7 +38,7 @@ def test_c10_a_bad_object_is_kept_raw_found_at_decoding_and_disturbs_nobody(virt
         assert found.valid == 1
         assert list(found.invalid) == ["default/bad"]
         world.server.put("typeds", "bad", spec={"size": 2})
-        await world.settle()
+        await world.advance()
         assert lister.get("bad").spec.size == 2
         assert lister.status.live
 
@@ -99,15 +99,15 @@ def test_an_index_follows_every_change_and_survives_a_relist(virtually):
         world.server.put("websites", "a", spec={"image": "x"})
         lister = await world.synced(indexes={"image": lambda obj: [obj["spec"]["image"]]})
         world.server.put("websites", "b", spec={"image": "x"})
-        await world.settle()
+        await world.advance()
         assert [o.metadata.name for o in lister.by_index("image", "x")] == ["a", "b"]
         world.server.put("websites", "a", spec={"image": "y"})
-        await world.settle()
+        await world.advance()
         assert [o.metadata.name for o in lister.by_index("image", "y")] == ["a"]
         world.server.mute()
         world.server.put("websites", "c", spec={"image": "x"})
         world.server.compact()
-        await world.settle(400)
+        await world.advance(400)
         assert [o.metadata.name for o in lister.by_index("image", "x")] == ["b", "c"]
         lister.add_index("name", lambda obj: [obj.metadata.name])
         assert len(lister.by_index("name", "c")) == 1

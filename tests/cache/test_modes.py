@@ -16,7 +16,7 @@ def test_a_compact_cache_holds_the_same_in_fewer_bytes(virtually):
         compact = await world.cache.add(WEBSITE, compact=True)
         assert compact is not plain
         world.server.put("websites", "late", metadata={"labels": {"a": "b"}}, spec={"text": "again " * 200})
-        await world.settle()
+        await world.advance()
         assert [o.to_dict() for o in compact.list()] == [o.to_dict() for o in plain.list()]
         assert len(compact.list(labels="a=b")) == 1
         sizes = [informer.bytes for informer in world.cache.informers()]
@@ -49,14 +49,14 @@ def test_a_cache_of_metadata_asks_for_nothing_else(virtually):
         world.server.put("websites", "w", kind="PartialObjectMetadata")
         lister = await world.cache.add(WEBSITE, metadata_only=True)
         world.server.put("websites", "v", kind="PartialObjectMetadata")
-        await world.settle()
+        await world.advance()
         assert [known.name for known in lister.metadata()] == ["v", "w"]
         assert lister.get("v").metadata.name == "v"
         assert "as=PartialObjectMetadataList;" in accepted[0]
         assert "as=PartialObjectMetadata;" in accepted[1]
         line = json.dumps({"type": "ADDED", "object": {"kind": "Website", "metadata": {"name": "x"}}})
         world.server.send("websites", line.encode() + b"\n")
-        await world.settle()
+        await world.advance()
         assert world.metric("zestor_watch_skipped_events_total", reason="wrong_kind") == 1
 
     virtually(test)

@@ -21,26 +21,26 @@ def pending(world):
 
 async def caught_up(world, lister):
     """The stream is released and through: the cache is the server's state, and nothing is remembered."""
-    await world.settle(5)
+    await world.advance(5)
     assert world.versions(lister) == world.server_versions()
     assert pending(world) == 0
 
 
-@pytest.mark.parametrize("answers_object", [False, True])
-def test_c9_a_deleted_object_is_gone_at_once_whatever_the_response_is(virtually, answers_object):
+@pytest.mark.parametrize("returns_object", [False, True])
+def test_c9_a_deleted_object_is_gone_at_once_whatever_the_response_is(virtually, returns_object):
     async def test(world):
         world.server.put("websites", "w", kind="Website", spec={"n": 1})
-        writable = Writable(world.server, answers_object=answers_object)
+        writable = Writable(world.server, returns_object=returns_object)
         lister = await world.synced()
         writable.hold()
         await world.cache.client.delete(WEBSITE, "w", namespace="default")
         assert lister.get("w") is None
         assert len(lister) == 0
-        await world.settle()
-        assert [kind for kind, *_ in world.told] == ["CREATE", "DELETE"]
+        await world.advance()
+        assert [kind for kind, *_ in world.delivered] == ["CREATE", "DELETE"]
         writable.release()
         await caught_up(world, lister)
-        assert [kind for kind, *_ in world.told] == ["CREATE", "DELETE"]
+        assert [kind for kind, *_ in world.delivered] == ["CREATE", "DELETE"]
 
     virtually(test)
 
@@ -147,12 +147,12 @@ def test_r1_a_deletion_under_an_own_write_is_delivered(virtually):
         writable = Writable(world.server)
         lister = await world.synced()
         world.server.send("websites", b"unusable\n")
-        await world.settle()
+        await world.advance()
         await world.cache.client.apply(WEBSITE, site("w", 2), namespace="default")
         assert lister.get("w")["spec"]["n"] == 2
         world.server.remove("websites", "w")
-        await world.settle()
-        assert world.told[-1][:2] == ("DELETE", "default/w")
+        await world.advance()
+        assert world.delivered[-1][:2] == ("DELETE", "default/w")
         assert lister.get("w") is None
         assert writable.flowing.is_set()
 
@@ -160,13 +160,13 @@ def test_r1_a_deletion_under_an_own_write_is_delivered(virtually):
 
 
 @pytest.mark.parametrize("compacted", [False, True])
-def test_r1_what_was_made_and_deleted_while_the_stream_was_away_is_told_as_deleted(virtually, compacted):
+def test_r1_what_was_made_and_deleted_while_the_stream_was_away_is_delivered_as_deleted(virtually, compacted):
     async def test(world):
         lister = await world.synced()
         Writable(world.server)
         world.server.refuse("watch", "websites", ConnectionRefused())
         world.server.end_watches()
-        await world.settle()
+        await world.advance()
         names = ["one", "two", "three"]
         for name in names:
             await world.cache.client.create(WEBSITE, site(name, 1), namespace="default")
@@ -177,7 +177,7 @@ def test_r1_what_was_made_and_deleted_while_the_stream_was_away_is_told_as_delet
             world.server.compact()
         world.server.refuse("watch", "websites", None)
         await caught_up(world, lister)
-        assert [event[:2] for event in world.told] == [
+        assert [event[:2] for event in world.delivered] == [
             *[("CREATE", f"default/{name}") for name in names],
             *[("DELETE", f"default/{name}") for name in names[:2]],
         ]
@@ -200,20 +200,20 @@ def test_c9_a_list_that_is_older_than_an_own_write_does_not_take_it_away(virtual
         Writable(world.server)
         world.server.refuse("watch", "websites", ConnectionRefused())
         world.server.end_watches()
-        await world.settle()
+        await world.advance()
         client = world.cache.client
         await client.create(WEBSITE, site("new", 1), namespace="default")
         await client.apply(WEBSITE, site("w", 2), namespace="default")
         await client.delete(WEBSITE, "gone", namespace="default")
         world.server.script("list", before)
         world.cache.informers()[0]._reflectors[None].fresh.want_list()
-        await world.settle(10)
+        await world.advance(10)
         assert world.server.count("list") == 2
         assert {obj["metadata"]["name"]: obj["spec"]["n"] for obj in lister.list()} == {"new": 1, "w": 2}
         world.server.refuse("watch", "websites", None)
-        await world.settle(60)
+        await world.advance(60)
         await caught_up(world, lister)
-        assert [event[0] for event in world.told] == ["CREATE", "CREATE", "CREATE", "UPDATE", "DELETE"]
+        assert [event[0] for event in world.delivered] == ["CREATE", "CREATE", "CREATE", "UPDATE", "DELETE"]
 
     virtually(test)
 
@@ -340,13 +340,13 @@ def test_c9_versions_that_cannot_be_compared_are_left_to_the_watch():
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_change_is_told(virtually, seed):
+def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_change_is_delivered(virtually, seed):
     async def test(world):
         rng = random.Random(seed)
         server = world.server
         for n in range(3):
             server.put("websites", f"w{n}", kind="Website", spec={"n": 0})
-        writable = Writable(server, answers_object=rng.random() < 0.5)
+        writable = Writable(server, returns_object=rng.random() < 0.5)
         lister = await world.synced()
         client = world.cache.client
         seen = {}
@@ -383,11 +383,11 @@ def test_c9_a_random_history_of_own_and_foreign_writes_ends_true_and_every_chang
                 writable.hold()
             else:
                 writable.release()
-                await world.settle(rng.choice([0.001, 2, 20]))
+                await world.advance(rng.choice([0.001, 2, 20]))
             if rng.random() < 0.3:
                 follow()
         writable.release()
-        await world.settle(120)
+        await world.advance(120)
         follow()
         assert world.versions(lister) == world.server_versions() == seen
         assert pending(world) == 0

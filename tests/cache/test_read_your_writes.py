@@ -15,7 +15,7 @@ def site(name: str, n: int):
 
 
 class Writable:
-    """Lets the scripted server take writes; its watches hear of them only when told to."""
+    """Lets the scripted server take writes; its watches deliver them only when released."""
 
     def __init__(self, server):
         self.server = server
@@ -52,14 +52,14 @@ def test_c9_a_written_object_is_read_before_the_watch_brings_it(virtually):
         client = world.cache.client
         await client.create(WEBSITE, site("new", 1), namespace="default")
         await client.apply(WEBSITE, site("old", 2), namespace="default")
-        await world.settle(1)
+        await world.advance(1)
         assert lister.get("new")["spec"]["n"] == 1
         assert lister.get("old")["spec"]["n"] == 2
         assert "default/new" in lister
         assert len(lister) == 2
         assert [obj["spec"]["n"] for obj in lister.list()] == [1, 2]
         world.server.end_watches()
-        await world.settle(5)
+        await world.advance(5)
         assert world.versions(lister) == world.server_versions()
         assert world.cache.informers()[0].pending() == 0
 
@@ -81,7 +81,7 @@ def test_c9_a_deleted_object_is_gone_before_the_watch_says_so(virtually):
         await client.create(WEBSITE, site("w", 7), namespace="default")
         assert lister.get("w")["spec"]["n"] == 7
         world.server.end_watches()
-        await world.settle(5)
+        await world.advance(5)
         assert world.versions(lister) == world.server_versions()
         assert len(lister) == 1
         assert world.cache.informers()[0].pending() == 0
@@ -97,11 +97,11 @@ def test_c9_a_created_and_deleted_object_stays_away_while_the_watch_brings_its_c
         made = await client.create(WEBSITE, site("brief", 1), namespace="default")
         await client.delete(WEBSITE, "brief", namespace="default")
         world.server.send("websites", json.dumps({"type": "ADDED", "object": made.to_dict()}).encode() + b"\n")
-        await world.settle()
+        await world.advance()
         assert lister.get("brief") is None
         assert lister.metadata() == []
         world.server.end_watches()
-        await world.settle(5)
+        await world.advance(5)
         assert lister.get("brief") is None
 
     virtually(test)
@@ -115,18 +115,18 @@ def test_c9_a_foreign_change_is_never_hidden(virtually):
         await world.cache.client.apply(WEBSITE, site("w", 2), namespace="default")
         assert lister.get("w")["spec"]["n"] == 2
         world.server.put("websites", "w", kind="Website", spec={"n": 3})
-        await world.settle()
+        await world.advance()
         assert lister.get("w")["spec"]["n"] == 3
         await world.cache.client.apply(WEBSITE, site("w", 4), namespace="default")
         assert lister.get("w")["spec"]["n"] == 4
         world.server.remove("websites", "w")
-        await world.settle()
+        await world.advance()
         assert lister.get("w") is None
 
     virtually(test)
 
 
-def test_c9_a_cache_with_a_selector_waits_for_the_server_to_judge(virtually):
+def test_c9_a_cache_with_a_selector_waits_for_the_server_to_decide(virtually):
     async def test(world):
         lister = await world.cache.add(WEBSITE, labels="app=web")
         Writable(world.server)

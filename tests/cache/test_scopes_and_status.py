@@ -54,15 +54,15 @@ def test_the_namespaces_of_a_kind_split_by_their_whole_name(virtually):
         lister = await world.synced(namespaces=["a", "ab", "abc"])
         world.server.script("watch", status_answer(410, "Expired"))
         world.server.end_watches()
-        await world.settle(10)
+        await world.advance(10)
         assert sorted(f"{m.namespace}/{m.name}" for m in lister.metadata()) == ["a/w", "ab/w", "abc/w"]
-        assert [event[0] for event in world.told] == ["CREATE"] * 3
+        assert [event[0] for event in world.delivered] == ["CREATE"] * 3
         world.server.remove("websites", "w", "a")
         world.server.compact()
         world.server.end_watches()
-        await world.settle(60)
+        await world.advance(60)
         assert sorted(f"{m.namespace}/{m.name}" for m in lister.metadata()) == ["ab/w", "abc/w"]
-        assert [event[:2] for event in world.told[3:]] == [("DELETE", "a/w")]
+        assert [event[:2] for event in world.delivered[3:]] == [("DELETE", "a/w")]
 
     virtually(test)
 
@@ -74,11 +74,11 @@ def test_the_status_is_true_when_it_is_read(virtually):
         assert status.reason == "0 objects cached"
         for n in range(3):
             world.server.put("websites", f"w{n}")
-        await world.settle()
+        await world.advance()
         assert status.reason == "3 objects cached"
         world.server.remove("websites", "w0")
         world.server.remove("websites", "w1")
-        await world.settle()
+        await world.advance()
         assert str(status) == "websites.cache.test: live: 1 object cached"
 
     virtually(test)
@@ -102,11 +102,11 @@ def test_c10_refused_objects_are_counted_and_named_until_they_are_mended(virtual
         assert counted() == 5
         world.server.put("sites", "bad0", spec={"n": 1})
         world.server.remove("sites", "bad1")
-        await world.settle()
+        await world.advance()
         assert counted() == 3
         for n in (2, 3, 4):
             world.server.put("sites", f"bad{n}", spec={"n": n})
-        await world.settle()
+        await world.advance()
         assert (counted(), lister.status.reason) == (0, "5 objects cached")
 
     virtually(test)
@@ -118,7 +118,7 @@ def test_events_that_full_watches_drop_are_counted_by_policy(virtually):
         with lister.watch(buffer_size=1), lister.watch(overflow=Overflow.COALESCE):
             for n in range(5):
                 world.server.put("websites", "w", spec={"n": n})
-            await world.settle()
+            await world.advance()
             for _ in range(2):
                 world.cache.refresh_metrics()
             assert world.metric("zestor_watch_dropped_total", policy="DROP") == 4
@@ -155,7 +155,7 @@ def test_a_namespace_that_the_server_does_not_know_is_named(virtually, caplog):
         assert caplog.text.count("the server has no namespace 'typo'") == 1
         assert "'default'" not in caplog.text
         there.add("typo")
-        await world.settle(600)
+        await world.advance(600)
         assert lister.status.reason == "0 objects cached"
 
     virtually(test)

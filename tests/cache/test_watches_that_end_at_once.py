@@ -56,13 +56,13 @@ def test_c7_a_watch_that_ends_at_once_is_not_asked_for_again_at_once(virtually, 
 
         world.server.refuse("watch", "websites", at_once)
         world.server.end_watches()
-        await world.settle(600)
+        await world.advance(600)
         assert 10 < asked < 60
         assert world.server.count("list") < 60
         assert not lister.status.live
         assert lister.get("w") is not None
         world.server.refuse("watch", "websites", None)
-        await world.settle(100)
+        await world.advance(100)
         assert lister.status.live
 
     virtually(test)
@@ -75,13 +75,13 @@ def test_c6_a_kind_that_lives_from_lists_alone_is_not_live(virtually, code):
         lister = await world.synced()
         world.server.refuse("watch", "websites", status_answer(code, "No"))
         world.server.end_watches()
-        await world.settle(120)
+        await world.advance(120)
         for _ in range(60):
-            await world.settle(7)
+            await world.advance(7)
             assert not lister.status.live
             assert lister.status.synced
         world.server.refuse("watch", "websites", None)
-        await world.settle(100)
+        await world.advance(100)
         assert lister.status.live
 
     virtually(test)

@@ -15,12 +15,12 @@ class Writable:
 
     Args:
         server: the server.
-        answers_object: a DELETE is answered with the object, as that of a Service is, and not with a Status.
+        returns_object: a DELETE returns the object, as that of a Service is, and not with a Status.
     """
 
-    def __init__(self, server: ScriptedServer, *, answers_object: bool = False) -> None:
+    def __init__(self, server: ScriptedServer, *, returns_object: bool = False) -> None:
         self.server = server
-        self.answers_object = answers_object
+        self.returns_object = returns_object
         self.lost: list[Exception] = []  # what is raised after the next writes, whose responses are lost
         self.flowing = asyncio.Event()
         self.flowing.set()
@@ -37,14 +37,14 @@ class Writable:
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         if request.method != "GET":
-            answer = self.write(request)
+            response = self.write(request)
             if self.lost:
                 raise self.lost.pop(0)
-            return answer
-        answer = await self._usual(request)
+            return response
+        response = await self._usual(request)
         if dict(request.query).get("watch") != "true":
-            return answer
-        return HttpResponse(answer.status, answer.headers, self._held(answer.body))
+            return response
+        return HttpResponse(response.status, response.headers, self._held(response.body))
 
     async def _held(self, body: Any) -> Any:
         try:
@@ -70,7 +70,7 @@ class Writable:
             meta = {"finalizers": held["metadata"]["finalizers"], "deletionTimestamp": "2026-11-28T00:00:00Z"}
             return _json(self.server.put("websites", name, kind="Website", spec=held["spec"], metadata=meta))
         self.server.remove("websites", name)
-        if self.answers_object:
+        if self.returns_object:
             return _json(held)
         details = {"name": name, "uid": held["metadata"]["uid"]}
         return _json({"kind": "Status", "status": "Success", "details": details})

@@ -51,7 +51,7 @@ class PlantStatus(Status):
     b: int = 0
     parts: Limits = Limits()
     conditions: Conditions = []
-    words: list[str] = []
+    labels: list[str] = []
     counts: dict[str, int] = {}
 
 
@@ -171,7 +171,7 @@ async def test_unstructured_statuses_are_sent_by_the_same_rule() -> None:
         await client.create(Plant(metadata={"name": "x"}))
         one, two = await client.get(TEXT, "x"), await client.get(TEXT, "x")
         ready = {"status": "True", "reason": "R", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-        one["status"] = {"a": 7, "conditions": [{"type": "One", **ready}], "words": ["x"]}
+        one["status"] = {"a": 7, "conditions": [{"type": "One", **ready}], "labels": ["x"]}
         two["status"] = {"b": 9, "conditions": [{"type": "Two", **ready}]}
         await client.apply_status(one, field_manager="one")
         await client.apply_status(two, field_manager="two")
@@ -179,10 +179,10 @@ async def test_unstructured_statuses_are_sent_by_the_same_rule() -> None:
         again["status"]["conditions"][0]["reason"] = "Changed"
         again["status"]["a"] = 8
         await client.apply_status(again, field_manager="one")
-        assert sorted(await applied(client, "one", "status")) == ["a", "conditions", "words"]
+        assert sorted(await applied(client, "one", "status")) == ["a", "conditions", "labels"]
         assert list((await applied(client, "two", "status"))["conditions"]) == ['{"type":"Two"}']
         status = (await stored(client))["status"]
-        assert (status["a"], status["b"], status["words"]) == (8, 9, ["x"])
+        assert (status["a"], status["b"], status["labels"]) == (8, 9, ["x"])
 
 
 @virtual
@@ -190,21 +190,21 @@ async def test_a_field_that_is_owned_is_sent_unchanged_given_up_by_none_and_set_
     async with cluster() as client:
         await client.create(Plant(metadata={"name": "x"}))
         plant = await client.get(Plant, "x")
-        plant.status.a, plant.status.words = 7, ["one", "two"]
+        plant.status.a, plant.status.labels = 7, ["one", "two"]
         await client.apply_status(plant, field_manager="me")
 
         plant = await client.get(Plant, "x")
         await client.apply_status(plant, field_manager="me")  # nothing is changed: nothing is given up
-        assert await applied(client, "me", "status") == {"a": True, "words": True}
+        assert await applied(client, "me", "status") == {"a": True, "labels": True}
 
         plant.status.a = 8
         await client.apply_status(plant, field_manager="me")
         plant.status.a = 7  # as it was read
-        plant.status.words = None  # type: ignore[assignment]
+        plant.status.labels = None  # type: ignore[assignment]
         await client.apply_status(plant, field_manager="me")
         assert await applied(client, "me", "status") == {"a": True}
         status = (await stored(client))["status"]
-        assert (status["a"], status["words"]) == (7, [])
+        assert (status["a"], status["labels"]) == (7, [])
 
         plant.status.b = 5
         await client.apply_status(plant, field_manager="me")
@@ -213,7 +213,7 @@ async def test_a_field_that_is_owned_is_sent_unchanged_given_up_by_none_and_set_
         assert await applied(client, "me", "status") == {"a": True, "b": True}
 
         other = await client.get(Plant, "x")
-        other.status.parts.memory = 3  # beside a default of the server, which nobody owns
+        other.status.parts.memory = 3  # beside a default of the server, which no manager owns
         await client.apply_status(other, field_manager="other")
         assert await applied(client, "other", "status") == {"parts": {"memory": True}}
 

@@ -30,7 +30,7 @@ class Way:
         self.reads: list[float] = []
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
-        answer = await self.api.handle(request)
+        response = await self.api.handle(request)
         query = dict(request.query)
         if request.method == "POST" and request.path.endswith("/secrets") and self.lose:
             lost = self.lose.pop(0)
@@ -40,8 +40,8 @@ class Way:
         if query.get("limit") == "1" and request.path.endswith("/secrets"):
             self.reads.append(asyncio.get_running_loop().time())
         if query.get("watch"):
-            return HttpResponse(answer.status, answer.headers, self._late(answer.body))
-        return answer
+            return HttpResponse(response.status, response.headers, self._late(response.body))
+        return response
 
     async def _late(self, body: Any) -> AsyncIterator[bytes]:
         try:
@@ -145,10 +145,10 @@ async def test_c11_a_reconcile_that_is_cancelled_in_a_write_is_followed_by_one_t
     usual = way.handle
 
     async def slow(request: HttpRequest) -> HttpResponse:
-        answer = await usual(request)
+        response = await usual(request)
         if request.method == "POST" and request.path.endswith("/secrets") and len(runs) == 1:
             await asyncio.sleep(3600)
-        return answer
+        return response
 
     way.handle = slow  # type: ignore[method-assign]
     async with serving(Manager(controller, namespaces=["default"]), client_of(way)):

@@ -40,30 +40,30 @@ async def test_r4_the_finalizer_is_there_before_the_first_reconcile() -> None:
 @virtual
 async def test_r4_cleanup_is_retried_and_runs_before_the_object_goes() -> None:
     shops = Controller(Shop)
-    told: list[object] = []
+    delivered: list[object] = []
 
     @shops.reconciler
     async def reconcile(shop: Shop, ctx: Context) -> None:
-        told.append("reconcile")
+        delivered.append("reconcile")
 
     @shops.finalizer(OURS)
     async def cleanup(shop: Shop, ctx: Context) -> None:
-        told.append(finalizers(op))
-        if len(told) < 4:
+        delivered.append(finalizers(op))
+        if len(delivered) < 4:
             raise ValueError("the till is not empty")
 
     @shops.deleted
     async def deleted(request: Request, last: Shop | None, ctx: Context) -> None:
-        told.append(f"deleted {request}")
+        delivered.append(f"deleted {request}")
 
     async with operating(shops) as op:
         op.server.put("shops", "a")
-        await op.until(lambda: finalizers(op) == [OURS] and "reconcile" in told)
+        await op.until(lambda: finalizers(op) == [OURS] and "reconcile" in delivered)
         await op.until(lambda: op.outcome(shops, "default/a").result == "success")
-        told[:] = ["reconcile"]
+        delivered[:] = ["reconcile"]
         op.server.take("shops", "a")
-        await op.until(lambda: told[-1] == "deleted default/a")
-        assert told == ["reconcile", [OURS], [OURS], [OURS], "deleted default/a"]
+        await op.until(lambda: delivered[-1] == "deleted default/a")
+        assert delivered == ["reconcile", [OURS], [OURS], [OURS], "deleted default/a"]
         assert finalizers(op) is None
 
 
@@ -114,7 +114,7 @@ async def test_r4_other_controllers_finalizers_are_never_touched() -> None:
 
 
 @virtual
-async def test_r4_cleanup_runs_when_the_deletion_happened_while_nobody_watched() -> None:
+async def test_r4_cleanup_runs_when_the_deletion_happened_before_the_watch() -> None:
     shops = Controller(Shop)
     cleanups: list[str] = []
 

@@ -199,7 +199,7 @@ async def _forgotten(shop: Any, ctx: Any) -> Any:
         (_forgotten, "returned a coroutine that was never awaited: await it"),
     ],
 )
-def test_r2_a_nonsense_answer_is_refused_in_words(function: Any, message: str) -> None:
+def test_r2_a_nonsense_result_is_rejected_with_a_message(function: Any, message: str) -> None:
     @virtual
     async def run() -> None:
         shops = Controller(Shop)
@@ -264,7 +264,7 @@ async def test_r6_a_reconcile_knows_its_causes_and_they_are_bounded() -> None:
 @virtual
 async def test_deleted_sees_the_last_state_again_when_it_failed() -> None:
     shops = Controller(Shop)
-    told: list[tuple[str, int]] = []
+    delivered: list[tuple[str, int]] = []
 
     @shops.reconciler
     async def reconcile(shop: Shop, ctx: Context) -> None:
@@ -273,33 +273,33 @@ async def test_deleted_sees_the_last_state_again_when_it_failed() -> None:
     @shops.deleted
     async def deleted(request: Request, last: Shop | None, ctx: Context) -> None:
         assert last is not None
-        told.append((str(request), last.spec.size))
-        if len(told) == 1:
+        delivered.append((str(request), last.spec.size))
+        if len(delivered) == 1:
             raise ValueError("once more")
 
     async with operating(shops) as op:
         op.server.put("shops", "a", spec={"size": 7})
         await op.until(lambda: op.outcome(shops, "default/a"))
         op.server.take("shops", "a")
-        await op.until(lambda: len(told) == 2)
+        await op.until(lambda: len(delivered) == 2)
         await op.until(lambda: op.outcome(shops, "default/a") is None)
-    assert told == [("default/a", 7)] * 2
+    assert delivered == [("default/a", 7)] * 2
 
 
 @virtual
-async def test_requests_are_told_of_objects_that_exist_and_of_those_that_have_gone() -> None:
+async def test_requests_come_for_objects_that_exist_and_for_those_that_were_deleted() -> None:
     shops = Controller(Shop)
-    told: list[tuple[str, bool]] = []
+    delivered: list[tuple[str, bool]] = []
 
     @shops.requests
     async def requests(request: Request, ctx: Context) -> None:
-        told.append((str(request), ctx.get(Shop, request.name) is not None))
+        delivered.append((str(request), ctx.get(Shop, request.name) is not None))
 
     async with operating(shops) as op:
         op.server.put("shops", "a")
-        await op.until(lambda: told == [("default/a", True)])
+        await op.until(lambda: delivered == [("default/a", True)])
         op.server.take("shops", "a")
-        await op.until(lambda: told == [("default/a", True), ("default/a", False)])
+        await op.until(lambda: delivered == [("default/a", True), ("default/a", False)])
 
 
 def test_declarations_that_would_never_be_called_are_refused() -> None:

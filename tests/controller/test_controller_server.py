@@ -68,30 +68,30 @@ async def test_r5_an_unchanged_apply_and_status_cause_no_reconcile_on_a_real_ser
 @virtual
 async def test_r4_cleanup_holds_the_object_on_a_real_server() -> None:
     shops = Controller(Shop)
-    told: list[str] = []
+    delivered: list[str] = []
 
     @shops.reconciler
     async def reconcile(shop: Shop, ctx: Context) -> None:
         assert OURS in (shop.metadata.finalizers or ())
-        told.append("reconcile")
+        delivered.append("reconcile")
 
     @shops.finalizer(OURS)
     async def cleanup(shop: Shop, ctx: Context) -> None:
         assert (await ctx.client.get(Shop, ctx.request.name)).metadata.deletion_timestamp
-        told.append("cleanup")
-        if told.count("cleanup") == 1:
+        delivered.append("cleanup")
+        if delivered.count("cleanup") == 1:
             raise ValueError("once more")
 
     @shops.deleted
     async def deleted(request: Request, last: Shop | None, ctx: Context) -> None:
-        told.append(f"deleted {request} of size {last.spec.size if last else None}")
+        delivered.append(f"deleted {request} of size {last.spec.size if last else None}")
 
     async with at_work(shops) as (client, _):
         await client.create(Shop(metadata={"name": "a"}, spec={"size": 3}), namespace="default")
-        await until(lambda: "reconcile" in told)
+        await until(lambda: "reconcile" in delivered)
         await client.delete(Shop, "a")
-        await until(lambda: told[-1].startswith("deleted"))
-    assert [word for word in told if word != "reconcile"] == ["cleanup", "cleanup", "deleted default/a of size 3"]
+        await until(lambda: delivered[-1].startswith("deleted"))
+    assert [word for word in delivered if word != "reconcile"] == ["cleanup", "cleanup", "deleted default/a of size 3"]
 
 
 @virtual

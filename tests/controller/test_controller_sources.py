@@ -66,7 +66,7 @@ async def test_owns_of_a_cluster_scoped_owner_wakes_it_without_a_namespace() -> 
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         ["default/a"],
         [NamespacedName("default", "a")],
@@ -76,10 +76,10 @@ async def test_owns_of_a_cluster_scoped_owner_wakes_it_without_a_namespace() -> 
         Request("a", "default"),
     ],
 )
-def test_watches_takes_every_form_of_a_name(answer: Any) -> None:
+def test_watches_takes_every_form_of_a_name(response: Any) -> None:
     @virtual
     async def run() -> None:
-        shops = Controller(Shop).watches("v1/ConfigMap", map=lambda obj: answer)
+        shops = Controller(Shop).watches("v1/ConfigMap", map=lambda obj: response)
         woken = collecting(shops)
         async with operating(shops) as op:
             await op.ready()
@@ -142,7 +142,7 @@ async def test_a_kind_that_may_not_be_read_blocks_its_own_controller_only() -> N
 
 
 @virtual
-async def test_the_context_refuses_what_could_not_work_in_words() -> None:
+async def test_the_context_rejects_what_could_not_work_with_a_message() -> None:
     shops = Controller(Shop)
     errors: list[str] = []
 

@@ -38,9 +38,9 @@ async def test_r3_a_hanging_reconcile_is_cancelled_named_with_its_stack_and_retr
         assert outcome.error.startswith("timed out after 10 s at waits_for_a_parcel (test_controller_timeouts.py:")
         assert outcome.seconds == pytest.approx(10, abs=0.1)
         await op.until(lambda: runs == [1, 2])
-    told = next(record.getMessage() for record in caplog.records if "its timeout" in record.getMessage())
-    assert "default/a" in told
-    assert "waits_for_a_parcel" in told
+    delivered = next(record.getMessage() for record in caplog.records if "its timeout" in record.getMessage())
+    assert "default/a" in delivered
+    assert "waits_for_a_parcel" in delivered
 
 
 @virtual
@@ -77,18 +77,18 @@ async def test_r3_one_that_blocks_the_loop_is_named_with_its_stack_within_two_se
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     shops = Controller(Shop)
-    told = threading.Event()
+    delivered = threading.Event()
     seconds: list[float] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if "the event loop has been held" in record.getMessage():
-                told.set()
+                delivered.set()
 
     @shops.reconciler
     async def counts_every_coin(shop: Shop, ctx: Context) -> None:
         started = time.monotonic()
-        assert told.wait(10)
+        assert delivered.wait(10)
         seconds.append(time.monotonic() - started)
 
     listener = Listener()
@@ -166,7 +166,7 @@ async def test_r3_a_thread_past_its_timeout_keeps_its_key_and_may_write_no_more(
     assert "has been cancelled; return from it" in str(refusals[0])
 
 
-async def test_r2_a_plain_function_that_returns_a_coroutine_is_refused_in_words() -> None:
+async def test_r2_a_plain_function_that_returns_a_coroutine_is_rejected_with_a_message() -> None:
     shops = Controller(Shop)
 
     async def inner() -> None: ...

@@ -125,8 +125,10 @@ async def test_a_run_that_fails_while_its_term_ends_is_logged_and_nothing_compla
         async with operating(shops, grace=timedelta(seconds=1)) as op:
             op.server.put("shops", "a")
             await op.until(lambda: runs)
-    told = [record.getMessage() for record in caplog.records if "interrupted" in record.getMessage()]
-    assert told == ["shops.demo.example.org: the cancelled reconcile of default/a ended with ValueError: interrupted"]
+    delivered = [record.getMessage() for record in caplog.records if "interrupted" in record.getMessage()]
+    assert delivered == [
+        "shops.demo.example.org: the cancelled reconcile of default/a ended with ValueError: interrupted"
+    ]
 
 
 @virtual

@@ -242,7 +242,7 @@ def test_a_key_that_is_requeued_again_and_again_holds_what_one_round_holds(step:
 
 
 class PlainHandles(asyncio.SelectorEventLoop):
-    """As uvloop: what is due at once is a plain Handle, which does not tell its time."""
+    """As uvloop: what is due at once is a plain Handle, which does not have its time."""
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
         if when - self.time() < 0.0005:

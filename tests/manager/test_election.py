@@ -1,4 +1,4 @@
-"""Leader election: one replica writes, the others stand by; in virtual time, against the embedded server."""
+"""Leader election: one replica writes, the others wait; in virtual time, against the embedded server."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ class Replica:
 
     @property
     def leads(self) -> bool:
-        return any(check == "leads, by the lease default/shops" for check in self.told())
+        return any(check == "leads, by the lease default/shops" for check in self.reported())
 
-    def told(self) -> list[str]:
+    def reported(self) -> list[str]:
         return [check.reason for check in self.manager.checks() if check.name == "leader-election"]
 
     @asynccontextmanager
@@ -112,7 +112,7 @@ async def two_replicas() -> AsyncIterator[tuple[Cluster, Replica, Replica]]:
     async with one.serving():
         await until(lambda: one.leads)
         async with two.serving():
-            await until(lambda: "standby" in "".join(two.told()))
+            await until(lambda: "standby" in "".join(two.reported()))
             yield cluster, one, two
 
 
@@ -149,7 +149,7 @@ async def test_l1_a_leader_that_cannot_renew_writes_nothing_after_its_deadline(
             assert first_of_two - last_of_one > 2
             one.cut = None
             two.stop.set()
-            assert await until(lambda one=one: one.leads) < 7  # it stood by meanwhile; a request may still hang
+            assert await until(lambda one=one: one.leads) < 7  # it waited meanwhile; a request may still hang
         assert "could not be renewed for 10 s" in caplog.text
         caplog.clear()
 
@@ -189,7 +189,7 @@ async def test_l1_who_waits_for_a_lease_counts_from_the_response_that_showed_it(
 
 
 @virtual
-async def test_l1_a_write_after_the_deadline_is_refused_though_nobody_has_noticed_yet() -> None:
+async def test_l1_a_write_after_the_deadline_is_rejected_though_no_replica_has_noticed_yet() -> None:
     now = 0.0
     gate = WriteGate()
     gate.open(10.0, clock=lambda: now)
@@ -205,11 +205,11 @@ async def test_l1_a_write_after_the_deadline_is_refused_though_nobody_has_notice
 async def test_a_lease_that_another_one_took_ends_the_work_at_the_next_renewal() -> None:
     async with two_replicas() as (cluster, one, _):
         lease = await cluster.lease()
-        lease["spec"]["holderIdentity"] = "somebody"
+        lease["spec"]["holderIdentity"] = "another-replica"
         await cluster.client.replace(lease)
         assert await until(lambda: not one.leads) < 3
-        told = one.told()[0]
-        assert "somebody leads" in told
+        reported = one.reported()[0]
+        assert "another-replica leads" in reported
         before = len(cluster.writes)
         await asyncio.sleep(5)
         assert len(cluster.writes) == before
@@ -223,7 +223,7 @@ async def test_l1_a_lease_that_was_deleted_is_made_again_by_who_had_it() -> None
         assert (await cluster.lease())["spec"]["holderIdentity"]
         await asyncio.sleep(20)
         assert one.leads
-        assert {by for _, by in cluster.writes} == {"one"}  # nobody took what its holder did not know to be lost
+        assert {by for _, by in cluster.writes} == {"one"}  # no replica took what its holder did not know to be lost
 
 
 @virtual
@@ -272,7 +272,7 @@ async def test_credentials_that_the_server_rejects_are_not_reported_as_a_missing
 
 
 @virtual
-async def test_who_stands_by_is_ready_so_that_a_rollout_can_go_on() -> None:
+async def test_a_waiting_replica_is_ready_so_that_a_rollout_can_go_on() -> None:
     async with two_replicas() as (_, one, two):
         await until(lambda: all(check.ok for check in two.manager.checks()))
         checks = {check.name: check.reason for check in two.manager.checks()}
@@ -287,7 +287,7 @@ async def test_who_stands_by_is_ready_so_that_a_rollout_can_go_on() -> None:
 
 
 @virtual
-async def test_a_stop_while_standing_by_is_immediate_and_touches_no_lease() -> None:
+async def test_a_stop_while_waiting_is_immediate_and_touches_no_lease() -> None:
     async with two_replicas() as (cluster, _, two):
         holder = (await cluster.lease())["spec"]["holderIdentity"]
         two.stop.set()

@@ -28,8 +28,8 @@ def quiet(kind: Any = Shop, **options: Any) -> Controller[Any]:
 
 
 async def page(port: int, path: str) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
-        return answer.status, await answer.text()
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
+        return response.status, await response.text()
 
 
 def test_two_controllers_of_one_name_are_refused() -> None:
@@ -50,7 +50,7 @@ async def test_a_controller_without_a_function_is_refused_before_anything_is_sen
         await Manager(Controller(Shop)).serve(asyncio.Event(), client=Client(MemoryTransport(server)))
 
 
-def test_run_with_a_missing_kubeconfig_answers_two(caplog: pytest.LogCaptureFixture) -> None:
+def test_run_with_a_missing_kubeconfig_returns_two(caplog: pytest.LogCaptureFixture) -> None:
     assert Manager(quiet(), kubeconfig="/there/is/no/such/file").run() == 2
     assert "/there/is/no/such/file" in caplog.text
 
@@ -64,21 +64,23 @@ async def test_run_is_refused_outside_the_main_thread(caplog: pytest.LogCaptureF
 async def test_l3_a_stop_lets_what_runs_finish_and_reports_what_waits(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     shops = Controller(Shop)
-    told: list[str] = []
+    reported: list[str] = []
 
     @shops.reconciler
     async def reconcile(shop: Shop, ctx: Context) -> None:
-        told.append(f"begin {ctx.request.name}")
+        reported.append(f"begin {ctx.request.name}")
         await asyncio.sleep(20)
         ctx.event("Opened", "open")
-        told.append(f"end {ctx.request.name}")
+        reported.append(f"end {ctx.request.name}")
 
     async with operating(shops) as op:
         for name in "abc":
             op.server.put("shops", name)
-        await op.until(lambda: told and len(op.manager.checks()) == 2 and "2 waiting" in op.manager.checks()[1].reason)
+        await op.until(
+            lambda: reported and len(op.manager.checks()) == 2 and "2 waiting" in op.manager.checks()[1].reason
+        )
         op.stop.set()
-    assert told == ["begin a", "end a"]
+    assert reported == ["begin a", "end a"]
     assert len(op.server.names("events")) == 1
     assert "2 keys were left for the next start: default/b, default/c" in caplog.text
 
@@ -86,29 +88,29 @@ async def test_l3_a_stop_lets_what_runs_finish_and_reports_what_waits(caplog: py
 @virtual
 async def test_l3_the_end_of_the_grace_period_cancels_what_still_runs(caplog: pytest.LogCaptureFixture) -> None:
     shops = Controller(Shop)
-    told: list[str] = []
+    reported: list[str] = []
 
     @shops.reconciler
     async def reconcile(shop: Shop, ctx: Context) -> None:
-        told.append("begin")
+        reported.append("begin")
         try:
             await asyncio.Event().wait()
         finally:
             ctx.event("Interrupted", "the manager stops")
-            told.append("cancelled")
+            reported.append("cancelled")
 
     async with operating(shops, grace=timedelta(seconds=5)) as op:
         op.server.put("shops", "a")
-        await op.until(lambda: told)
+        await op.until(lambda: reported)
         started = asyncio.get_running_loop().time()
         op.stop.set()
-    assert told == ["begin", "cancelled"]
+    assert reported == ["begin", "cancelled"]
     assert asyncio.get_running_loop().time() - started == pytest.approx(5, abs=1)
     assert "default/a still runs at the end of the grace period" in caplog.text
     assert len(op.server.names("events")) == 1
 
 
-async def test_the_pages_tell_each_kind_and_controller_with_its_reason() -> None:
+async def test_the_pages_report_each_kind_and_controller_with_its_reason() -> None:
     shops, regions = quiet(), quiet(Region)
     server = PlainServer(forbidden=("regions",))
     server.put("shops", "a")
@@ -212,9 +214,9 @@ async def test_outcomes_count_the_runs_of_each_object_and_forget_those_that_have
 def test_run_uses_the_faster_loop_where_it_is_installed() -> None:
     loops: list[str] = []
 
-    class Telling(Manager):
+    class Reporting(Manager):
         async def serve(self, stop: asyncio.Event, *, client: Client | None = None) -> None:
             loops.append(type(asyncio.get_running_loop()).__module__)
 
-    assert Telling(quiet()).run() == 0
+    assert Reporting(quiet()).run() == 0
     assert loops == ["uvloop"]

@@ -57,7 +57,7 @@ async def operator(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subpr
     server = PlainServer()
     server.put("configmaps", "a")
 
-    async def answer(request: web.Request) -> web.StreamResponse:
+    async def response(request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = list(request.query.items())
         made = await server.handle(HttpRequest(request.method, request.path, query, headers, await request.read()))
@@ -70,7 +70,7 @@ async def operator(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subpr
         return response
 
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
+    app.router.add_route("*", "/{path:.*}", response)
     runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

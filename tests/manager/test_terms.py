@@ -74,7 +74,7 @@ async def one_replica(controller: Controller[Any]) -> AsyncIterator[Terms]:
 
 
 async def sleeping(seconds: float) -> None:
-    """Sleep so long, whoever cancels it."""
+    """Sleep so long, even when cancelled."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while loop.time() < end:

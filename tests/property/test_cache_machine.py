@@ -20,7 +20,7 @@ KIND = "property.test/v1/Thing"
 declare(KIND, "things")
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
-ANSWERS = st.sampled_from(
+RESPONSES = st.sampled_from(
     [
         TransportError("reset"),
         status_answer(410, "Expired"),
@@ -43,8 +43,8 @@ STEPS = st.one_of(
     st.tuples(st.just("bookmark"), st.none()),
     st.tuples(st.just("garbage"), st.none()),
     st.tuples(st.just("repeat"), NAMES),
-    st.tuples(st.just("list fails"), ANSWERS),
-    st.tuples(st.just("watch fails"), ANSWERS),
+    st.tuples(st.just("list fails"), RESPONSES),
+    st.tuples(st.just("watch fails"), RESPONSES),
     st.tuples(st.just("cut"), st.integers(1, 50)),
 )
 
@@ -76,22 +76,22 @@ async def act(server, step, what):
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(STEPS, max_size=40), st.integers(0, 3))
-def test_c1_c2_c3_the_cache_ends_equal_to_the_server_and_its_watch_tells_how(steps, seed):
+def test_c1_c2_c3_the_cache_ends_equal_to_the_server_and_its_watch_delivers_how(steps, seed):
     async def main():
         server = ScriptedServer()
-        told, versions = {}, {}
+        delivered, versions = {}, {}
 
         async def listen(watch):
             async for event in watch:
                 if event.type is EventType.DELETE:
-                    assert event.name in told, "a deletion of what was never there"
-                    del told[event.name]
+                    assert event.name in delivered, "a deletion of what was never there"
+                    del delivered[event.name]
                     continue
                 meta = event.object["metadata"]
-                assert (event.type is EventType.CREATE) == (event.name not in told)
+                assert (event.type is EventType.CREATE) == (event.name not in delivered)
                 assert versions.get(meta["uid"], 0) < int(meta["resourceVersion"]), "the cache went backwards"
                 versions[meta["uid"]] = int(meta["resourceVersion"])
-                told[event.name] = meta["resourceVersion"]
+                delivered[event.name] = meta["resourceVersion"]
 
         client = Client(MemoryTransport(server))
         async with ClusterCache(client, timing=Timing(watch=60), rng=random.Random(seed)) as cache:
@@ -110,7 +110,7 @@ def test_c1_c2_c3_the_cache_ends_equal_to_the_server_and_its_watch_tells_how(ste
                 there = {name: obj["metadata"]["resourceVersion"] for name, obj in server.objects("things").items()}
                 kept = {f"{m.namespace}/{m.name}": m.resource_version for m in lister.metadata()}
                 assert kept == there
-                assert told == there
+                assert delivered == there
                 assert lister.status.live
                 listening.cancel()
             await adding

@@ -28,7 +28,7 @@ class Follower:
         self.predicate = predicate
         self.names = names
         self.shadow = {}
-        self.gap = False  # DROP told of a gap, or CLOSE ended the watch
+        self.gap = False  # DROP counted a gap, or CLOSE ended the watch
         self.received = 0
         self.watch = kind.watch(
             overflow=overflow,
@@ -101,7 +101,7 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def follow(self, overflow, predicate, names, size):
         # A predicate on values hides the DELETE of an object that left its view, so a shadow cannot follow it exactly;
-        # such watches are held to the events they do tell.
+        # such watches are compared by the events they do deliver.
         follower = Follower(self.kind, overflow, predicate, names, size)
         self.all.append(follower)
         return follower

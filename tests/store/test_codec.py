@@ -156,7 +156,7 @@ def test_s3_the_default_compares_by_value_within_one_type(kind):
     assert kind.set("a", True) is Change.UNCHANGED
 
 
-def test_s13_an_event_that_nobody_opens_is_not_decoded():
+def test_s13_an_event_that_is_never_opened_is_not_decoded():
     class Counting:
         decoded = 0
 

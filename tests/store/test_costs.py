@@ -59,12 +59,12 @@ def test_a_watch_dropped_among_many_is_forgotten_without_a_search(numbers):
     assert hub.refs == {}
 
 
-def test_a_watch_that_ends_while_others_settle_leaves_them_in_place(numbers):
+def test_a_watch_that_ends_while_others_catch_up_leaves_them_in_place(numbers):
     def fails(event):
         raise ZeroDivisionError
 
     with numbers.watch(buffer_size=1000) as before, numbers.watch(predicate=fails), numbers.watch() as after:
-        for n in range(300):  # more than the log holds: every watch has to settle
+        for n in range(300):  # more than the log holds: every watch has to catch up
             numbers.set("a", n)
         assert numbers.encoded.watches() == 2
         assert (len(before.drain()), len(after.drain())) == (300, 128)

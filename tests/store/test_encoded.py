@@ -53,7 +53,7 @@ def kind(codec):
         yield store.kind("records", codec=codec)
 
 
-def told(watch):
+def delivered(watch):
     return [(event.type, event.name, event.stored) for event in watch.drain()]
 
 
@@ -63,7 +63,7 @@ def test_apply_writes_in_order_and_counts_what_changed(kind):
 
         assert kind.encoded.apply([("a", a1), ("a", a1_again), ("b", b1), ("a", a2), ("b", None), ("c", None)]) == 4
 
-        assert told(watch) == [(CREATE, "a", a1), (CREATE, "b", b1), (UPDATE, "a", a2), (DELETE, "b", b1)]
+        assert delivered(watch) == [(CREATE, "a", a1), (CREATE, "b", b1), (UPDATE, "a", a2), (DELETE, "b", b1)]
         assert kind.encoded.items() == [("a", a2)]
         assert kind.encoded.count() == 1
         assert kind.encoded.get("a") is a2
@@ -82,7 +82,7 @@ def test_apply_neither_decodes_nor_copies(kind, codec):
     assert event.object is not event.object
 
 
-def test_a_tombstone_deletes_and_tells_the_final_state(kind):
+def test_a_tombstone_deletes_and_delivers_the_final_state(kind):
     last, final = Record("a", 1, "x"), Record("a", 2, "final")
     kind.encoded.apply([("a", last)])
     with kind.watch() as watch:
@@ -93,13 +93,13 @@ def test_a_tombstone_deletes_and_tells_the_final_state(kind):
     assert kind.count() == 0
 
 
-def test_c3_a_replaced_object_is_told_as_delete_then_create(kind):
+def test_c3_a_replaced_object_is_delivered_as_delete_then_create(kind):
     old, new = Record("uid-1", 5, "x"), Record("uid-2", 6, "y")
     kind.encoded.apply([("a", old)])
     with kind.watch() as watch, kind.watch(overflow=Overflow.COALESCE) as folding:
         assert kind.encoded.apply([("a", new)]) == 1
 
-        assert told(watch) == [(DELETE, "a", old), (CREATE, "a", new)]
+        assert delivered(watch) == [(DELETE, "a", old), (CREATE, "a", new)]
         (event,) = folding.drain()
         assert (event.type, event.stored, event.stored_old) == (UPDATE, new, old)
     assert kind.set("a", {"uid": "uid-3", "version": 7, "raw": "z"}) is Change.UPDATED
@@ -131,7 +131,7 @@ def test_s4_synced_follows_mark_synced_on_a_kind_fed_by_a_writer(codec):
         quiet.cancel()
 
 
-def test_a_mark_takes_no_place_and_a_gap_is_told_by_an_event_that_is_handed_out(codec):
+def test_a_bookmark_takes_no_place_and_a_gap_is_counted_by_an_event_that_is_taken(codec):
     with MemoryStore() as store:
         kind = store.kind("records", codec=codec, synced=False)
         with kind.watch(buffer_size=1) as plain, kind.watch(buffer_size=1, bookmarks=True) as marked:
@@ -226,13 +226,13 @@ def test_s12_the_writers_side_is_closed_too(codec):
             attempt()
 
 
-def test_what_an_apply_has_written_is_told_even_when_the_codec_fails_half_way(kind):
+def test_what_an_apply_has_written_is_delivered_even_when_the_codec_fails_half_way(kind):
     kind.encoded.apply([("a", Record("a", 1, "x")), ("b", Record("b", 1, "x"))])
     with kind.watch() as watch:
         with pytest.raises(AttributeError):
             kind.encoded.apply([("a", Record("a", 2, "y")), ("b", "not a record")])
 
-        assert told(watch) == [(UPDATE, "a", Record("a", 2, "y"))]
+        assert delivered(watch) == [(UPDATE, "a", Record("a", 2, "y"))]
 
 
 def test_deleting_a_bad_object_succeeds(kind):
@@ -243,19 +243,19 @@ def test_deleting_a_bad_object_succeeds(kind):
 
 
 @pytest.mark.parametrize("replayed", [False, True])
-def test_what_came_and_went_unseen_is_told_to_a_consumer_that_reads_the_kind_too(replayed):
+def test_what_came_and_went_unseen_is_delivered_to_a_consumer_that_reads_the_kind_too(replayed):
     with MemoryStore() as store:
         kind = store.kind("pairs", int)
         if replayed:
             kind.set("a", 1)
         options = {"initial_replay": True, "overflow": Overflow.COALESCE}
-        with kind.encoded.watch(**options, brief=True) as told, kind.watch(**options) as other:
+        with kind.encoded.watch(**options, brief=True) as brief, kind.watch(**options) as other:
             kind.set("a", 2)
-            assert kind.get("a") == 2  # this is when somebody sees it
+            assert kind.get("a") == 2  # this is when a reader sees it
             kind.delete("a")
-            assert [(event.type, event.object) for event in told.drain()] == [(EventType.DELETE, 2)]
+            assert [(event.type, event.object) for event in brief.drain()] == [(EventType.DELETE, 2)]
             assert other.drain() == []
             kind.set("a", 3)
             kind.delete("a")
             kind.set("a", 4)
-            assert [event.object for event in told.drain()] == [4]
+            assert [event.object for event in brief.drain()] == [4]

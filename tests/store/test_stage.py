@@ -1,4 +1,4 @@
-"""Stages: atomic swaps of a whole kind, prepared and told in slices."""
+"""Stages: atomic swaps of a whole kind, prepared and published in slices."""
 
 import asyncio
 
@@ -57,7 +57,7 @@ def test_c8_an_unchanged_value_is_kept_once(kind):
     assert kind.count() == 1
 
 
-def test_c3_a_replaced_object_is_told_as_delete_then_create(kind):
+def test_c3_a_replaced_object_is_delivered_as_delete_then_create(kind):
     with kind.watch(buffer_size=10) as watch:
         stage = kind.encoded.stage()
         fill(stage)
@@ -82,7 +82,7 @@ def test_c4_readers_see_the_whole_old_or_the_whole_new_state(kind):
     async def check():
         stage = kind.encoded.stage()
         fill(stage, add=5000)
-        watch = kind.watch()  # so that there is something to tell after the swap, in slices
+        watch = kind.watch()  # so that there is something to publish after the swap, in slices
         commit = asyncio.ensure_future(stage.commit_async(slice_s=0.0))
         states = set()
         while not commit.done():
@@ -142,7 +142,7 @@ def watch_state(watch):
     return [(event.name, None if event.type is DELETE else event.object) for event in watch.drain()]
 
 
-def test_what_is_written_after_the_swap_is_told_after_its_events(kind):
+def test_what_is_written_after_the_swap_is_delivered_after_its_events(kind):
     async def check():
         with kind.watch(buffer_size=10_000) as watch:
             stage = kind.encoded.stage()
@@ -165,7 +165,7 @@ def test_what_is_written_after_the_swap_is_told_after_its_events(kind):
     asyncio.run(check())
 
 
-def test_a_watch_opened_between_comparing_and_swapping_is_told_the_difference(kind):
+def test_a_watch_opened_between_comparing_and_swapping_is_delivered_the_difference(kind):
     async def check():
         stage = kind.encoded.stage()
         fill(stage, add=1)
@@ -199,7 +199,7 @@ def test_a_commit_cancelled_before_the_swap_changes_nothing(kind):
     asyncio.run(check())
 
 
-def test_a_commit_cancelled_after_the_swap_tells_the_rest_at_once(kind):
+def test_a_commit_cancelled_after_the_swap_delivers_the_rest_at_once(kind):
     async def check():
         with kind.watch(overflow=Overflow.COALESCE) as watch:
             stage = kind.encoded.stage()
@@ -213,7 +213,7 @@ def test_a_commit_cancelled_after_the_swap_tells_the_rest_at_once(kind):
     asyncio.run(check())
 
 
-def test_close_and_cancel_deliver_what_is_still_to_be_told():
+def test_close_and_cancel_deliver_what_is_still_to_be_delivered():
     async def check():
         store = MemoryStore()
         kind = store.kind("numbers", int)

@@ -1,4 +1,4 @@
-"""The store stands alone: importing it loads no HTTP, no Kubernetes, no metrics library."""
+"""The store is usable alone: importing it loads no HTTP, no Kubernetes, no metrics library."""
 
 import subprocess
 import sys

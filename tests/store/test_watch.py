@@ -122,7 +122,7 @@ def test_s6_coalesce_an_object_that_comes_into_view_is_created(numbers):
         assert [(event.type, event.object, event.old) for event in watch.drain()] == [(UPDATE, 12, 10)]
 
 
-def test_s6_coalesce_a_folded_delete_tells_what_the_consumer_saw_last(numbers):
+def test_s6_coalesce_a_folded_delete_delivers_what_the_consumer_saw_last(numbers):
     numbers.set("a", 1)
     with numbers.watch(overflow=Overflow.COALESCE) as watch:
         numbers.set("a", 2)
@@ -162,7 +162,7 @@ def test_s6_a_coalescing_buffer_is_bounded_by_the_names_that_exist(numbers):
         assert (len(buffer._pending), len(buffer._front), len(buffer._hidden)) == (0, 0, 0)
 
 
-def test_s6_the_policy_does_not_depend_on_when_a_watch_settles(numbers):
+def test_s6_the_policy_does_not_depend_on_when_a_watch_catches_up(numbers):
     with numbers.watch(buffer_size=3) as lazy, numbers.watch(buffer_size=3) as eager:
         for i in range(1000):
             numbers.set("n", i)
@@ -351,7 +351,7 @@ def test_an_event_can_be_made_by_hand_for_testing_predicates():
         event.name = "b"
 
 
-def test_what_watches_have_lost_is_counted_for_ever(numbers):
+def test_what_watches_have_lost_is_counted_after_they_ended(numbers):
     encoded = numbers.encoded
     with numbers.watch(buffer_size=1) as one, numbers.watch(buffer_size=1, overflow=Overflow.CLOSE):
         with numbers.watch(overflow=Overflow.COALESCE):
