@@ -134,7 +134,7 @@ class Runner(Generic[T]):
         """Return when nothing runs any more."""
         await self.queue.drained()
 
-    # Pumping
+    # Event loop
 
     async def _pump(self, informer: Informer[Any], source: Source | None) -> None:
         kind = informer.kind.store_name
