@@ -51,6 +51,7 @@ PARTS = {
                 "core_reads",
                 "core_selectors",
                 "core_writes",
+                "verb_rules",
                 "core_deletes",
                 "deleteoptions",
                 "scaling",
