@@ -3,14 +3,14 @@
 ::
 
     ZestorError
-    ├── ApiError                 a server answered, and the answer is a failure
+    ├── ApiError                 a server responded with a failure
     │   ├── BadRequest           400
     │   ├── Unauthorized         401  the credential is not accepted
     │   ├── Forbidden            403  known, but not allowed
     │   ├── NotFound             404
     │   ├── MethodNotAllowed     405
     │   ├── NotAcceptable        406
-    │   ├── Conflict             409  somebody else wrote first, or owns a field
+    │   ├── Conflict             409  another client wrote first, or owns a field
     │   │   └── AlreadyExists    409  reason AlreadyExists
     │   ├── Gone                 410  the resourceVersion or continue token has expired
     │   ├── RequestTooLarge      413
@@ -18,7 +18,7 @@
     │   ├── Invalid              422  see ``causes`` for the fields
     │   ├── TooManyRequests      429  see ``retry_after``
     │   └── ServerError          5xx
-    ├── TransportError           no usable answer: refused, reset, timed out, TLS
+    ├── TransportError           no usable response: refused, reset, timed out, TLS
     ├── StoreError
     │   ├── StoreClosed
     │   ├── WatchOverflow        a watch with the CLOSE policy fell a buffer behind
@@ -93,7 +93,7 @@ class Cause:
 
 
 class ApiError(ZestorError):
-    """A server's failure answer (a ``Status``).
+    """A server's failure response (a ``Status``).
 
     Attributes:
         status: the HTTP status code, or the ``code`` of the Status inside a watch's ERROR event.
@@ -139,7 +139,7 @@ class ApiError(ZestorError):
             retry_after: seconds from a ``Retry-After`` header; else ``details.retryAfterSeconds`` is used.
         """
         code = status or _integer(body.get("code")) or 500
-        if code == 200:  # an ERROR event: the stream answered 200, the Status inside says what happened
+        if code == 200:  # an ERROR event: the stream began with 200, the Status inside says what happened
             code = _integer(body.get("code")) or 500
         reason = str(body.get("reason") or "")
         raw = body.get("details")
@@ -196,7 +196,7 @@ class MethodNotAllowed(ApiError):
 
 
 class NotAcceptable(ApiError):
-    """406: the server cannot answer in any accepted media type."""
+    """406: the server cannot respond in any accepted media type."""
 
     status = 406
 
@@ -283,7 +283,7 @@ def _integer(value: object) -> int:
 
 
 class TransportError(ZestorError):
-    """No usable answer came: the connection was refused, reset, timed out, or TLS failed."""
+    """No usable response came: the connection was refused, reset, timed out, or TLS failed."""
 
 
 class StoreError(ZestorError):

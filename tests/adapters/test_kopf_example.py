@@ -38,11 +38,11 @@ def kopf_run(program: Path, cluster: EmbeddedCluster) -> Iterator[subprocess.Pop
             process.communicate(timeout=30)
 
 
-def settled(cluster: EmbeddedCluster, name: str) -> dict[str, Any]:
-    def told(site: Unstructured | None) -> bool:
+def processed(cluster: EmbeddedCluster, name: str) -> dict[str, Any]:
+    def reported(site: Unstructured | None) -> bool:
         return site is not None and bool(site.get("status", {}).get("message"))
 
-    site = cluster.client.wait_for(SITE, name, told, namespace="default")
+    site = cluster.client.wait_for(SITE, name, reported, namespace="default")
     return {key: site["status"].get(key) for key in ("message", "page")}
 
 
@@ -57,7 +57,7 @@ def outcome(program: Path) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
             client.create(obj, namespace="default")
         before = len(cluster.requests)
         with kopf_run(program, cluster):
-            sites = {name: settled(cluster, name) for name in ("blog", "copy", "shop")}
+            sites = {name: processed(cluster, name) for name in ("blog", "copy", "shop")}
             sent = Counter(
                 f"{record.verb} {record.resource}"
                 for record in cluster.requests[before:]
@@ -66,7 +66,7 @@ def outcome(program: Path) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
         return sites, sent
 
 
-def test_the_example_gives_the_same_answers_before_and_after_and_asks_for_nothing() -> None:
+def test_the_example_gives_the_same_results_before_and_after_and_asks_for_nothing() -> None:
     before, asked = outcome(EXAMPLE / "before.py")
     after, sent = outcome(EXAMPLE / "main.py")
     assert after == before
@@ -93,10 +93,10 @@ def test_the_operator_of_the_page_reads_what_the_cluster_holds(tmp_path: Path) -
         for name, labels in (("settings", {}), ("one", {"team": "red"}), ("two", {"team": "red"})):
             body = {"metadata": {"name": name, "labels": labels}, "data": {"a": "1"}}
             cluster.client.create("v1/ConfigMap", body, namespace="default")
-        words = "default/default: settings {'a': '1'}, team red has 2 config maps"
+        message = "default/default: settings {'a': '1'}, team red has 2 config maps"
         with kopf_run(tmp_path / "main.py", cluster) as process:
             assert process.stderr is not None
-            assert any(words in line for line in process.stderr)
+            assert any(message in line for line in process.stderr)
 
 
 TYPED = """
@@ -130,7 +130,7 @@ def handler(memo: kopf.Memo, **_: object) -> None:
 
 
 @pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
-def test_one_cast_tells_an_editor_what_a_mirrored_kind_holds(tmp_path: Path, checker: str) -> None:
+def test_one_cast_shows_an_editor_what_a_mirrored_kind_holds(tmp_path: Path, checker: str) -> None:
     (tmp_path / "typed.py").write_text(TYPED)
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "typed.py"]
     if checker == "basedpyright":

@@ -1,4 +1,4 @@
-"""A tiny API server for these tests: it answers from a script and remembers what it was asked."""
+"""A tiny API server for these tests: it responds from a script and records the requests."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 from zestor_controller.http import HttpRequest, HttpResponse
 
-Answer = HttpResponse | Callable[[HttpRequest], HttpResponse]
+Response = HttpResponse | Callable[[HttpRequest], HttpResponse]
 JSON_HEADERS = [("Content-Type", "application/json")]
 
 
 class Script:
-    """A Handler: each request takes the next answer; the last one is repeated."""
+    """A Handler: each request gets the next response; the last one is repeated."""
 
-    def __init__(self, *answers: Answer) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: Response) -> None:
+        self.responses = list(responses)
         self.requests: list[HttpRequest] = []
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         self.requests.append(request)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return answer if isinstance(answer, HttpResponse) else answer(request)
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        return response if isinstance(response, HttpResponse) else response(request)
 
     @property
     def last(self) -> HttpRequest:
@@ -63,14 +63,14 @@ def line(type_: str, obj: Any) -> bytes:
 
 
 class Chunks:
-    """A streamed body that tells whether it was closed."""
+    """A streamed body that records whether it was closed."""
 
     def __init__(self, *chunks: bytes, then: Callable[[], Any] | None = None) -> None:
         self.hung_up = asyncio.Event()
         self._chunks = chunks
         self._then = then
 
-    def answer(self) -> HttpResponse:
+    def response(self) -> HttpResponse:
         return HttpResponse(200, JSON_HEADERS, self._stream())
 
     @property

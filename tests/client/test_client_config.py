@@ -69,7 +69,7 @@ async def test_a_plain_kubeconfig_loads_nothing_of_the_kubernetes_package(tmp_pa
     assert done.stdout.strip() == "False"
 
 
-async def test_relative_paths_start_from_the_kubeconfig_they_stand_in(tmp_path: Path, authority: Authority) -> None:
+async def test_relative_paths_start_from_the_kubeconfig_that_holds_them(tmp_path: Path, authority: Authority) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "ca.crt").write_text(authority.pem)
     authority.issue("me").save(tmp_path / "deep", "me")
@@ -131,7 +131,9 @@ async def test_several_files_are_merged_and_the_first_one_wins(tmp_path: Path, m
         (document({"token": jwt(1_000_000_000)}), "the token expired on 2001-09-09"),
     ],
 )
-async def test_a_kubeconfig_that_cannot_be_used_is_told_with_its_file(tmp_path: Path, body: Any, message: str) -> None:
+async def test_a_kubeconfig_that_cannot_be_used_is_reported_with_its_file(
+    tmp_path: Path, body: Any, message: str
+) -> None:
     path = write(tmp_path / "k", body)
 
     with pytest.raises(ConfigError, match=message) as raised:
@@ -190,9 +192,7 @@ async def test_an_exec_plugin_is_passed_over_for_another_credential_and_that_is_
     assert "the exec plugin is not run" in caplog.text
 
 
-async def test_an_expired_client_certificate_is_told_before_the_server_is_asked(
-    tmp_path: Path, authority: Authority
-) -> None:
+async def test_an_expired_client_certificate_is_reported_before_a_request(tmp_path: Path, authority: Authority) -> None:
     pair = authority.issue("me", days=-1)
     user = {"client-certificate-data": b64(pair.cert), "client-key-data": b64(pair.key)}
 
@@ -291,14 +291,14 @@ class Clock:
         return self.now
 
 
-def obtaining(*answers: Credential | ConfigError) -> Any:
-    left = list(answers)
+def obtaining(*results: Credential | ConfigError) -> Any:
+    left = list(results)
 
     async def obtain(refused: bool) -> Credential:
-        answer = left.pop(0)
-        if isinstance(answer, ConfigError):
-            raise answer
-        return answer
+        result = left.pop(0)
+        if isinstance(result, ConfigError):
+            raise result
+        return result
 
     return obtain
 
@@ -316,7 +316,7 @@ async def test_a_credential_is_renewed_a_minute_before_it_ends() -> None:
 
 @pytest.mark.parametrize(("clock_now", "wall_now"), [(541.0, 1.0), (1.0, 1541.0)])
 async def test_either_clock_ends_a_credential(clock_now: float, wall_now: float) -> None:
-    """A wall clock that was set back, or a monotonic one that stood still while the machine slept."""
+    """A wall clock that was set back, or a monotonic one that stopped while the machine slept."""
     clock, wall = Clock(), Clock(1000.0)
     source = Renewed(obtaining(Credential("b")), Credential("a", None, 1600.0), clock=clock, wall=wall)
 
@@ -337,8 +337,8 @@ async def test_a_credential_that_lives_shortly_is_not_renewed_at_each_request() 
 
 async def test_a_renewal_that_fails_keeps_the_old_credential_and_waits(caplog: pytest.LogCaptureFixture) -> None:
     clock, wall = Clock(), Clock(1000.0)
-    answers = obtaining(ConfigError("down"), ConfigError("down"), Credential("b"))
-    source = Renewed(answers, Credential("a", None, 1600.0), clock=clock, wall=wall)
+    results = obtaining(ConfigError("down"), ConfigError("down"), Credential("b"))
+    source = Renewed(results, Credential("a", None, 1600.0), clock=clock, wall=wall)
     clock.now, wall.now = 550.0, 1550.0
 
     for _ in range(3):
@@ -382,7 +382,7 @@ async def test_a_pod_uses_its_account(tmp_path: Path, authority: Authority) -> N
     assert config.ssl_context()
 
 
-async def test_a_pod_without_an_account_is_told_what_to_set(tmp_path: Path) -> None:
+async def test_a_pod_without_an_account_is_an_error_that_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="automountServiceAccountToken"):
         in_cluster_config({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, tmp_path)
 

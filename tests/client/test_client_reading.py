@@ -198,7 +198,7 @@ async def test_a_watch_goes_on_past_an_object_that_the_model_rejects(caplog: pyt
         line("MODIFIED", food("spam", 5, "5")),
         line("DELETED", food("ham", -1, "6")),
     ]
-    watch = client_of(Script(Chunks(*lines).answer())).watch(Food)
+    watch = client_of(Script(Chunks(*lines).response())).watch(Food)
 
     seen = [(event.type, event.object.metadata.name) async for event in watch]
 
@@ -210,14 +210,14 @@ async def test_a_watch_goes_on_past_an_object_that_the_model_rejects(caplog: pyt
 
 @pytest.mark.parametrize("text", ["<html>please log in</html>", "[]", '{"type": 1}', '{"type": "ERROR", "object": []}'])
 async def test_a_watch_line_that_is_no_event_is_an_error_that_names_the_request(text: str) -> None:
-    watch = client_of(Script(Chunks(text.encode() + b"\n").answer())).watch(Food)
+    watch = client_of(Script(Chunks(text.encode() + b"\n").response())).watch(Food)
 
     with pytest.raises(TransportError, match=r"^GET /apis/reading\.example/v1/foods\?watch=true: "):
         await anext(watch)
 
 
 async def test_an_event_whose_object_has_no_metadata_is_read() -> None:
-    watch = client_of(Script(Chunks(line("ADDED", {"metadata": None}), line("ADDED", {})).answer())).watch(
+    watch = client_of(Script(Chunks(line("ADDED", {"metadata": None}), line("ADDED", {})).response())).watch(
         "v1/ConfigMap"
     )
 
@@ -229,7 +229,7 @@ async def test_wait_for_ends_with_the_error_of_an_object_that_the_model_rejects(
         await client_of(Script(page([food("spam", -5)]))).wait_for(Food, "spam", lambda obj: obj)
 
     changed = Chunks(line("MODIFIED", food("spam", -5, "2")))
-    script = Script(page([food("spam", 1)]), changed.answer())
+    script = Script(page([food("spam", 1)]), changed.response())
     with pytest.raises(InvalidObject, match="default/spam"):
         await client_of(script).wait_for(Food, "spam", lambda obj: obj.spec.price > 1)
     assert changed.closed

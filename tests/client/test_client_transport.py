@@ -26,11 +26,11 @@ from zestor_controller.client.credentials import HeaderSource, TokenFile
 from zestor_controller.errors import ConfigError, TransportError, Unauthorized
 from zestor_controller.http import HttpRequest, HttpResponse
 
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def raw_server(answer: Answer) -> AsyncIterator[str]:
+async def raw_server(respond: Respond) -> AsyncIterator[str]:
     """A server of bytes on loopback; gives its URL, and leaves when its last connection is closed."""
     open_connections: set[asyncio.Task[None]] = set()
 
@@ -38,7 +38,7 @@ async def raw_server(answer: Answer) -> AsyncIterator[str]:
         task = asyncio.current_task()
         assert task is not None
         open_connections.add(task)
-        await answer(reader, writer)
+        await respond(reader, writer)
         writer.close()
         await writer.wait_closed()
 
@@ -94,7 +94,7 @@ async def test_a_name_and_a_query_arrive_as_they_were_given(serve: Serve, author
 
 
 async def test_a_server_that_is_not_there_is_named(authority: Authority) -> None:
-    with socket.socket() as held:  # bound and not listening: nobody else can take the port meanwhile
+    with socket.socket() as held:  # bound and not listening: no other process can take the port meanwhile
         held.bind(("127.0.0.1", 0))
         url = f"https://127.0.0.1:{held.getsockname()[1]}"
 
@@ -107,7 +107,7 @@ async def test_a_server_that_is_not_there_is_named(authority: Authority) -> None
     assert raised.value.__cause__ is not None
 
 
-async def test_a_compressed_answer_is_read(serve: Serve, authority: Authority) -> None:
+async def test_a_compressed_response_is_read(serve: Serve, authority: Authority) -> None:
     packed = gzip.compress(b'{"metadata":{"name":"a"}}')
     script = Script(HttpResponse(200, [*JSON_HEADERS, ("Content-Encoding", "gzip")], packed))
     async with serve(script) as url:
@@ -129,7 +129,7 @@ async def test_a_watch_delivers_each_piece_when_it_arrives_and_lines_of_any_leng
     chunks = Chunks(line("ADDED", config_map("a")), big, then=delivered.wait)
 
     async with (
-        serve(Script(chunks.answer())) as url,
+        serve(Script(chunks.response())) as url,
         Client.connect(server=url, ca=authority.pem) as client,
         client.watch("v1/ConfigMap") as watch,
     ):
@@ -143,7 +143,7 @@ async def test_a_watch_delivers_each_piece_when_it_arrives_and_lines_of_any_leng
 async def test_leaving_a_watch_hangs_up(serve: Serve, authority: Authority) -> None:
     chunks = Chunks(line("ADDED", config_map()), then=asyncio.Event().wait)
 
-    async with serve(Script(chunks.answer())) as url, Client.connect(server=url, ca=authority.pem) as client:
+    async with serve(Script(chunks.response())) as url, Client.connect(server=url, ca=authority.pem) as client:
         async with client.watch("v1/ConfigMap") as watch:
             await anext(watch)
         async with asyncio.timeout(5):
@@ -168,7 +168,7 @@ async def test_c5_a_server_that_falls_silent_in_a_watch_is_left(serve: Serve, au
 
     async with (
         asyncio.timeout(5),
-        serve(Script(chunks.answer())) as url,
+        serve(Script(chunks.response())) as url,
         Client.connect(server=url, ca=authority.pem) as client,
         client.watch("v1/ConfigMap", timeout=timedelta(seconds=-9.5)) as watch,
     ):
@@ -225,15 +225,15 @@ async def test_a_401_that_renewing_does_not_cure_is_unauthorized(serve: Serve, a
 
 
 async def test_a_watch_that_meets_a_401_is_opened_with_the_new_credential(serve: Serve, authority: Authority) -> None:
-    def answer(request: HttpRequest) -> HttpResponse:
+    def respond(request: HttpRequest) -> HttpResponse:
         return (
-            Chunks(line("ADDED", config_map())).answer()
+            Chunks(line("ADDED", config_map())).response()
             if "new" in request.headers["authorization"]
             else unauthorized()
         )
 
     config = ClusterConfig("", source=Renewable())
-    async with serve(Script(answer)) as url:
+    async with serve(Script(respond)) as url:
         config.server, config.ca_data = url, authority.pem
         async with client_of(config) as client:
             assert len([event async for event in client.watch("v1/ConfigMap")]) == 1
@@ -281,7 +281,7 @@ async def test_requests_that_are_refused_together_are_all_repeated(
 async def test_a_client_certificate_that_is_rotated_on_disk_is_used_for_new_connections(
     serve: Serve, authority: Authority, tmp_path: Path
 ) -> None:
-    """An expired client certificate causes a TLS alert and no 401, so nothing but the file tells."""
+    """An expired client certificate causes a TLS alert and no 401, so nothing but the file shows it."""
     cert, key = authority.issue("first").save(tmp_path, "client")
     script = Script(ok(config_map()))
     async with serve(script) as url:
@@ -299,7 +299,7 @@ async def test_a_client_certificate_that_is_rotated_on_disk_is_used_for_new_conn
     assert second == ((("commonName", "second"),),)
 
 
-async def test_a_server_is_verified_by_another_name_when_told_to(serve: Serve, authority: Authority) -> None:
+async def test_a_server_is_verified_by_another_name_where_one_is_given(serve: Serve, authority: Authority) -> None:
     async with serve(Script(ok(config_map()))) as url:
         async with client_of(ClusterConfig(url, ca_data=authority.pem, server_name="kubernetes")) as client:
             await client.get("v1/ConfigMap", "a")
@@ -321,7 +321,7 @@ async def test_l1_a_closed_gate_keeps_a_write_off_the_socket(serve: Serve, autho
 
 
 async def test_l1_a_gate_that_closes_while_the_connection_is_made_still_holds(authority: Authority) -> None:
-    """Connecting may take longer than a lease: the gate is asked when the connection stands."""
+    """Connecting may take longer than a lease: the gate is checked when the connection is open."""
     gate = WriteGate()
     received = bytearray()
 
@@ -368,14 +368,14 @@ async def test_a_malformed_address_and_a_missing_ca_are_configuration_errors() -
 async def test_a_client_that_was_entered_by_hand_stays_open(authority: Authority) -> None:
     connections = 0
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         with suppress(asyncio.IncompleteReadError):
             while await reader.readuntil(b"\r\n\r\n"):
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    async with raw_server(answer) as url:
+    async with raw_server(respond) as url:
         client = await Client.connect(server=url).__aenter__()
         for _ in range(3):
             gc.collect()
@@ -386,12 +386,12 @@ async def test_a_client_that_was_entered_by_hand_stays_open(authority: Authority
 
 
 def test_a_stream_that_is_left_does_not_wait_for_the_servers_goodbye(authority: Authority, tmp_path: Path) -> None:
-    """A peer that answers no TLS close_notify must not keep the socket beyond the client, nor beyond the loop."""
+    """A peer that sends no TLS close_notify must not keep the socket beyond the client, nor beyond the loop."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(*authority.issue("server").save(tmp_path, "server"))
     done = threading.Event()
 
-    def answer_and_hang(listening: socket.socket) -> None:
+    def respond_and_hang(listening: socket.socket) -> None:
         accepted, _ = listening.accept()
         with tls.wrap_socket(accepted, server_side=True) as connection:
             connection.recv(65536)
@@ -406,9 +406,9 @@ def test_a_stream_that_is_left_does_not_wait_for_the_servers_goodbye(authority: 
             return await anext(aiter(stream.chunks))
 
     gc.collect()  # what other tests left is not this one's
-    with socket.create_server(("127.0.0.1", 0)) as listening, warnings.catch_warnings(record=True) as told:
+    with socket.create_server(("127.0.0.1", 0)) as listening, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ResourceWarning)
-        peer = threading.Thread(target=answer_and_hang, args=(listening,))
+        peer = threading.Thread(target=respond_and_hang, args=(listening,))
         peer.start()
         try:
             got = asyncio.run(read_a_little_and_leave(f"https://127.0.0.1:{listening.getsockname()[1]}"))
@@ -418,12 +418,12 @@ def test_a_stream_that_is_left_does_not_wait_for_the_servers_goodbye(authority: 
             peer.join(20)
 
     assert got == b"{}"
-    assert [str(warning.message) for warning in told] == []
+    assert [str(warning.message) for warning in warned] == []
 
 
 async def test_the_embedded_servers_socket_and_kubeconfig_fit_this_client(tmp_path: Path) -> None:
     chunks = Chunks(line("ADDED", config_map("a")), line("ADDED", config_map("b")), then=asyncio.Event().wait)
-    script = Script(page([config_map()], version="7"), chunks.answer())
+    script = Script(page([config_map()], version="7"), chunks.response())
     certificates = make_certificates(["127.0.0.1", "localhost"])
     server = SocketServer(script, certificates.context())
     await server.start("127.0.0.1", 0)

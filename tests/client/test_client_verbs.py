@@ -100,7 +100,7 @@ async def test_a_name_that_would_address_something_else_is_refused(name: str) ->
     assert not script.requests
 
 
-async def test_list_follows_its_pages_and_tells_the_version() -> None:
+async def test_list_follows_its_pages_and_gives_the_version() -> None:
     script = Script(page([config_map("a"), config_map("b")], token="t1"), page([config_map("c")], version="11"))
 
     listed = await client_of(script).list("v1/ConfigMap", namespace="default", labels={"app": "web"}, limit=2)
@@ -131,7 +131,7 @@ async def test_a_list_whose_pages_expired_begins_anew_once() -> None:
         await client_of(script).list("v1/ConfigMap")
 
 
-async def test_create_sends_the_wire_form_and_answers_what_the_server_keeps() -> None:
+async def test_create_sends_the_wire_form_and_returns_what_the_server_stores() -> None:
     script = Script(ok(config_map(version="5")))
 
     made = await client_of(script, field_manager="me").create("v1/ConfigMap", {"metadata": {"name": "a"}}, dry_run=True)
@@ -142,7 +142,7 @@ async def test_create_sends_the_wire_form_and_answers_what_the_server_keeps() ->
     assert made.metadata.resource_version == "5"
 
 
-async def test_the_kind_may_be_left_out_where_the_object_tells_it() -> None:
+async def test_the_kind_may_be_left_out_where_the_object_has_it() -> None:
     script = Script(ok(config_map()))
     client = client_of(script)
 
@@ -203,7 +203,7 @@ async def test_r5_apply_status_sends_the_status_alone() -> None:
     site = Site.model_validate({"metadata": {"name": "a", "namespace": "default", "resourceVersion": "3"}})
     site.status.ready_replicas = 2
 
-    answered = await client.apply_status(site)
+    returned = await client.apply_status(site)
 
     assert script.last.path == f"{SITES}/a/status"
     assert script.query == {"fieldManager": "zestor-controller", "force": "true"}
@@ -213,12 +213,12 @@ async def test_r5_apply_status_sends_the_status_alone() -> None:
         "metadata": {"name": "a", "namespace": "default"},
         "status": {"readyReplicas": 2},
     }
-    assert isinstance(answered, Site)
+    assert isinstance(returned, Site)
     with pytest.raises(ConfigError, match="status"):
         await client.apply_status(Site(metadata={"name": "a"}))  # type: ignore[arg-type]
 
 
-async def test_delete_states_its_preconditions_and_tolerates_absence_when_told_to() -> None:
+async def test_delete_states_its_preconditions_and_tolerates_absence_on_request() -> None:
     script = Script(ok({}), failure(404, "NotFound"))
     client = client_of(script)
 
@@ -247,7 +247,7 @@ async def test_scale_reads_and_sets_the_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("response", "error"),
     [
         (failure(404, "NotFound"), NotFound),
         (failure(409, "AlreadyExists"), AlreadyExists),
@@ -257,9 +257,9 @@ async def test_scale_reads_and_sets_the_number() -> None:
         (HttpResponse(500, [], b""), ServerError),
     ],
 )
-async def test_a_bad_answer_is_the_error_it_means(answer: HttpResponse, error: type[Exception]) -> None:
+async def test_a_failed_response_is_the_error_it_means(response: HttpResponse, error: type[Exception]) -> None:
     with pytest.raises(error) as raised:
-        await client_of(Script(answer)).get("v1/ConfigMap", "a")
+        await client_of(Script(response)).get("v1/ConfigMap", "a")
     if error is Invalid:
         assert raised.value.causes[0].field == "spec.x"  # type: ignore[attr-defined]
 
@@ -277,7 +277,7 @@ async def test_a_server_that_asks_to_wait_is_asked_again_after_that_time() -> No
     assert len(script.requests) == 2
 
 
-async def test_a_server_that_asks_to_wait_for_ever_is_believed_in_the_end() -> None:
+async def test_a_server_that_requests_waits_without_end_is_an_error_in_the_end() -> None:
     script = Script(failure(429, "TooManyRequests", "slow", ("Retry-After", "0")))
 
     with pytest.raises(TooManyRequests):
@@ -329,7 +329,7 @@ async def test_an_unknown_text_is_looked_up_at_the_server_once() -> None:
     ]
 
 
-async def test_a_kind_that_the_server_does_not_serve_is_told_as_such() -> None:
+async def test_a_kind_that_the_server_does_not_serve_is_reported_as_such() -> None:
     with pytest.raises(ConfigError, match="CustomResourceDefinition"):
         await client_of(Script(failure(404, "NotFound"))).get("absent.example.org/v1/Thing", "a")
 
@@ -356,7 +356,7 @@ async def test_retry_on_conflict_calls_the_attempt_anew_and_gives_up() -> None:
         nonlocal calls
         calls += 1
         if calls < 3:
-            raise Conflict("somebody else")
+            raise Conflict("another client")
         return calls
 
     assert await retry_on_conflict(attempt) == 3
@@ -386,9 +386,9 @@ async def test_wait_for_follows_the_object_over_ends_and_failures_and_closes_its
     script = Script(
         failure(503, "ServiceUnavailable"),
         page([]),
-        first.answer(),
+        first.response(),
         page([config_map()], version="10"),
-        last.answer(),
+        last.response(),
     )
 
     found = await client_of(script).wait_for("v1/Pod", "a", "Ready", timeout=5)
@@ -399,13 +399,13 @@ async def test_wait_for_follows_the_object_over_ends_and_failures_and_closes_its
 
 
 async def test_wait_for_can_wait_for_absence() -> None:
-    script = Script(page([config_map()]), Chunks(line("DELETED", config_map(version="11"))).answer())
+    script = Script(page([config_map()]), Chunks(line("DELETED", config_map(version="11"))).response())
 
     assert await client_of(script).wait_for("v1/Pod", "a", lambda obj: obj is None) is None
 
 
-async def test_wait_for_tells_what_did_not_come() -> None:
-    script = Script(page([]), Chunks(then=asyncio.Event().wait).answer())
+async def test_wait_for_reports_what_did_not_come() -> None:
+    script = Script(page([]), Chunks(then=asyncio.Event().wait).response())
 
     with pytest.raises(TimeoutError, match=r"v1/Pod a: condition Ready did not come within 0\.05 s"):
         await client_of(script).wait_for("v1/Pod", "a", "Ready", timeout=0.05)
@@ -426,7 +426,7 @@ async def test_a_raw_page_is_handed_on_as_it_came() -> None:
 
 async def test_a_client_counts_its_requests_by_method_and_code() -> None:
     gate = WriteGate()
-    client = Client(MemoryTransport(Script(ok(config_map()), failure(404, "NotFound"), Chunks().answer()), gate=gate))
+    client = Client(MemoryTransport(Script(ok(config_map()), failure(404, "NotFound"), Chunks().response()), gate=gate))
 
     await client.get("v1/ConfigMap", "a")
     await client.delete("v1/ConfigMap", "a", missing_ok=True)
@@ -504,7 +504,7 @@ def test_the_blocking_client_does_the_same_from_a_thread_without_a_loop() -> Non
 
 
 async def test_the_blocking_client_refuses_to_block_the_loop_it_works_on() -> None:
-    """It would wait for ever for itself."""
+    """It would wait for itself."""
     client = BlockingClient(client_of(Script(page([]))), asyncio.get_running_loop())
 
     with pytest.raises(RuntimeError, match="event loop"):

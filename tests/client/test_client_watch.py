@@ -62,7 +62,7 @@ async def test_a_watch_gives_typed_events_and_follows_the_version_over_bookmarks
         line("MODIFIED", config_map("a", "6"))[20:],
         line("BOOKMARK", {"kind": "ConfigMap", "metadata": {"resourceVersion": "9"}}),
     )
-    script = Script(chunks.answer())
+    script = Script(chunks.response())
 
     async with client_of(script).watch("v1/ConfigMap", namespace="default", resource_version="4") as watch:
         events = [event async for event in watch]
@@ -81,7 +81,7 @@ async def test_a_watch_gives_typed_events_and_follows_the_version_over_bookmarks
 
 async def test_an_error_event_is_raised_as_what_it_is() -> None:
     status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
-    script = Script(Chunks(line("ADDED", config_map()), line("ERROR", status)).answer())
+    script = Script(Chunks(line("ADDED", config_map()), line("ERROR", status)).response())
     seen: list[str] = []
 
     async def read() -> None:
@@ -102,7 +102,7 @@ async def test_a_refused_watch_is_an_error() -> None:
 async def test_leaving_a_watch_closes_the_servers_stream() -> None:
     chunks = Chunks(line("ADDED", config_map()), then=asyncio.Event().wait)
 
-    async with client_of(Script(chunks.answer())).watch("v1/ConfigMap") as watch:
+    async with client_of(Script(chunks.response())).watch("v1/ConfigMap") as watch:
         await anext(watch)
         assert not chunks.closed
 
@@ -114,7 +114,7 @@ async def test_cancelling_a_reader_closes_the_servers_stream() -> None:
     first = asyncio.Event()
 
     async def read() -> None:
-        async with client_of(Script(chunks.answer())).watch("v1/ConfigMap") as watch:
+        async with client_of(Script(chunks.response())).watch("v1/ConfigMap") as watch:
             async for _ in watch:
                 first.set()
 
@@ -129,7 +129,7 @@ async def test_cancelling_a_reader_closes_the_servers_stream() -> None:
 async def test_c5_a_silent_stream_is_ended_by_the_client() -> None:
     """A negative time puts the deadline, which has ten seconds of margin, into the near future."""
     chunks = Chunks(line("ADDED", config_map()), then=asyncio.Event().wait)
-    script = Script(chunks.answer())
+    script = Script(chunks.response())
 
     async with asyncio.timeout(5):
         async with client_of(script).watch("v1/ConfigMap", timeout=timedelta(seconds=-9.9)) as watch:
@@ -145,7 +145,7 @@ async def test_a_slow_consumer_is_not_struck_by_the_deadline_of_the_stream() -> 
     chunks = Chunks(line("ADDED", config_map("a")) + line("ADDED", config_map("b")))
 
     seen = []
-    async with client_of(Script(chunks.answer())).watch("v1/ConfigMap", timeout=timedelta(seconds=-9.95)) as watch:
+    async with client_of(Script(chunks.response())).watch("v1/ConfigMap", timeout=timedelta(seconds=-9.95)) as watch:
         async for event in watch:
             await asyncio.sleep(0.1)
             seen.append(event.object.metadata.name)

@@ -63,7 +63,7 @@ def test_a_declared_kind_is_known_by_its_text() -> None:
     assert kind_of("declared.example.org/v1/Cactus").path() == "/apis/declared.example.org/v1/cacti"
 
 
-def test_an_item_of_a_list_is_told_what_it_is() -> None:
+def test_an_item_of_a_list_gets_its_kind() -> None:
     obj = kind_of("v1/Pod").decode(b'{"metadata":{"name":"a"}}')
 
     assert isinstance(obj, Unstructured)
@@ -75,7 +75,7 @@ def test_what_is_no_object_is_refused_by_decode() -> None:
         kind_of("v1/Pod").decode(b"[]")
 
 
-def test_an_object_tells_its_kind() -> None:
+def test_an_object_has_its_kind() -> None:
     kind, body = kind_of_object({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}})
 
     assert kind is kind_of("apps/v1/Deployment")
@@ -120,7 +120,7 @@ def test_a_model_of_the_kubernetes_package_is_a_kind_that_is_never_written_back_
     assert seen["lease"]["spec"]["renewTime"] == "2026-01-02T03:04:05.000000Z", "a MicroTime has six digits"
 
 
-def test_the_room_loads_neither_an_http_library_nor_the_kubernetes_package() -> None:
+def test_the_package_loads_neither_an_http_library_nor_the_kubernetes_package() -> None:
     code = (
         "import zestor_controller.objects, sys; "
         "print([name for name in ('aiohttp', 'kubernetes', 'kopf') if name in sys.modules])"

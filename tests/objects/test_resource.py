@@ -124,7 +124,7 @@ def test_a_decoded_object_says_what_it_is_even_when_the_wire_did_not() -> None:
     assert kind_of_object(site)[0] is kind_of(Website)
 
 
-def test_the_model_judges_what_it_decodes() -> None:
+def test_the_model_validates_what_it_decodes() -> None:
     with pytest.raises(ValidationError, match="replicas"):
         kind_of(Website).decode(b'{"spec":{"replicas":51}}')
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.cache import AsyncClusterCache, ClusterCache, Informer
 from zestor_controller.cli.account import OperatorAccount, operator_account
 from zestor_controller.cli.apply import apply_crd, apply_manifests, condition_of
 from zestor_controller.cli.console import Console, summary_of
@@ -258,7 +258,7 @@ class _Session:
 
     # The view
 
-    async def _view(self, cache: ClusterCache, kind: Kind[Any]) -> None:
+    async def _view(self, cache: AsyncClusterCache, kind: Kind[Any]) -> None:
         informer = cache.informer(kind)
         watch = informer.lister.watch(initial_replay=True, overflow=Overflow.COALESCE)
         words = {EventType.CREATE: "created", EventType.UPDATE: "changed", EventType.DELETE: "deleted"}
@@ -275,7 +275,7 @@ class _Session:
                     self.shown.add(line)
                     self.console.object(change, kind.kind, event.name, summary)
 
-    async def _view_events(self, cache: ClusterCache) -> None:
+    async def _view_events(self, cache: AsyncClusterCache) -> None:
         informer = cache.informer(kind_of(EVENT))
         with informer.lister.watch(initial_replay=True, overflow=Overflow.COALESCE) as watch:
             async for batch in watch.batches():
@@ -314,7 +314,7 @@ class _Session:
 
     # The end
 
-    async def _wait(self, cache: ClusterCache, stop: asyncio.Event, operator: asyncio.Task[None]) -> int:
+    async def _wait(self, cache: AsyncClusterCache, stop: asyncio.Event, operator: asyncio.Task[None]) -> int:
         """Wait until every applied object of the operator's kinds has the condition; tells what came of it."""
         assert self.exit_when is not None  # run() looked
         wanted = self._wanted(cache)
@@ -343,7 +343,7 @@ class _Session:
         self.ending = ("timeout", objects, [line for o in objects for line in self._diagnosis(o)])
         return 1
 
-    def _wanted(self, cache: ClusterCache) -> list[tuple[Informer[Any], str, str | None]]:
+    def _wanted(self, cache: AsyncClusterCache) -> list[tuple[Informer[Any], str, str | None]]:
         assert self.target.manager is not None  # dev() looked
         kinds = {str(controller.kind) for controller in self.target.manager.controllers}
         return [

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.cache import AsyncClusterCache, Informer
 from zestor_controller.client import Client, served_resources
 from zestor_controller.controller import QueueClosed, WorkQueue
 from zestor_controller.errors import Conflict, NotFound, ZestorError
@@ -82,7 +82,7 @@ class Collector:
         cache: caches every deletable kind; the collector's own, so that no user's reads are served from it.
     """
 
-    def __init__(self, client: Client, cache: ClusterCache) -> None:
+    def __init__(self, client: Client, cache: AsyncClusterCache) -> None:
         self._client = client
         self._cache = cache
         self._nodes: dict[str, _Node] = {}

@@ -153,16 +153,12 @@ class Dispatcher(Generic[T]):
     ) -> Result | None:
         name = self._controller.name
         context = Context(
-            request=item.key,
+            self._services,
+            item=item,
+            attempt=self._queue.failures(item.key) + 1,
+            controller=name,
             kind=self._controller.kind,
             owner=owner,
-            client=self._services.client,
-            cache=self._services.cache,
-            recorder=self._services.recorder,
-            controller=name,
-            causes=item.causes,
-            more_causes=item.more,
-            attempt=self._queue.failures(item.key) + 1,
         )
         blocking = BlockingContext(context, asyncio.get_running_loop())
         try:
