@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import types
 
 import pytest
 
-import zestor_controller.cluster
-from zestor_controller.cluster import ControllerManager
 from zestor_controller.deprecation import renamed
 from zestor_controller.errors import ZestorDeprecationWarning
 
@@ -25,6 +24,19 @@ def test_an_old_name_is_the_new_object_and_its_lookup_warns_where_it_is_used() -
         _ = module.Other
 
 
-def test_the_controller_manager_has_its_former_name() -> None:
-    with pytest.warns(ZestorDeprecationWarning, match="ControllerManager"):
-        assert zestor_controller.cluster.Housekeeping is ControllerManager
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("cluster.Housekeeping", "cluster.ControllerManager"),
+        ("controller.Runner", "controller.runner.Runner"),
+        ("controller.Services", "controller.services.Services"),
+        ("cache.Reflector", "cache.reflector.Reflector"),
+    ],
+)
+def test_a_name_that_has_changed_works_by_its_old_one(old: str, new: str) -> None:
+    def found(path: str) -> object:
+        module, _, name = path.rpartition(".")
+        return getattr(importlib.import_module(f"zestor_controller.{module}"), name)
+
+    with pytest.warns(ZestorDeprecationWarning, match=f"use zestor_controller.{new}$"):
+        assert found(old) is found(new)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, TypeVar
+from typing import Any, Never, TypeVar
 
 __all__ = ["LoopThread", "wait_on"]
 
@@ -102,7 +102,7 @@ class LoopThread:
 
     # Calls
 
-    def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
+    def run(self, coroutine: Coroutine[object, Never, R]) -> R:
         """Run a coroutine on the loop, and block until it is done.
 
         Returns:
@@ -185,7 +185,7 @@ class LoopThread:
             coroutine.close()
 
 
-def wait_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, R]) -> R:
+def wait_on(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[object, Never, R]) -> R:
     """Run a coroutine on a loop that runs in another thread, and block until it is done.
 
     Raises:

@@ -119,7 +119,7 @@ def run_kopf(**options: Any) -> None:
     """Run an operator in this thread to its end, and collect the connections that kopf leaves.
 
     A request that is cancelled while it connects leaves its transport to the garbage collector (asyncio of Python 3.11,
-    TLS): it is collected here, lest it be reported against whichever test runs by then.
+    TLS): it is collected here, lest it be reported for whichever test runs by then.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -131,20 +131,20 @@ def run_kopf(**options: Any) -> None:
 
 def failed_start(registry: kopf.OperatorRegistry, **options: Any) -> str:
     """Why an operator does not start: what its start-up handlers failed with."""
-    reported: list[str] = []
+    logged: list[str] = []
 
     def main() -> None:
         try:
             # Without a stop flag: kopf would wait for one that is a thread's before it ends with its error.
             run_kopf(registry=registry, **{"clusterwide": True, **options})
         except Exception as error:  # kopf's ActivityError is not among its public names
-            reported.extend(str(outcome.exception) for outcome in error.outcomes.values() if outcome.exception)
+            logged.extend(str(outcome.exception) for outcome in error.outcomes.values() if outcome.exception)
 
     thread = threading.Thread(target=main, name="kopf")
     thread.start()
     thread.join(30)
     assert not thread.is_alive()
-    return "; ".join(reported)
+    return "; ".join(logged)
 
 
 def until(condition: Callable[[], object], watch: Any, seconds: float = 20) -> None:

@@ -38,7 +38,7 @@ def kopf_run(program: Path, cluster: EmbeddedCluster) -> Iterator[subprocess.Pop
             process.communicate(timeout=30)
 
 
-def handled(cluster: EmbeddedCluster, name: str) -> dict[str, Any]:
+def processed(cluster: EmbeddedCluster, name: str) -> dict[str, Any]:
     def reported(site: Unstructured | None) -> bool:
         return site is not None and bool(site.get("status", {}).get("message"))
 
@@ -57,7 +57,7 @@ def outcome(program: Path) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
             client.create(obj, namespace="default")
         before = len(cluster.requests)
         with kopf_run(program, cluster):
-            sites = {name: handled(cluster, name) for name in ("blog", "copy", "shop")}
+            sites = {name: processed(cluster, name) for name in ("blog", "copy", "shop")}
             sent = Counter(
                 f"{record.verb} {record.resource}"
                 for record in cluster.requests[before:]

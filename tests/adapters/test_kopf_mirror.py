@@ -124,9 +124,9 @@ def test_a_missing_definition_and_a_missing_right_are_named_once_the_time_is_up(
             return kopf.ConnectionInfo(server=info.server, ca_data=info.ca_data, token="weak")
 
         mirror("v1/Secret", registry=registry, timeout=timedelta(seconds=1))
-        reported = failed_start(registry)
-        assert "not allowed to list secrets" in reported
-        assert "grant get, list and watch on it" in reported
+        message = failed_start(registry)
+        assert "not allowed to list secrets" in message
+        assert "grant get, list and watch on it" in message
 
 
 def test_an_operator_that_is_started_again_mirrors_again(cluster: EmbeddedCluster) -> None:
@@ -172,9 +172,9 @@ def test_an_operator_of_some_namespaces_has_to_say_them(cluster: EmbeddedCluster
     silent = registry_for(cluster)
     mirror(CONFIGMAP, registry=silent)
     assert "name them in mirror(namespaces=[...])" in failed_start(silent, **options)
-    reporting = registry_for(cluster)
-    mirror(CONFIGMAP, registry=reporting, namespaces=["blue"])
-    with Operator(reporting, **options) as operator:
+    naming = registry_for(cluster)
+    mirror(CONFIGMAP, registry=naming, namespaces=["blue"])
+    with Operator(naming, **options) as operator:
         # Each namespace has the cluster's certificate, too.
         assert operator.memo.configmaps.names() == ["blue/kube-root-ca.crt", "blue/mine"]
 
@@ -217,7 +217,7 @@ def test_an_operator_of_patterns_may_mirror_every_namespace(cluster: EmbeddedClu
 def test_the_mirror_uses_a_proxy_of_the_environment_only_if_kopf_does(
     cluster: EmbeddedCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """kopf's trust_env is False unless it is set."""
+    """kopf's trust_env is False unless a setting says so."""
     monkeypatch.setenv("HTTPS_PROXY", "quic://no-such-proxy")
     registry = registry_for(cluster)
     mirror(CONFIGMAP, registry=registry)
@@ -234,15 +234,15 @@ def test_two_kinds_of_one_plural_are_refused_with_the_way_out(cluster: EmbeddedC
 
 
 @pytest.mark.parametrize(
-    ("arguments", "reported"),
+    ("arguments", "message"),
     [
         ((), "needs a kind"),
         ((Website, Website), "given twice"),
         ((Website, str(Website.__kind__)), "given twice"),
     ],
 )
-def test_bad_arguments_are_refused_at_once(arguments: tuple[Any, ...], reported: str) -> None:
-    with pytest.raises(ConfigError, match=reported):
+def test_bad_arguments_are_refused_at_once(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         mirror(*arguments, registry=kopf.OperatorRegistry())
 
 
@@ -252,14 +252,14 @@ def test_indexes_of_a_kind_that_is_not_mirrored_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "reported"),
+    ("module", "message"),
     [
         (None, "pip install 'zestor-controller[kopf]'"),
         ("1.40.2", "needs kopf 1.44 or later, and this is 1.40.2"),
     ],
 )
 def test_a_kopf_that_is_missing_or_too_old_is_reported_with_the_command(
-    module: str | None, reported: str, tmp_path: Path
+    module: str | None, message: str, tmp_path: Path
 ) -> None:
     hide = "import sys; sys.modules['kopf'] = None\n"
     if module is not None:  # an installation of that version, as far as anybody asks before using it
@@ -272,7 +272,7 @@ def test_a_kopf_that_is_missing_or_too_old_is_reported_with_the_command(
     program = hide + "from zestor_controller.adapters.kopf import mirror\nmirror('v1/Pod')\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
     assert done.returncode != 0
-    assert reported in done.stderr
+    assert message in done.stderr
 
 
 class Handled:
@@ -332,7 +332,7 @@ def test_the_kinds_are_the_servers_state_after_churn_three_410s_and_a_restart(cl
         with websites.watch(overflow=Overflow.COALESCE) as watch:
             for step in range(1000):
                 churn.step()
-                if step in (250, 500, 750):  # what was missed cannot be resumed: only a list finds it
+                if step in (250, 500, 750):  # what was missed cannot be resumed: only a list shows it
                     cluster.compact()
                     cluster.restart()
                 elif step == 875:
@@ -354,7 +354,7 @@ def test_kopfs_handlers_fire_as_without_the_mirror(cluster: EmbeddedCluster) -> 
     mirror(Website, registry=mirrored.registry)
     with Operator(mirrored.registry), Operator(plain.registry):
         make(cluster, "first")
-        for handled in (mirrored, plain):  # from here on both watch, and are notified of everything
+        for handled in (mirrored, plain):  # from here on both watch, and get everything
             handled.wait_for(lambda handled=handled: len(handled.calls) == 1)
         for _ in range(300):
             churn.step()

@@ -29,7 +29,7 @@ def serve(authority: Authority, tmp_path: Path) -> Serve:
 
     @asynccontextmanager
     async def serving(handler: Handler) -> AsyncIterator[str]:
-        async def reply(request: web.Request) -> web.StreamResponse:
+        async def respond(request: web.Request) -> web.StreamResponse:
             given = HttpRequest(
                 request.method,
                 request.path,
@@ -52,7 +52,7 @@ def serve(authority: Authority, tmp_path: Path) -> Serve:
         tls.verify_flags &= ~VERIFY_X509_STRICT  # a server in Go does not ask client certificates for key identifiers
         tls.load_cert_chain(*authority.issue("server").save(tmp_path, "server"))
         app = web.Application()
-        app.router.add_route("*", "/{path:.*}", reply)
+        app.router.add_route("*", "/{path:.*}", respond)
         runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)

@@ -1,4 +1,4 @@
-"""A tiny API server for these tests: it responds by a script and remembers its requests."""
+"""A tiny API server for these tests: it responds from a script and records the requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JSON_HEADERS = [("Content-Type", "application/json")]
 
 
 class Script:
-    """A Handler: each request takes the next response; the last one is repeated."""
+    """A Handler: each request gets the next response; the last one is repeated."""
 
     def __init__(self, *responses: Response) -> None:
         self.responses = list(responses)
@@ -63,7 +63,7 @@ def line(type_: str, obj: Any) -> bytes:
 
 
 class Chunks:
-    """A streamed body that knows whether it was closed."""
+    """A streamed body that records whether it was closed."""
 
     def __init__(self, *chunks: bytes, then: Callable[[], Any] | None = None) -> None:
         self.hung_up = asyncio.Event()

@@ -69,7 +69,7 @@ async def test_a_plain_kubeconfig_loads_nothing_of_the_kubernetes_package(tmp_pa
     assert done.stdout.strip() == "False"
 
 
-async def test_relative_paths_start_from_the_kubeconfig_they_are_in(tmp_path: Path, authority: Authority) -> None:
+async def test_relative_paths_start_from_the_kubeconfig_that_holds_them(tmp_path: Path, authority: Authority) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "ca.crt").write_text(authority.pem)
     authority.issue("me").save(tmp_path / "deep", "me")
@@ -192,9 +192,7 @@ async def test_an_exec_plugin_is_passed_over_for_another_credential_and_that_is_
     assert "the exec plugin is not run" in caplog.text
 
 
-async def test_an_expired_client_certificate_is_reported_before_the_server_is_asked(
-    tmp_path: Path, authority: Authority
-) -> None:
+async def test_an_expired_client_certificate_is_reported_before_a_request(tmp_path: Path, authority: Authority) -> None:
     pair = authority.issue("me", days=-1)
     user = {"client-certificate-data": b64(pair.cert), "client-key-data": b64(pair.key)}
 
@@ -293,14 +291,14 @@ class Clock:
         return self.now
 
 
-def obtaining(*responses: Credential | ConfigError) -> Any:
-    left = list(responses)
+def obtaining(*results: Credential | ConfigError) -> Any:
+    left = list(results)
 
     async def obtain(refused: bool) -> Credential:
-        response = left.pop(0)
-        if isinstance(response, ConfigError):
-            raise response
-        return response
+        result = left.pop(0)
+        if isinstance(result, ConfigError):
+            raise result
+        return result
 
     return obtain
 
@@ -339,8 +337,8 @@ async def test_a_credential_that_lives_shortly_is_not_renewed_at_each_request() 
 
 async def test_a_renewal_that_fails_keeps_the_old_credential_and_waits(caplog: pytest.LogCaptureFixture) -> None:
     clock, wall = Clock(), Clock(1000.0)
-    responses = obtaining(ConfigError("down"), ConfigError("down"), Credential("b"))
-    source = Renewed(responses, Credential("a", None, 1600.0), clock=clock, wall=wall)
+    results = obtaining(ConfigError("down"), ConfigError("down"), Credential("b"))
+    source = Renewed(results, Credential("a", None, 1600.0), clock=clock, wall=wall)
     clock.now, wall.now = 550.0, 1550.0
 
     for _ in range(3):
@@ -384,7 +382,7 @@ async def test_a_pod_uses_its_account(tmp_path: Path, authority: Authority) -> N
     assert config.ssl_context()
 
 
-async def test_a_pod_without_an_account_is_shown_what_to_set(tmp_path: Path) -> None:
+async def test_a_pod_without_an_account_is_an_error_that_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="automountServiceAccountToken"):
         in_cluster_config({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, tmp_path)
 

@@ -54,7 +54,7 @@ async def test_an_aggregating_server_is_asked_twice() -> None:
 
 
 async def test_a_plain_server_is_asked_for_each_group_and_a_dead_group_hides_no_other() -> None:
-    def response(request: HttpRequest) -> HttpResponse:
+    def respond(request: HttpRequest) -> HttpResponse:
         groups = [{"preferredVersion": {"groupVersion": name}} for name in ("apps/v1", "metrics.k8s.io/v1beta1")]
         resources = {
             "/api/v1": [
@@ -71,7 +71,7 @@ async def test_a_plain_server_is_asked_for_each_group_and_a_dead_group_hides_no_
             return ok({"kind": "APIResourceList", "resources": resources[request.path]})
         return failure(503, "ServiceUnavailable")
 
-    assert await Client(MemoryTransport(Script(response))).served_resources() == [PODS, DEPLOYMENTS]
+    assert await Client(MemoryTransport(Script(respond))).served_resources() == [PODS, DEPLOYMENTS]
 
 
 async def test_a_resource_that_its_groups_preferred_version_lacks_is_found_in_another() -> None:

@@ -44,12 +44,12 @@ def plugin(folder: Path, body: str, api: str = "client.authentication.k8s.io/v1"
     return {"exec": {"apiVersion": api, "command": "./login", "interactiveMode": "Never"}}
 
 
-RESPONSE = 'print(json.dumps({"apiVersion": api, "kind": "ExecCredential", "status": %s}))'
+CREDENTIAL = 'print(json.dumps({"apiVersion": api, "kind": "ExecCredential", "status": %s}))'
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta1"])
 async def test_an_exec_plugin_of_either_version_gives_a_token(tmp_path: Path, version: str) -> None:
-    user = plugin(tmp_path, RESPONSE % '{"token": "from-plugin"}', f"client.authentication.k8s.io/{version}")
+    user = plugin(tmp_path, CREDENTIAL % '{"token": "from-plugin"}', f"client.authentication.k8s.io/{version}")
 
     config = await load_config(write(tmp_path / "k", document(user)))
 
@@ -61,7 +61,7 @@ async def test_an_exec_plugin_runs_again_when_its_token_is_refused_and_not_befor
         "from pathlib import Path; f = Path(__file__).with_name('runs'); n = len(f.read_text()) if f.exists() else 0\n"
         "f.write_text('x' * (n + 1))\n"
     )
-    user = plugin(tmp_path, count + RESPONSE % '{"token": str(n), "expirationTimestamp": "2100-01-01T00:00:00Z"}')
+    user = plugin(tmp_path, count + CREDENTIAL % '{"token": str(n), "expirationTimestamp": "2100-01-01T00:00:00Z"}')
     config = await load_config(write(tmp_path / "k", document(user)))
 
     before = [await config.headers() for _ in range(3)]
@@ -77,7 +77,7 @@ async def test_an_exec_plugin_may_give_a_certificate(tmp_path: Path, authority: 
     pair = authority.issue("me")
     status = f'{{"clientCertificateData": {pair.cert!r}, "clientKeyData": {pair.key!r}}}'
 
-    config = await load_config(write(tmp_path / "k", document(plugin(tmp_path, RESPONSE % status))))
+    config = await load_config(write(tmp_path / "k", document(plugin(tmp_path, CREDENTIAL % status))))
 
     assert config.source.certificate == (pair.cert, pair.key)
     assert await config.headers() == []
@@ -112,18 +112,18 @@ async def test_an_exec_plugin_that_is_not_installed_says_how_to_get_it(tmp_path:
         await load_config(write(tmp_path / "k", document({"exec": section})))
 
 
-REPORT = "import os\ninfo = json.loads(os.environ['KUBERNETES_EXEC_INFO'])\n"
+RECORD = "import os\ninfo = json.loads(os.environ['KUBERNETES_EXEC_INFO'])\n"
 REPEAT = 'print(json.dumps({"apiVersion": api, "kind": "ExecCredential", "status": {"token": json.dumps(%s)}}))'
 
 
-async def reported(path: Path) -> Any:
+async def recorded(path: Path) -> Any:
     """What a plugin that returns what it was given as its token was given."""
     [(_, header)] = await (await load_config(path)).headers()
     return json.loads(header.removeprefix("Bearer "))
 
 
 async def test_a_plugin_with_cluster_info_is_given_all_of_the_cluster(tmp_path: Path, authority: Authority) -> None:
-    user = plugin(tmp_path, REPORT + REPEAT % "info['spec']")
+    user = plugin(tmp_path, RECORD + REPEAT % "info['spec']")
     user["exec"]["provideClusterInfo"] = True
     ca = base64.b64encode(authority.pem.encode()).decode()
     cluster = {
@@ -137,7 +137,7 @@ async def test_a_plugin_with_cluster_info_is_given_all_of_the_cluster(tmp_path: 
         ],
     }
 
-    given = await reported(write(tmp_path / "k", document(user, **cluster)))
+    given = await recorded(write(tmp_path / "k", document(user, **cluster)))
 
     assert given == {
         "interactive": False,
@@ -156,27 +156,27 @@ async def test_cluster_info_holds_the_ca_of_a_file_and_that_nothing_is_verified(
     tmp_path: Path, authority: Authority
 ) -> None:
     (tmp_path / "ca.crt").write_text(authority.pem)
-    user = plugin(tmp_path, REPORT + REPEAT % "info['spec']['cluster']")
+    user = plugin(tmp_path, RECORD + REPEAT % "info['spec']['cluster']")
     user["exec"]["provideClusterInfo"] = True
 
-    by_file = await reported(write(tmp_path / "k", document(user, **{"certificate-authority": "ca.crt"})))
-    insecure = await reported(write(tmp_path / "k", document(user, **{"insecure-skip-tls-verify": True})))
+    by_file = await recorded(write(tmp_path / "k", document(user, **{"certificate-authority": "ca.crt"})))
+    insecure = await recorded(write(tmp_path / "k", document(user, **{"insecure-skip-tls-verify": True})))
 
     assert base64.b64decode(by_file["certificate-authority-data"]).decode() == authority.pem
     assert insecure == {"server": "https://127.0.0.1:6443", "insecure-skip-tls-verify": True}
 
 
 async def test_a_plugin_that_does_not_ask_for_it_is_given_no_cluster(tmp_path: Path) -> None:
-    user = plugin(tmp_path, REPORT + REPEAT % "info['spec']")
+    user = plugin(tmp_path, RECORD + REPEAT % "info['spec']")
 
-    assert await reported(write(tmp_path / "k", document(user))) == {"interactive": False}
+    assert await recorded(write(tmp_path / "k", document(user))) == {"interactive": False}
 
 
 async def test_arguments_and_variables_reach_the_plugin_and_one_without_a_value_is_empty(tmp_path: Path) -> None:
-    user = plugin(tmp_path, REPORT + REPEAT % "[sys.argv[1:], os.environ['ONE'], os.environ['NONE']]")
+    user = plugin(tmp_path, RECORD + REPEAT % "[sys.argv[1:], os.environ['ONE'], os.environ['NONE']]")
     user["exec"] |= {"args": ["get-token", "x y"], "env": [{"name": "ONE", "value": "1"}, {"name": "NONE"}]}
 
-    assert await reported(write(tmp_path / "k", document(user))) == [["get-token", "x y"], "1", ""]
+    assert await recorded(write(tmp_path / "k", document(user))) == [["get-token", "x y"], "1", ""]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ async def test_arguments_and_variables_reach_the_plugin_and_one_without_a_value_
 async def test_a_section_that_cannot_be_obeyed_is_an_error(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    user = plugin(tmp_path, RESPONSE % '{"token": "t"}')
+    user = plugin(tmp_path, CREDENTIAL % '{"token": "t"}')
     user["exec"] |= change
 
     with pytest.raises(ConfigError, match=message) as raised:
@@ -216,14 +216,14 @@ async def test_a_credential_that_is_half_or_whose_end_is_unreadable_is_an_error(
     tmp_path: Path, status: str, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        await load_config(write(tmp_path / "k", document(plugin(tmp_path, RESPONSE % status))))
+        await load_config(write(tmp_path / "k", document(plugin(tmp_path, CREDENTIAL % status))))
 
 
 async def test_a_token_and_a_certificate_of_one_plugin_are_both_used(tmp_path: Path, authority: Authority) -> None:
     pair = authority.issue("me")
     status = f'{{"token": "t\\n", "clientCertificateData": {pair.cert!r}, "clientKeyData": {pair.key!r}}}'
 
-    config = await load_config(write(tmp_path / "k", document(plugin(tmp_path, RESPONSE % status))))
+    config = await load_config(write(tmp_path / "k", document(plugin(tmp_path, CREDENTIAL % status))))
 
     assert await config.headers() == [("Authorization", "Bearer t")]
     assert config.source.certificate == (pair.cert, pair.key)
@@ -248,7 +248,7 @@ async def run_program(kubeconfig: Path) -> subprocess.CompletedProcess[str]:
 async def test_what_a_plugin_writes_to_standard_error_reaches_the_user_however_long_it_is(tmp_path: Path) -> None:
     """Instructions to sign in; and no pipe fills up."""
     body = "print('to sign in open https://login.example', 'x' * 400_000, file=sys.stderr)\n"
-    path = write(tmp_path / "k", document(plugin(tmp_path, body + RESPONSE % '{"token": "t"}')))
+    path = write(tmp_path / "k", document(plugin(tmp_path, body + CREDENTIAL % '{"token": "t"}')))
 
     done = await run_program(path)
 
@@ -257,8 +257,8 @@ async def test_what_a_plugin_writes_to_standard_error_reaches_the_user_however_l
     assert len(done.stderr) > 400_000
 
 
-async def test_a_plugin_may_print_a_long_response(tmp_path: Path) -> None:
-    user = plugin(tmp_path, RESPONSE % '{"token": "t", "note": "x" * 400_000}')
+async def test_a_plugin_may_print_a_long_credential(tmp_path: Path) -> None:
+    user = plugin(tmp_path, CREDENTIAL % '{"token": "t", "note": "x" * 400_000}')
 
     config = await load_config(write(tmp_path / "k", document(user)))
 
@@ -266,7 +266,7 @@ async def test_a_plugin_may_print_a_long_response(tmp_path: Path) -> None:
 
 
 async def test_a_plugin_that_needs_a_terminal_is_not_run_without_one(tmp_path: Path) -> None:
-    user = plugin(tmp_path, RESPONSE % '{"token": "t"}')
+    user = plugin(tmp_path, CREDENTIAL % '{"token": "t"}')
     user["exec"]["interactiveMode"] = "Always"
 
     done = await run_program(write(tmp_path / "k", document(user)))

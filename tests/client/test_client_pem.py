@@ -151,7 +151,7 @@ def test_certificates_of_a_ca_that_cannot_be_read_are_skipped_and_counted(
         ClusterConfig("https://c", ca_data=broken).ssl_context()
 
 
-def test_an_encrypted_client_key_is_an_error_and_prompts_no_user(authority: Authority) -> None:
+def test_an_encrypted_client_key_is_an_error_and_prompts_for_nothing(authority: Authority) -> None:
     pair = authority.issue("me")
     key = serialization.load_pem_private_key(pair.key.encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)

@@ -17,20 +17,20 @@ from pathlib import Path
 import pytest
 from conftest_types import Authority, Serve
 from scripted import JSON_HEADERS, Chunks, Script, config_map, line, ok, page
+from zestor_controller.apiserver.server.certificates import make_certificates
+from zestor_controller.apiserver.server.socket import SocketServer
 
 from zestor_controller.apiserver.server.kubeconfig import kubeconfig_for, write_kubeconfig
-from zestor_controller.certificates import make_certificates
 from zestor_controller.client import AiohttpTransport, Client, ClusterConfig, WriteGate, static_config
 from zestor_controller.client.credentials import HeaderSource, TokenFile
 from zestor_controller.errors import ConfigError, TransportError, Unauthorized
 from zestor_controller.http import HttpRequest, HttpResponse
-from zestor_controller.http.server import HttpServer
 
-Response = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def raw_server(response: Response) -> AsyncIterator[str]:
+async def raw_server(respond: Respond) -> AsyncIterator[str]:
     """A server of bytes on loopback; gives its URL, and leaves when its last connection is closed."""
     open_connections: set[asyncio.Task[None]] = set()
 
@@ -38,7 +38,7 @@ async def raw_server(response: Response) -> AsyncIterator[str]:
         task = asyncio.current_task()
         assert task is not None
         open_connections.add(task)
-        await response(reader, writer)
+        await respond(reader, writer)
         writer.close()
         await writer.wait_closed()
 
@@ -225,7 +225,7 @@ async def test_a_401_that_renewing_does_not_cure_is_unauthorized(serve: Serve, a
 
 
 async def test_a_watch_that_meets_a_401_is_opened_with_the_new_credential(serve: Serve, authority: Authority) -> None:
-    def response(request: HttpRequest) -> HttpResponse:
+    def respond(request: HttpRequest) -> HttpResponse:
         return (
             Chunks(line("ADDED", config_map())).response()
             if "new" in request.headers["authorization"]
@@ -233,7 +233,7 @@ async def test_a_watch_that_meets_a_401_is_opened_with_the_new_credential(serve:
         )
 
     config = ClusterConfig("", source=Renewable())
-    async with serve(Script(response)) as url:
+    async with serve(Script(respond)) as url:
         config.server, config.ca_data = url, authority.pem
         async with client_of(config) as client:
             assert len([event async for event in client.watch("v1/ConfigMap")]) == 1
@@ -281,7 +281,7 @@ async def test_requests_that_are_refused_together_are_all_repeated(
 async def test_a_client_certificate_that_is_rotated_on_disk_is_used_for_new_connections(
     serve: Serve, authority: Authority, tmp_path: Path
 ) -> None:
-    """An expired client certificate causes a TLS alert and no 401, so only the file shows it."""
+    """An expired client certificate causes a TLS alert and no 401, so nothing but the file shows it."""
     cert, key = authority.issue("first").save(tmp_path, "client")
     script = Script(ok(config_map()))
     async with serve(script) as url:
@@ -299,7 +299,7 @@ async def test_a_client_certificate_that_is_rotated_on_disk_is_used_for_new_conn
     assert second == ((("commonName", "second"),),)
 
 
-async def test_a_server_is_verified_by_another_name_when_requested(serve: Serve, authority: Authority) -> None:
+async def test_a_server_is_verified_by_another_name_where_one_is_given(serve: Serve, authority: Authority) -> None:
     async with serve(Script(ok(config_map()))) as url:
         async with client_of(ClusterConfig(url, ca_data=authority.pem, server_name="kubernetes")) as client:
             await client.get("v1/ConfigMap", "a")
@@ -368,14 +368,14 @@ async def test_a_malformed_address_and_a_missing_ca_are_configuration_errors() -
 async def test_a_client_that_was_entered_by_hand_stays_open(authority: Authority) -> None:
     connections = 0
 
-    async def response(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         with suppress(asyncio.IncompleteReadError):
             while await reader.readuntil(b"\r\n\r\n"):
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
-    async with raw_server(response) as url:
+    async with raw_server(respond) as url:
         client = await Client.connect(server=url).__aenter__()
         for _ in range(3):
             gc.collect()
@@ -386,7 +386,7 @@ async def test_a_client_that_was_entered_by_hand_stays_open(authority: Authority
 
 
 def test_a_stream_that_is_left_does_not_wait_for_the_servers_goodbye(authority: Authority, tmp_path: Path) -> None:
-    """A peer that returns no TLS close_notify must not keep the socket beyond the client, nor beyond the loop."""
+    """A peer that sends no TLS close_notify must not keep the socket beyond the client, nor beyond the loop."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(*authority.issue("server").save(tmp_path, "server"))
     done = threading.Event()
@@ -406,7 +406,7 @@ def test_a_stream_that_is_left_does_not_wait_for_the_servers_goodbye(authority: 
             return await anext(aiter(stream.chunks))
 
     gc.collect()  # what other tests left is not this one's
-    with socket.create_server(("127.0.0.1", 0)) as listening, warnings.catch_warnings(record=True) as reported:
+    with socket.create_server(("127.0.0.1", 0)) as listening, warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ResourceWarning)
         peer = threading.Thread(target=respond_and_hang, args=(listening,))
         peer.start()
@@ -418,14 +418,14 @@ def test_a_stream_that_is_left_does_not_wait_for_the_servers_goodbye(authority: 
             peer.join(20)
 
     assert got == b"{}"
-    assert [str(warning.message) for warning in reported] == []
+    assert [str(warning.message) for warning in warned] == []
 
 
 async def test_the_embedded_servers_socket_and_kubeconfig_fit_this_client(tmp_path: Path) -> None:
     chunks = Chunks(line("ADDED", config_map("a")), line("ADDED", config_map("b")), then=asyncio.Event().wait)
     script = Script(page([config_map()], version="7"), chunks.response())
     certificates = make_certificates(["127.0.0.1", "localhost"])
-    server = HttpServer(script, certificates.context())
+    server = SocketServer(script, certificates.context())
     await server.start("127.0.0.1", 0)
     try:
         path = tmp_path / "kubeconfig"

@@ -100,7 +100,7 @@ async def test_a_name_that_would_address_something_else_is_refused(name: str) ->
     assert not script.requests
 
 
-async def test_list_follows_its_pages_and_reports_the_version() -> None:
+async def test_list_follows_its_pages_and_gives_the_version() -> None:
     script = Script(page([config_map("a"), config_map("b")], token="t1"), page([config_map("c")], version="11"))
 
     listed = await client_of(script).list("v1/ConfigMap", namespace="default", labels={"app": "web"}, limit=2)
@@ -131,7 +131,7 @@ async def test_a_list_whose_pages_expired_begins_anew_once() -> None:
         await client_of(script).list("v1/ConfigMap")
 
 
-async def test_create_sends_the_wire_form_and_returns_what_the_server_keeps() -> None:
+async def test_create_sends_the_wire_form_and_returns_what_the_server_stores() -> None:
     script = Script(ok(config_map(version="5")))
 
     made = await client_of(script, field_manager="me").create("v1/ConfigMap", {"metadata": {"name": "a"}}, dry_run=True)
@@ -142,7 +142,7 @@ async def test_create_sends_the_wire_form_and_returns_what_the_server_keeps() ->
     assert made.metadata.resource_version == "5"
 
 
-async def test_the_kind_may_be_left_out_where_the_object_states_it() -> None:
+async def test_the_kind_may_be_left_out_where_the_object_has_it() -> None:
     script = Script(ok(config_map()))
     client = client_of(script)
 
@@ -218,7 +218,7 @@ async def test_r5_apply_status_sends_the_status_alone() -> None:
         await client.apply_status(Site(metadata={"name": "a"}))  # type: ignore[arg-type]
 
 
-async def test_delete_states_its_preconditions_and_tolerates_absence_when_requested() -> None:
+async def test_delete_states_its_preconditions_and_tolerates_absence_on_request() -> None:
     script = Script(ok({}), failure(404, "NotFound"))
     client = client_of(script)
 
@@ -257,7 +257,7 @@ async def test_scale_reads_and_sets_the_number() -> None:
         (HttpResponse(500, [], b""), ServerError),
     ],
 )
-async def test_a_bad_response_is_the_error_it_means(response: HttpResponse, error: type[Exception]) -> None:
+async def test_a_failed_response_is_the_error_it_means(response: HttpResponse, error: type[Exception]) -> None:
     with pytest.raises(error) as raised:
         await client_of(Script(response)).get("v1/ConfigMap", "a")
     if error is Invalid:
@@ -277,7 +277,7 @@ async def test_a_server_that_asks_to_wait_is_asked_again_after_that_time() -> No
     assert len(script.requests) == 2
 
 
-async def test_a_server_that_asks_to_wait_indefinitely_is_believed_in_the_end() -> None:
+async def test_a_server_that_requests_waits_without_end_is_an_error_in_the_end() -> None:
     script = Script(failure(429, "TooManyRequests", "slow", ("Retry-After", "0")))
 
     with pytest.raises(TooManyRequests):
@@ -504,7 +504,7 @@ def test_the_blocking_client_does_the_same_from_a_thread_without_a_loop() -> Non
 
 
 async def test_the_blocking_client_refuses_to_block_the_loop_it_works_on() -> None:
-    """It would wait for itself without an end."""
+    """It would wait for itself."""
     client = BlockingClient(client_of(Script(page([]))), asyncio.get_running_loop())
 
     with pytest.raises(RuntimeError, match="event loop"):

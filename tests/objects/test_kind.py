@@ -63,7 +63,7 @@ def test_a_declared_kind_is_known_by_its_text() -> None:
     assert kind_of("declared.example.org/v1/Cactus").path() == "/apis/declared.example.org/v1/cacti"
 
 
-def test_an_item_of_a_list_is_given_its_kind() -> None:
+def test_an_item_of_a_list_gets_its_kind() -> None:
     obj = kind_of("v1/Pod").decode(b'{"metadata":{"name":"a"}}')
 
     assert isinstance(obj, Unstructured)
@@ -75,7 +75,7 @@ def test_what_is_no_object_is_refused_by_decode() -> None:
         kind_of("v1/Pod").decode(b"[]")
 
 
-def test_an_object_states_its_kind() -> None:
+def test_an_object_has_its_kind() -> None:
     kind, body = kind_of_object({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a"}})
 
     assert kind is kind_of("apps/v1/Deployment")

@@ -35,7 +35,7 @@ def test_the_metadata_of_an_unstructured_object_is_a_live_view() -> None:
     assert obj.metadata.namespace == "there"
 
 
-def test_reading_absent_metadata_returns_none_and_adds_nothing_but_the_section() -> None:
+def test_reading_absent_metadata_gives_none_and_adds_nothing_but_the_section() -> None:
     obj = Unstructured()
 
     assert obj.metadata.name == ""

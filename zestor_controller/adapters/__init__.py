@@ -1,1 +1,1 @@
-"""Doors for operators that are written with other frameworks."""
+"""Entry points for operators that are written with other frameworks."""

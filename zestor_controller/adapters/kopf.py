@@ -17,22 +17,25 @@ from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Never, TypeAlias
 
 from zestor_controller.adapters.kopflogin import KopfLogin
-from zestor_controller.cache import ClusterCache, Lister
+from zestor_controller.cache import AsyncClusterCache, ClusterCache, Lister
 from zestor_controller.cache.reflector import Timing
 from zestor_controller.client import AiohttpTransport, Client, ClusterConfig
 from zestor_controller.errors import ConfigError, ZestorError
 from zestor_controller.loopthread import LoopThread
-from zestor_controller.objects import kind_of
+from zestor_controller.objects import KindRef, kind_of
+
+if TYPE_CHECKING:
+    from kopf import OperatorRegistry
 
 __all__ = ["Mirror", "mirror"]
 
 _log = logging.getLogger(__name__)
 
-Indexes = Mapping[type[Any] | str, Mapping[str, Callable[[Any], Iterable[Hashable]]]]
-Listers = dict[str, Lister[Any]]
+Indexes: TypeAlias = Mapping[KindRef[object], Mapping[str, Callable[[Never], Iterable[Hashable]]]]
+Listers: TypeAlias = dict[str, Lister[object]]
 
 OLDEST: Final = (1, 44)
 SYNC: Final = timedelta(seconds=120)
@@ -42,16 +45,16 @@ NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def mirror(
-    *kinds: type[Any] | str,
-    registry: Any = None,
+    *kinds: KindRef[object],
+    registry: OperatorRegistry | None = None,
     namespaces: Sequence[str] | None = None,
     indexes: Indexes | None = None,
     timeout: timedelta = SYNC,
-    **named: type[Any] | str,
+    **named: KindRef[object],
 ) -> Mirror:
     """Give the handlers of a kopf operator a cache of these kinds.
 
-    Call it once, where the operator's handlers are declared. From its start on each kind stands in ``memo`` under its
+    Call it once, where the operator's handlers are declared. From its start on each kind is in ``memo`` under its
     plural, as a :class:`~zestor_controller.store.StoreKind`: ``memo.websites.get("default/blog")``, ``.list()``,
     ``.watch()``, ``.by_index()``. kopf's own login handlers and settings are used. The operator starts once every kind
     is in sync.
@@ -78,9 +81,9 @@ class Mirror:
 
     def __init__(
         self,
-        kinds: Sequence[type[Any] | str],
-        named: Mapping[str, type[Any] | str],
-        registry: Any,
+        kinds: Sequence[KindRef[object]],
+        named: Mapping[str, KindRef[object]],
+        registry: OperatorRegistry | None,
         namespaces: Sequence[str] | None,
         indexes: Indexes,
         timeout: timedelta,
@@ -88,7 +91,7 @@ class Mirror:
         self._kopf = _load()
         if not kinds and not named:
             raise ConfigError("mirror() needs a kind, such as mirror('v1/ConfigMap')")
-        self._wanted: list[tuple[str | None, type[Any] | str]] = [(None, kind) for kind in kinds]
+        self._wanted: list[tuple[str | None, KindRef[object]]] = [(None, kind) for kind in kinds]
         self._wanted += named.items()
         seen: set[str] = set()
         for _, kind in self._wanted:
@@ -148,7 +151,7 @@ class Mirror:
         ):
             yield await self._fill(cache)
 
-    async def _fill(self, cache: ClusterCache) -> Listers:
+    async def _fill(self, cache: AsyncClusterCache) -> Listers:
         """Cache every kind, all at once, and wait for all of them."""
         added = [self._add(cache, name, kind) for name, kind in self._wanted]
         listers: Listers = {}
@@ -167,8 +170,11 @@ class Mirror:
             raise ConfigError("; ".join(troubles))
         return listers
 
-    async def _add(self, cache: ClusterCache, name: str | None, kind: type[Any] | str) -> tuple[str, Lister[Any]]:
-        lister: Lister[Any] = await cache.add(kind, indexes=self._indexes.get(_shown(kind)), timeout=self._timeout)
+    async def _add(
+        self, cache: AsyncClusterCache, name: str | None, kind: KindRef[object]
+    ) -> tuple[str, Lister[object]]:
+        indexes: Any = self._indexes.get(_shown(kind))  # of functions of this kind's objects
+        lister: Lister[object] = await cache.add(kind, indexes=indexes, timeout=self._timeout)
         return name or lister.kind.plural.replace("-", "_"), lister
 
 
@@ -194,11 +200,13 @@ def _put(memo: Any, name: str, value: Any) -> None:
     try:
         setattr(memo, name, value)
     except (AttributeError, TypeError) as error:
-        told = f"the operator's memo, of type {type(memo).__name__}, takes no attribute {name!r}"
-        raise ConfigError(f"{told}: use kopf.Memo(), or a class of yours that has it") from error
+        raise ConfigError(
+            f"cannot set attribute {name!r} on the operator's memo (type {type(memo).__name__}): use kopf.Memo() or a "
+            "class that allows it"
+        ) from error
 
 
-def _shown(kind: type[Any] | str) -> str:
+def _shown(kind: KindRef[object]) -> str:
     """A kind as text, so that a class and its text are the same."""
     try:
         return str(kind_of(kind))

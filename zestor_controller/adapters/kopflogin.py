@@ -41,7 +41,7 @@ class KopfLogin:
         """The cluster that the handlers name, with a credential that renews itself.
 
         Raises:
-            ConfigError: no handler answers, or what it answers cannot be used.
+            ConfigError: no handler returns anything, or what it returns cannot be used.
         """
         info = await self._login()
         config = ClusterConfig(str(info.server), namespace=info.default_namespace or "default")
@@ -64,10 +64,8 @@ class KopfLogin:
         found = []
         for handler in self._handlers():
             try:
-                answer = handler.fn(
-                    **self._given, param=handler.param, retry=0, started=datetime.now(UTC), runtime=None
-                )
-                found.append(await answer if inspect.isawaitable(answer) else answer)
+                login = handler.fn(**self._given, param=handler.param, retry=0, started=datetime.now(UTC), runtime=None)
+                found.append(await login if inspect.isawaitable(login) else login)
             except Exception as error:  # a login handler may raise anything; the next one is asked
                 self._given["logger"].warning(f"the login handler {handler.id} failed: {error}")
         named = [info for info in found if getattr(info, "server", None)]

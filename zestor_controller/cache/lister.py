@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from operator import itemgetter
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, Unpack, cast
 
 from zestor_controller.cache.record import Record, RecordCodec, labels_of, version_text
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.errors import InvalidObject
 from zestor_controller.objects import Kind, LabelSelector, NamespacedName
-from zestor_controller.store import Event, EventType, Overflow, StoreKind, Watch
+from zestor_controller.store import EventType, Overflow, StoreKind, Watch, WatchOptions
 
 __all__ = ["CachedMetadata", "Lister", "Validation"]
 
@@ -79,9 +79,9 @@ class Lister(Generic[T]):
         return self._status()
 
     @property
-    def stored(self) -> StoreKind[T, Record]:
-        """The kind of the store behind, for who reads it as a store; only its informer may write it."""
-        return self._stored
+    def stored(self) -> StoreKind[T]:
+        """The kind of the store behind it, to be read as a store; only its informer may write it."""
+        return cast("StoreKind[T]", self._stored)
 
     def get(self, name: str | NamespacedName, namespace: str | None = None) -> T | None:
         """An object, a private copy; None when the cache holds none of this name.
@@ -143,27 +143,9 @@ class Lister(Generic[T]):
         """
         self._stored.add_index(name, function)
 
-    def watch(
-        self,
-        *,
-        event_types: Collection[EventType] | None = None,
-        names: Collection[str] | None = None,
-        predicate: Callable[[Event[T]], object] | None = None,
-        initial_replay: bool = False,
-        buffer_size: int = 128,
-        overflow: Overflow = Overflow.DROP,
-        bookmarks: bool = False,
-    ) -> Watch[T]:
+    def watch(self, **options: Unpack[WatchOptions[T]]) -> Watch[T]:
         """Subscribe to the cache's changes; options as of :meth:`zestor_controller.store.StoreKind.watch`."""
-        return self._stored.watch(
-            event_types=event_types,
-            names=names,
-            predicate=predicate,
-            initial_replay=initial_replay,
-            buffer_size=buffer_size,
-            overflow=overflow,
-            bookmarks=bookmarks,
-        )
+        return self._stored.watch(**options)
 
     async def wait_for(
         self,

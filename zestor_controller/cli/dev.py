@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from zestor_controller.cache import ClusterCache
+from zestor_controller.cache import AsyncClusterCache, ClusterCache
 from zestor_controller.cli.account import OperatorAccount, operator_account
 from zestor_controller.cli.apply import apply_crd, apply_manifests
 from zestor_controller.cli.console import Console
@@ -173,7 +173,7 @@ class _Session:
         return 130 if signalled and signalled[0] == signal.SIGINT else ended.code
 
     async def _wait(
-        self, condition: str, cache: ClusterCache, stop: asyncio.Event, operator: asyncio.Task[None]
+        self, condition: str, cache: AsyncClusterCache, stop: asyncio.Event, operator: asyncio.Task[None]
     ) -> WaitResult:
         assert self.target.manager is not None  # dev() looked
         wait = ExitCondition(condition, self.options.timeout.total_seconds(), self.view.errors)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from zestor_controller.cache import ClusterCache
+from zestor_controller.cache import AsyncClusterCache
 from zestor_controller.cli.console import Console, summary_of
 from zestor_controller.controller import Outcome
 from zestor_controller.objects import Kind, kind_of
@@ -33,7 +33,7 @@ class DevView:
         self._console = console
         self._shown: set[str] = set()
 
-    async def show_objects(self, cache: ClusterCache, kind: Kind[Any]) -> None:
+    async def show_objects(self, cache: AsyncClusterCache, kind: Kind[Any]) -> None:
         """Show the objects of a kind until cancelled."""
         lister = cache.informer(kind).lister
         with lister.watch(initial_replay=True, overflow=Overflow.COALESCE) as watch:
@@ -49,7 +49,7 @@ class DevView:
                     self._shown.add(line)
                     self._console.object(change, kind.kind, event.name, summary)
 
-    async def show_events(self, cache: ClusterCache) -> None:
+    async def show_events(self, cache: AsyncClusterCache) -> None:
         """Show Kubernetes Events until cancelled."""
         lister = cache.informer(kind_of(EVENT)).lister
         with lister.watch(initial_replay=True, overflow=Overflow.COALESCE) as watch:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.cache import AsyncClusterCache, Informer
 from zestor_controller.cli.apply import condition_of
 from zestor_controller.cli.console import Console
 from zestor_controller.cli.manifests import Manifest
@@ -66,7 +66,7 @@ class ExitCondition:
         self._errors = errors
 
     def waited(
-        self, cache: ClusterCache, manager: Manager, manifests: Iterable[Manifest], namespace: str
+        self, cache: AsyncClusterCache, manager: Manager, manifests: Iterable[Manifest], namespace: str
     ) -> list[_Waited]:
         """The applied objects of the kinds that the manager's controllers reconcile.
 

@@ -9,7 +9,14 @@ from zestor_controller.client.decoder import ObjectList
 from zestor_controller.client.discovery import ServedResource, served_resources
 from zestor_controller.client.gate import WriteGate
 from zestor_controller.client.middleware import TransportDecorator
-from zestor_controller.client.options import ApplyOptions, DeletionOptions, ListOptions, PatchOptions, WriteOptions
+from zestor_controller.client.options import (
+    ApplyOptions,
+    DeletionOptions,
+    ListOptions,
+    OwnerOptions,
+    PatchOptions,
+    WriteOptions,
+)
 from zestor_controller.client.request import ApiRequest
 from zestor_controller.client.retry import retry_on_conflict
 from zestor_controller.client.transport import MemoryTransport, Stream, Transport
@@ -26,6 +33,7 @@ __all__ = [
     "ListOptions",
     "MemoryTransport",
     "ObjectList",
+    "OwnerOptions",
     "PatchOptions",
     "ServedResource",
     "ServerWatch",

@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -29,6 +29,9 @@ from zestor_controller.client.reasons import connection_failure
 from zestor_controller.client.transport import REQUEST_TIMEOUT_S, Stream
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 __all__ = ["AiohttpTransport"]
 
@@ -55,7 +58,7 @@ class AiohttpTransport:
         self._proxy = _proxy_of(config)
         self._session: aiohttp.ClientSession | None = None
         self.last_credentials: list[tuple[str, str]] = []
-        self.official: Any = None
+        self.official: ApiClient | None = None
 
     @property
     def proxy(self) -> Proxy | None:
@@ -86,21 +89,21 @@ class AiohttpTransport:
     async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
         """See :meth:`Transport.request`; a 401 refreshes the credentials once and tries again."""
         bound = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT_S)
-        async with self._answered(request, bound) as answer:
+        async with self._exchange(request, bound) as response:
             try:
-                body = await answer.read()
+                body = await response.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 raise self._broken(request, error) from error
-            return HttpResponse(answer.status, list(answer.headers.items()), body)
+            return HttpResponse(response.status, list(response.headers.items()), body)
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[Stream]:
         """See :meth:`Transport.stream`; the caller bounds it in time, there is no deadline here."""
         # The total timeout must be off: a watch is meant to last. Only connecting is bounded.
         bound = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S)
-        async with self._answered(request, bound) as answer:
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            yield Stream(answer.status, headers, self._chunks(request, answer), tuple(answer.headers.items()))
+        async with self._exchange(request, bound) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            yield Stream(response.status, headers, self._chunks(request, response), tuple(response.headers.items()))
 
     async def close(self) -> None:
         """See :meth:`Transport.close`."""
@@ -111,18 +114,18 @@ class AiohttpTransport:
             await session.close()
 
     @asynccontextmanager
-    async def _answered(
+    async def _exchange(
         self, request: HttpRequest, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a request, or to its repetition after a 401 when other credentials could be had."""
+        """The response to a request, or to its repetition after a 401 when other credentials could be had."""
         credentials = self.last_credentials = await self.config.headers()
-        answer = await self._send(request, credentials, timeout)
-        if answer.status == 401 and await self._refreshed(answer, credentials):
-            answer = await self._send(request, await self.config.headers(), timeout)
+        response = await self._send(request, credentials, timeout)
+        if response.status == 401 and await self._refreshed(response, credentials):
+            response = await self._send(request, await self.config.headers(), timeout)
         try:
-            yield answer
+            yield response
         finally:
-            answer.release() if answer.content.at_eof() else _abandon(answer)
+            response.release() if response.content.at_eof() else _abandon(response)
 
     async def _refreshed(self, refused: aiohttp.ClientResponse, credentials: list[tuple[str, str]]) -> bool:
         try:
@@ -167,8 +170,8 @@ class AiohttpTransport:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._broken(request, error) from error
 
-    async def _chunks(self, request: HttpRequest, answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        content = answer.content
+    async def _chunks(self, request: HttpRequest, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        content = response.content
         try:
             while chunk := await content.readany():
                 yield chunk
@@ -198,17 +201,17 @@ class AiohttpTransport:
         return TransportError(f"{request.method} {self._base}{request.path}{by}: {connection_failure(error)}")
 
 
-def _abandon(answer: aiohttp.ClientResponse) -> None:
-    """End an answer that was not read to its end: its connection cannot serve the next request."""
+def _abandon(response: aiohttp.ClientResponse) -> None:
+    """End a response that was not read to its end: its connection cannot serve the next request."""
     # close() alone would say goodbye in TLS and wait for the server's, on a connection the connector has forgotten:
     # a hung server would keep the socket, and a loop that ends meanwhile would leak it.
-    if answer.connection is not None and answer.connection.transport is not None:
-        answer.connection.transport.abort()
-    answer.close()
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
 
 
 def _gated(gate: WriteGate) -> type[aiohttp.ClientRequest]:
-    """Requests that ask the gate when the connection stands and nothing has been sent.
+    """Requests that check the gate when the connection is open and nothing has been sent.
 
     Any earlier would be too early: connecting may take longer than a lease lasts.
     """

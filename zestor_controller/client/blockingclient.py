@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar, Unpack, overload
+from typing import Any, Never, TypeVar, Unpack, overload
 
 from zestor_controller.client.client import Client
 from zestor_controller.client.conditionwait import Until
@@ -17,11 +17,12 @@ from zestor_controller.client.options import (
     ApplyOptions,
     DeletionOptions,
     ListOptions,
+    OwnerOptions,
     PatchOptions,
     WriteOptions,
 )
 from zestor_controller.loopthread import LoopThread, wait_on
-from zestor_controller.objects import Kind, KindRef, KindT, ObjectT, Patch, Unstructured
+from zestor_controller.objects import KindRef, KindT, ObjectT, Patch, Unstructured
 
 __all__ = ["BlockingClient"]
 
@@ -41,7 +42,7 @@ class BlockingClient:
         self.client = client
         self._loop = loop
 
-    def wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
+    def wait(self, coroutine: Coroutine[object, Never, R]) -> R:
         """Run any coroutine of the client and block until it is done.
 
         Raises:
@@ -99,9 +100,9 @@ class BlockingClient:
         """See :meth:`Client.apply`."""
         return self.wait(self.client.apply(kind, obj, **options))
 
-    def apply_status(self, obj: ObjectT, *, field_manager: str | None = None, force: bool = True) -> ObjectT:
+    def apply_status(self, obj: ObjectT, **options: Unpack[OwnerOptions]) -> ObjectT:
         """See :meth:`Client.apply_status`."""
-        return self.wait(self.client.apply_status(obj, field_manager=field_manager, force=force))
+        return self.wait(self.client.apply_status(obj, **options))
 
     def delete(
         self,
@@ -131,7 +132,7 @@ class BlockingClient:
     @overload
     def wait_for(
         self,
-        kind: type[T] | Kind[T],
+        kind: KindRef[T],
         name: str,
         until: Until[T],
         *,

@@ -6,21 +6,21 @@ The client never writes a store; what it changed comes back by the watch.
 
 from __future__ import annotations
 
-import copy
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, Self, TypeVar, Unpack, overload
+from typing import Any, Final, TypeVar, Unpack, overload
 
 from zestor_controller.client.aiohttptransport import AiohttpTransport
 from zestor_controller.client.config import load_config, static_config
-from zestor_controller.client.decoder import decode_json, decode_object
+from zestor_controller.client.connection import Connection
+from zestor_controller.client.decoder import decode_object, decode_replicas
 from zestor_controller.client.gate import WriteGate
-from zestor_controller.client.options import ApplyOptions, DeletionOptions, PatchOptions, WriteOptions
+from zestor_controller.client.options import ApplyOptions, DeletionOptions, OwnerOptions, PatchOptions, WriteOptions
 from zestor_controller.client.readclient import ReadClient
 from zestor_controller.client.request import JSON, delete_options, selector_query
 from zestor_controller.client.transport import Transport
-from zestor_controller.errors import ConfigError, NotFound, TransportError
+from zestor_controller.errors import ConfigError, NotFound
 from zestor_controller.objects import (
     ApplyPatch,
     Kind,
@@ -30,11 +30,9 @@ from zestor_controller.objects import (
     ObjectT,
     Patch,
     Unstructured,
-    changed_status,
     kind_of,
-    note_applied,
-    set_fields,
 )
+from zestor_controller.objects.configuration import changed_status, note_applied, set_fields
 
 __all__ = ["Client"]
 
@@ -96,25 +94,7 @@ class Client(ReadClient):
             transport = AiohttpTransport(config, gate=gate)
             return Client(transport, namespace=namespace or config.namespace, field_manager=field_manager)
 
-        return _Connecting(open_)
-
-    def through(self, decorate: Callable[[Transport], Transport]) -> Client:
-        """The same client, with the requests of its verbs passing one more transport.
-
-        It shares the connection, the counters, the kinds and the names with this one; close this one only.
-
-        Args:
-            decorate: makes the transport round the present one.
-        """
-        client = copy.copy(self)
-        client._verbs = decorate(self._verbs)
-        return client
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.transport.close()
+        return Connection(open_)
 
     # Verbs
 
@@ -228,21 +208,14 @@ class Client(ReadClient):
 
     @overload
     async def apply_status(
-        self,
-        kind: KindRef[ObjectT],
-        obj: ObjectT | Mapping[str, object],
-        *,
-        field_manager: str | None = None,
-        force: bool = True,
+        self, kind: KindRef[ObjectT], obj: ObjectT | Mapping[str, object], **options: Unpack[OwnerOptions]
     ) -> ObjectT: ...
     @overload
     async def apply_status(
-        self, kind: Mapping[str, object], obj: None = None, *, field_manager: str | None = None, force: bool = True
+        self, kind: Mapping[str, object], obj: None = None, **options: Unpack[OwnerOptions]
     ) -> Unstructured: ...
     @overload
-    async def apply_status(
-        self, kind: ObjectT, obj: None = None, *, field_manager: str | None = None, force: bool = True
-    ) -> ObjectT: ...
+    async def apply_status(self, kind: ObjectT, obj: None = None, **options: Unpack[OwnerOptions]) -> ObjectT: ...
     async def apply_status(
         self, kind: Any, obj: object = None, *, field_manager: str | None = None, force: bool = True
     ) -> object:
@@ -275,7 +248,7 @@ class Client(ReadClient):
         known = await self.resolve(kind)
         where = namespace or self.namespace
         content = await self._send("GET", known, namespace=where, name=name, subresource="scale")
-        return _replicas(content, known, name)
+        return decode_replicas(content, known, name)
 
     async def set_scale(self, kind: KindRef[object], name: str, replicas: int, *, namespace: str | None = None) -> int:
         """Set the desired number of replicas, by the scale subresource; returns the number that the server stores."""
@@ -290,7 +263,7 @@ class Client(ReadClient):
             body={"spec": {"replicas": replicas}},
             media_type=MergePatch.media_type,
         )
-        return _replicas(content, known, name)
+        return decode_replicas(content, known, name)
 
     async def delete(
         self,
@@ -389,17 +362,9 @@ class Client(ReadClient):
         dry_run: bool = False,
         field_manager: str | None = None,
     ) -> T:
-        """Send an object or a patch, and decode the object that the server returns.
+        """Send a patch, or an object, which is created unless it has a name; decode what the server returns.
 
-        Args:
-            kind: the object's kind.
-            what: a patch; or an object, which is created unless it has a name.
-            home: the object's own namespace.
-            name: the object's name in the path.
-            namespace: the namespace that the caller gave.
-            subresource: a part of the object.
-            dry_run: the server writes nothing.
-            field_manager: the owner of the fields.
+        `home` is the object's own namespace, `namespace` the one that the caller gave.
         """
         query = {"fieldManager": field_manager or self.field_manager}
         if dry_run:
@@ -423,29 +388,5 @@ class Client(ReadClient):
         return decode_object(kind, content, after=DONE)
 
 
-class _Connecting(AbstractAsyncContextManager[Client]):
-    """What :meth:`Client.connect` gives: entering opens, leaving closes, and being forgotten closes nothing."""
-
-    def __init__(self, open_: Callable[[], Awaitable[Client]]) -> None:
-        self._open = open_
-        self._client: Client | None = None
-
-    async def __aenter__(self) -> Client:
-        self._client = await self._open()
-        return self._client
-
-    async def __aexit__(self, *exc: object) -> None:
-        if self._client is not None:
-            await self._client.transport.close()
-
-
 def _meta(body: Mapping[str, Any], key: str) -> str:
     return str((body.get("metadata") or {}).get(key) or "")
-
-
-def _replicas(body: bytes, kind: Kind[Any], name: str) -> int:
-    spec = decode_json(body, f"the scale of {kind.store_name} {name}").get("spec")
-    replicas = (spec.get("replicas") if isinstance(spec, dict) else None) or 0
-    if not isinstance(replicas, int):
-        raise TransportError(f"the scale of {kind.store_name} {name}: the number of replicas is no integer")
-    return replicas

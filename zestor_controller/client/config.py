@@ -127,7 +127,7 @@ def in_cluster_config(environ: Mapping[str, str], account: Path) -> ClusterConfi
     """The pod's own account.
 
     Args:
-        environ: where KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT stand.
+        environ: where KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are looked for.
         account: the folder with ``token``, ``ca.crt`` and ``namespace``; both files are watched for rotation.
 
     Raises:

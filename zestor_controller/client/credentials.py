@@ -1,7 +1,7 @@
 """Where a server is and who we are there: asked at each request, so that rotated credentials are used at once.
 
 Invariant: no header is frozen at start; a configuration that names credentials and yields none is an error, never an
-anonymous request; no secret is logged or stands in a message.
+anonymous request; no secret is logged or is in a message.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RETRY_S: Final = 10.0  # between two attempts of a renewal that fails while the 
 
 
 class HeaderSource:
-    """Answers the headers that say who we are; the base answers none (a client certificate, or nobody).
+    """Returns the headers that say who we are; the base returns none (a client certificate, or an anonymous client).
 
     Attributes:
         refreshes: how many renewals succeeded and failed, for metrics.
@@ -64,7 +64,7 @@ class StaticHeader(HeaderSource):
 
 
 class TokenFile(HeaderSource):
-    """A bearer token in a file that somebody rotates, as a pod's service account token is.
+    """A bearer token in a file that is rotated, as a pod's service account token is.
 
     Args:
         path: the file; read again every minute, and after a 401.
@@ -177,7 +177,7 @@ class Renewed(HeaderSource):
         before = self._credential
         async with self._lock:
             if self._credential is not before:
-                return True  # somebody else has renewed it while we waited
+                return True  # another request has renewed it while we waited
             await self._renew(refused=True)
             return self._credential != before
 
@@ -223,8 +223,8 @@ class ClusterConfig:
         server_name: the name to verify instead of the URL's host.
         proxy: the proxy's URL; the environment's unless given. Schemes: http, https, socks5, socks5h.
         trust_env: without `proxy`, use the proxy of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
-        compress: ask for compressed answers.
-        extra: further headers, such as impersonation; a name may stand more than once.
+        compress: request compressed responses.
+        extra: further headers, such as impersonation; a name may occur more than once.
     """
 
     server: str
@@ -253,7 +253,7 @@ class ClusterConfig:
         return [*self.extra, *(await self.source.headers()).items()]
 
     async def refresh(self, refused: list[tuple[str, str]]) -> bool:
-        """The server answered 401: try to get other credentials.
+        """The server returned 401: try to get other credentials.
 
         Args:
             refused: the headers that it refused; when they are not the present ones any more, a concurrent request has

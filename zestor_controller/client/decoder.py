@@ -24,6 +24,7 @@ __all__ = [
     "decode_json",
     "decode_object",
     "decode_page",
+    "decode_replicas",
     "log_invalid",
     "named",
     "require_object",
@@ -149,7 +150,7 @@ def decode_as(type_: type[T], body: bytes, request: str) -> T:
 
 
 def require_object(body: bytes, request: str) -> bytes:
-    """The body itself, after a glance that tells JSON objects from the pages of proxies.
+    """The body itself, after a glance that distinguishes JSON objects from the pages of proxies.
 
     Raises:
         TransportError: it does not begin as a JSON object does.
@@ -188,6 +189,19 @@ def named(body: bytes) -> str:
         meta = _Identity()
     name = meta.name or "(no name)"
     return f"{meta.namespace}/{name}" if meta.namespace else name
+
+
+def decode_replicas(body: bytes, kind: Kind[object], name: str) -> int:
+    """The desired number of replicas of a Scale.
+
+    Raises:
+        TransportError: it is no Scale.
+    """
+    spec = decode_json(body, f"the scale of {kind.store_name} {name}").get("spec")
+    replicas = (spec.get("replicas") if isinstance(spec, dict) else None) or 0
+    if not isinstance(replicas, int):
+        raise TransportError(f"the scale of {kind.store_name} {name}: the number of replicas is no integer")
+    return replicas
 
 
 def log_invalid(kind: Kind[Any], invalid: Mapping[str, InvalidObject], total: int) -> None:

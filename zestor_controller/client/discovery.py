@@ -1,6 +1,6 @@
 """Asking a server which kinds it serves.
 
-Aggregated discovery takes two requests; servers that do not know it answer the plain documents to the same requests,
+Aggregated discovery takes two requests; servers that do not know it return the plain documents to the same requests,
 from which one request for each group follows.
 """
 
@@ -33,7 +33,7 @@ class Caller(Protocol):
         ...
 
     async def call(self, request: HttpRequest) -> bytes:
-        """Send a request; the body of a good answer."""
+        """Send a request; the body of a successful response."""
         ...
 
 
@@ -120,7 +120,7 @@ async def discover(caller: Caller, text: str) -> Kind[Unstructured]:
 async def served_resources(caller: Caller) -> list[ServedResource]:
     """Every resource in one version, its group's preferred one where that has it; subresources are left out.
 
-    A group whose own server does not answer (an aggregated API that is down) is left out; it hides no other.
+    A group whose own server does not respond (an aggregated API that is down) is left out; it hides no other.
     """
     core, groups = await asyncio.gather(*(_get(caller, path, AGGREGATED, _Groups) for path in ("/api", "/apis")))
     found: list[ServedResource] = []
@@ -133,7 +133,7 @@ async def served_resources(caller: Caller) -> list[ServedResource]:
         else:
             preferred = (group.preferredVersion for group in document.groups or [])
             versions += [version.groupVersion for version in preferred if version is not None and version.groupVersion]
-    for listed in await asyncio.gather(*(_answering(caller, version) for version in versions)):
+    for listed in await asyncio.gather(*(_responding(caller, version) for version in versions)):
         found += listed
     return found
 
@@ -159,7 +159,7 @@ def _aggregated(group: _Group) -> list[ServedResource]:
     return list(found.values())
 
 
-async def _answering(caller: Caller, api_version: str) -> list[ServedResource]:
+async def _responding(caller: Caller, api_version: str) -> list[ServedResource]:
     try:
         return await _group_version(caller, api_version)
     except ApiError as error:

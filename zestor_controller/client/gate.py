@@ -69,7 +69,7 @@ class Term:
 
 
 class WriteGate:
-    """Open until somebody closes it or its time is over; reads always pass (L1).
+    """Open until it is closed or its time is over; reads always pass (L1).
 
     Attributes:
         exempt: ends of paths that are let through even when closed: the lease's own.

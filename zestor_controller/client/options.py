@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-__all__ = ["ApplyOptions", "DeletionOptions", "ListOptions", "PatchOptions", "WriteOptions"]
+__all__ = ["ApplyOptions", "DeletionOptions", "ListOptions", "OwnerOptions", "PatchOptions", "WriteOptions"]
 
 
 class ListOptions(TypedDict, total=False):
@@ -37,13 +37,17 @@ class PatchOptions(WriteOptions, total=False):
     """Write this part of the object (``status``) and nothing else."""
 
 
-class ApplyOptions(PatchOptions, total=False):
-    """Options of ``apply``."""
+class OwnerOptions(TypedDict, total=False):
+    """Options of ``apply_status``: who owns the fields."""
 
     field_manager: str | None
     """The name that owns the fields; the client's own unless given."""
     force: bool
     """Take fields from other managers; True unless given."""
+
+
+class ApplyOptions(PatchOptions, OwnerOptions, total=False):
+    """Options of ``apply``."""
 
 
 class DeletionOptions(TypedDict, total=False):

@@ -54,7 +54,7 @@ async def provider_credential(user: dict[str, Any], where: str, *, refused: bool
         async with asyncio.timeout(TIMEOUT_S):
             await package.KubeConfigLoader(document).load_and_set(made)
     except TimeoutError:
-        raise ConfigError(f"{where}: the login service did not answer within {TIMEOUT_S:g} s") from None
+        raise ConfigError(f"{where}: the login service did not respond within {TIMEOUT_S:g} s") from None
     except Exception as error:  # every library below has exceptions of its own, and their texts may hold tokens
         raise ConfigError(f"{where}: the login service gave no token ({type(error).__name__}); log in again") from None
     header = str(made.api_key.get("BearerToken") or "")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from collections.abc import AsyncIterator, Mapping
+import copy
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import perf_counter
-from typing import Any, Final, TypeVar, Unpack, overload
+from typing import Any, Final, Self, TypeVar, Unpack, overload
 
 from zestor_controller.client.conditionwait import Until, wait_until
 from zestor_controller.client.decoder import ObjectList, decode_object, decode_page, log_invalid, require_object
@@ -62,6 +63,26 @@ class ReadClient:
         self.requests = counted.requests
         self._counted: Transport = counted
         self._verbs: Transport = RetryTransport(counted)
+
+    # Lifecycle
+
+    def through(self, decorate: Callable[[Transport], Transport]) -> Self:
+        """The same client, but with the requests of its verbs passing one more transport.
+
+        It shares the connection, the counters, the kinds and the names with this one; close this one only.
+
+        Args:
+            decorate: makes the transport round the present one.
+        """
+        client = copy.copy(self)
+        client._verbs = decorate(self._verbs)
+        return client
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.transport.close()
 
     # Verbs
 
@@ -188,7 +209,7 @@ class ReadClient:
     @overload
     async def wait_for(
         self,
-        kind: type[T] | Kind[T],
+        kind: KindRef[T],
         name: str,
         until: Until[T],
         *,

@@ -39,7 +39,7 @@ class ApiRequest(HttpRequest):
         name: which object; None for the collection.
     """
 
-    kind: Kind[Any] | None = None
+    kind: Kind[object] | None = None
     namespace: str | None = None
     name: str | None = None
 
@@ -51,7 +51,7 @@ class ApiRequest(HttpRequest):
 
 def prepare_request(
     method: str,
-    kind: Kind[Any],
+    kind: Kind[object],
     *,
     namespace: str | None = None,
     name: str | None = None,

@@ -23,13 +23,13 @@ REQUEST_TIMEOUT_S: Final = 65.0  # a server ends a request that is no watch afte
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """An open answer.
+    """An open response.
 
     Attributes:
         status: the HTTP status code.
         headers: names in lower case, the last value of each.
         chunks: the body's pieces as they arrive; not split into lines.
-        raw_headers: every header as it came; a name may stand more than once.
+        raw_headers: every header as it came; a name may occur more than once.
     """
 
     status: int
@@ -52,22 +52,22 @@ class Transport(Protocol):
         ...
 
     async def request(self, request: HttpRequest, *, timeout: float = REQUEST_TIMEOUT_S) -> HttpResponse:
-        """Send a request and read the whole answer.
+        """Send a request and read the complete response.
 
         Args:
             request: what to send.
             timeout: seconds for all of it.
 
         Raises:
-            TransportError: no usable answer came.
+            TransportError: no usable response came.
         """
         ...
 
     def stream(self, request: HttpRequest) -> AbstractAsyncContextManager[Stream]:
-        """Send a request and read its answer chunk by chunk; leaving the block ends it.
+        """Send a request and read its response chunk by chunk; leaving the block ends it.
 
         Raises:
-            TransportError: no usable answer came, or the connection broke.
+            TransportError: no usable response came, or the connection broke.
         """
         ...
 
@@ -80,7 +80,7 @@ class MemoryTransport:
     """Calls a Handler in this process; works under virtual time, and a watch streams chunk by chunk.
 
     Args:
-        handler: who answers; the embedded API server is one.
+        handler: handles the requests; the embedded API server is one.
         headers: sent with each request, such as ``Authorization``.
         gate: asked before each request; none lets every write pass.
     """
@@ -109,18 +109,18 @@ class MemoryTransport:
                 body = b"".join([chunk async for chunk in stream.chunks])
                 return HttpResponse(stream.status, list(stream.raw_headers), body)
         except TimeoutError as error:
-            raise TransportError(f"{request.method} {request.path}: no answer within {timeout:g} s") from error
+            raise TransportError(f"{request.method} {request.path}: no response within {timeout:g} s") from error
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest) -> AsyncIterator[Stream]:
         """See :meth:`Transport.stream`."""
         if self._gate is not None:
             self._gate.check(request.method, request.path)
-        answer = await self._handler.handle(self._with_headers(request))
-        headers = {name.lower(): value for name, value in answer.headers}
-        body = _once(answer.body) if isinstance(answer.body, bytes) else answer.body
+        response = await self._handler.handle(self._with_headers(request))
+        headers = {name.lower(): value for name, value in response.headers}
+        body = _once(response.body) if isinstance(response.body, bytes) else response.body
         try:
-            yield Stream(answer.status, headers, body, tuple(answer.headers))
+            yield Stream(response.status, headers, body, tuple(response.headers))
         finally:
             close = getattr(body, "aclose", None)
             if close is not None:

@@ -66,11 +66,11 @@ async def _make_node(client: Client) -> None:
         "reason": "KubeletReady",
         "message": "the embedded node is simulated",
     }
-    room = {"cpu": "64", "memory": "256Gi", "pods": "10000"}
+    capacity = {"cpu": "64", "memory": "256Gi", "pods": "10000"}
     try:
         made = await client.create("v1/Node", node)
     except AlreadyExists:
         return
     info = {"kubeletVersion": GIT_VERSION, "operatingSystem": "linux", "architecture": "amd64", "osImage": "simulated"}
-    made["status"] = {"conditions": [ready], "capacity": room, "allocatable": room, "nodeInfo": info}
+    made["status"] = {"conditions": [ready], "capacity": capacity, "allocatable": capacity, "nodeInfo": info}
     await client.apply_status(made, field_manager=KUBELET)

@@ -12,10 +12,9 @@ import threading
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
 from zestor_controller.cache import Lister
-from zestor_controller.client.discovery import discover
 from zestor_controller.client.gate import Term
 from zestor_controller.client.officialclient import official_client
 from zestor_controller.controller.objectlogger import ObjectLogger
@@ -23,21 +22,14 @@ from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.services import Services
 from zestor_controller.controller.workqueue import Item
 from zestor_controller.errors import ConfigError
-from zestor_controller.objects import (
-    Kind,
-    ObjectT,
-    Unstructured,
-    changed_fields,
-    controller_reference,
-    note_applied,
-)
+from zestor_controller.objects import Kind, KindRef, KindT, ObjectT, Unstructured, controller_reference
+from zestor_controller.objects.configuration import changed_fields, note_applied
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
 
 __all__ = ["BlockingContext", "Context", "Owner"]
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -45,15 +37,15 @@ R = TypeVar("R")
 class Owner:
     """The object being reconciled, as far as its children need to know it."""
 
-    kind: Kind[Any]
+    kind: Kind[object]
     name: str
     namespace: str
     uid: str
     resource_version: str
 
-    def reference(self) -> dict[str, Any]:
+    def reference(self) -> dict[str, object]:
         """An object reference, as Events carry it."""
-        reference = {
+        reference: dict[str, object] = {
             "apiVersion": self.kind.api_version,
             "kind": self.kind.kind,
             "name": self.name,
@@ -109,7 +101,7 @@ class Context:
 
     # Reading
 
-    def lister(self, kind: type[T] | str) -> Lister[Any]:
+    def lister(self, kind: KindRef[KindT]) -> Lister[KindT]:
         """The cache of a kind that this manager watches.
 
         Raises:
@@ -117,11 +109,7 @@ class Context:
         """
         return self._cache.lister(kind)
 
-    @overload
-    def get(self, kind: type[T], name: str, *, namespace: str | None = None) -> T | None: ...
-    @overload
-    def get(self, kind: str, name: str, *, namespace: str | None = None) -> Unstructured | None: ...
-    def get(self, kind: type[T] | str, name: str, *, namespace: str | None = None) -> T | Unstructured | None:
+    def get(self, kind: KindRef[KindT], name: str, *, namespace: str | None = None) -> KindT | None:
         """An object from the cache, a private copy; None when it does not exist there.
 
         Args:
@@ -137,20 +125,11 @@ class Context:
         lister = self.lister(kind)
         complete = "/" in str(name)  # a lister takes namespace/name, too
         where = None if complete else self._namespace(lister.kind, name, namespace)
-        found: T | Unstructured | None = lister.get(name, namespace=where)
-        return found
+        return lister.get(name, namespace=where)
 
-    @overload
     def list(
-        self, kind: type[T], *, namespace: str | None = None, labels: str | Mapping[str, str] | None = None
-    ) -> builtins.list[T]: ...
-    @overload
-    def list(
-        self, kind: str, *, namespace: str | None = None, labels: str | Mapping[str, str] | None = None
-    ) -> builtins.list[Unstructured]: ...
-    def list(
-        self, kind: type[T] | str, *, namespace: str | None = None, labels: str | Mapping[str, str] | None = None
-    ) -> builtins.list[T] | builtins.list[Unstructured]:
+        self, kind: KindRef[KindT], *, namespace: str | None = None, labels: str | Mapping[str, str] | None = None
+    ) -> builtins.list[KindT]:
         """Objects from the cache, private copies.
 
         Args:
@@ -160,16 +139,15 @@ class Context:
             labels: a label selector, as text or as a mapping of equalities.
         """
         where = None if namespace == "*" else (namespace or self.request.namespace or None)
-        found: builtins.list[T] | builtins.list[Unstructured] = self.lister(kind).list(namespace=where, labels=labels)
-        return found
+        return self.lister(kind).list(namespace=where, labels=labels)
 
     # Writing
 
     @overload
-    async def apply(self, child: Mapping[str, Any]) -> Unstructured: ...
+    async def apply(self, child: Mapping[str, object]) -> Unstructured: ...
     @overload
-    async def apply(self, child: T) -> T: ...
-    async def apply(self, child: Any) -> Any:
+    async def apply(self, child: ObjectT) -> ObjectT: ...
+    async def apply(self, child: Any) -> object:
         """Server-side apply a child: an owner reference to the reconciled object is set, conflicts are forced.
 
         What was set is sent: defaults of a model that were not set are left to others. Of an object that was read
@@ -188,7 +166,7 @@ class Context:
             ApiError: the server's refusal.
         """
         if isinstance(child, Mapping):
-            await self._discover(f"{child.get('apiVersion')}/{child.get('kind')}")
+            await self.client.resolve(f"{child.get('apiVersion')}/{child.get('kind')}")
         kind, body = self.client.kinds.of_object(child)
         body = self._adopt(kind, changed_fields(child, body, self._controller))
         result = await self.client.apply(kind, body, field_manager=self._controller, force=True)
@@ -206,7 +184,7 @@ class Context:
         """
         return await self.client.apply_status(obj, field_manager=self._controller)
 
-    async def delete(self, kind: type[Any] | str, name: str, *, namespace: str | None = None) -> None:
+    async def delete(self, kind: KindRef[object], name: str, *, namespace: str | None = None) -> None:
         """Delete an object; one that has gone already is fine.
 
         Args:
@@ -217,10 +195,9 @@ class Context:
         Raises:
             ConfigError: the kind lives in namespaces, and none is given while the reconciled object is cluster-scoped.
         """
-        if isinstance(kind, str):
-            await self._discover(kind)
-        where = self._namespace(self.client.kinds.of(kind), name, namespace)
-        await self.client.delete(kind, name, namespace=where, missing_ok=True)
+        known = await self.client.resolve(kind)
+        where = self._namespace(known, name, namespace)
+        await self.client.delete(known, name, namespace=where, missing_ok=True)
 
     def event(self, reason: str, message: str, *, type: str = "Normal", action: str = "Reconcile") -> None:
         """Write a Kubernetes Event about the reconciled object, in the background; repeats become a series.
@@ -248,7 +225,7 @@ class Context:
         """
         return official_client(self.client.transport, self._loop)
 
-    def regarding(self) -> dict[str, Any]:
+    def regarding(self) -> dict[str, object]:
         """A reference to the reconciled object.
 
         Raises:
@@ -261,14 +238,7 @@ class Context:
             raise ConfigError(f"{self.request}: the object has gone; an Event needs one to regard")
         return self._owner.reference()
 
-    async def _discover(self, text: str) -> None:
-        """Make a kind known that only the server knows yet."""
-        try:
-            self.client.kinds.of(text)
-        except ConfigError:
-            await discover(self.client, text)
-
-    def _namespace(self, kind: Kind[Any], name: str, given: str | None) -> str | None:
+    def _namespace(self, kind: Kind[object], name: str, given: str | None) -> str | None:
         """The namespace of an object that a verb names.
 
         Raises:
@@ -282,7 +252,7 @@ class Context:
             )
         return where
 
-    def _adopt(self, kind: Kind[Any], body: dict[str, Any]) -> dict[str, Any]:
+    def _adopt(self, kind: Kind[object], body: dict[str, Any]) -> dict[str, Any]:
         meta = dict(body.get("metadata") or {})
         owner = self._owner
         if kind.namespaced and not meta.get("namespace"):
@@ -305,7 +275,7 @@ class Context:
             meta["ownerReferences"] = [*others, reference]
         return {**body, "metadata": meta}
 
-    def _is_reconciled(self, kind: Kind[Any], meta: Mapping[str, Any]) -> bool:
+    def _is_reconciled(self, kind: Kind[object], meta: Mapping[str, Any]) -> bool:
         """Whether an object is the reconciled one, which must not be its own owner."""
         here, there = (self._kind.group, self._kind.kind), (kind.group, kind.kind)
         namespace = (meta.get("namespace") or "") if kind.namespaced else ""
@@ -336,7 +306,7 @@ class BlockingContext:
         self._waiting: Future[Any] | None = None
         self._cancelled = False
 
-    def wait(self, coroutine: Coroutine[Any, Any, R]) -> R:
+    def wait(self, coroutine: Coroutine[object, Never, R]) -> R:
         """Run a coroutine on the manager's loop and block this thread until it is done.
 
         Raises:
@@ -358,10 +328,10 @@ class BlockingContext:
                 self._waiting.cancel()
 
     @overload
-    def apply(self, child: Mapping[str, Any]) -> Unstructured: ...
+    def apply(self, child: Mapping[str, object]) -> Unstructured: ...
     @overload
-    def apply(self, child: T) -> T: ...
-    def apply(self, child: Any) -> Any:
+    def apply(self, child: ObjectT) -> ObjectT: ...
+    def apply(self, child: Any) -> object:
         """See :meth:`Context.apply`."""
         return self.wait(self._context.apply(child))
 
@@ -369,7 +339,7 @@ class BlockingContext:
         """See :meth:`Context.apply_status`."""
         return self.wait(self._context.apply_status(obj))
 
-    def delete(self, kind: type[Any] | str, name: str, *, namespace: str | None = None) -> None:
+    def delete(self, kind: KindRef[object], name: str, *, namespace: str | None = None) -> None:
         """See :meth:`Context.delete`."""
         self.wait(self._context.delete(kind, name, namespace=namespace))
 
@@ -379,7 +349,7 @@ class BlockingContext:
         self._loop.call_soon_threadsafe(lambda: self._context.event(reason, message, type=type, action=action))
 
 
-def owner_of(kind: Kind[Any], obj: Any) -> Owner:
+def owner_of(kind: Kind[object], obj: Any) -> Owner:
     """The Owner value of an object of this kind."""
     meta = obj.metadata
     return Owner(kind, meta.name or "", meta.namespace or "", meta.uid or "", meta.resource_version or "")

@@ -16,16 +16,20 @@ from zestor_controller.controller.context import BlockingContext, Context
 from zestor_controller.controller.reconcile import Request, Result
 from zestor_controller.controller.rule import Rule, declared_rules
 from zestor_controller.errors import ConfigError
-from zestor_controller.objects import CustomResource, Kind, NamespacedName, Unstructured, kind_of
+from zestor_controller.objects import CustomResource, Kind, KindRef, KindT, NamespacedName, Unstructured, kind_of
 
 __all__ = ["Controller", "Declaration", "MapFunction", "Source"]
 
 T = TypeVar("T")
 Target: TypeAlias = Request | NamespacedName | str
-MapFunction: TypeAlias = Callable[[Any], Iterable[Target] | Target | None]
+MapFunction: TypeAlias = Callable[[T], Iterable[Target | None] | Target | None]
 Reconcile: TypeAlias = Callable[[T, Context], Awaitable[Result | None]]
 BlockingReconcile: TypeAlias = Callable[[T, BlockingContext], Result | None]
-F = TypeVar("F", bound=Callable[..., Any])
+Deleted: TypeAlias = Callable[[Request, T | None, Context], Awaitable[Result | None]]
+BlockingDeleted: TypeAlias = Callable[[Request, T | None, BlockingContext], Result | None]
+Requested: TypeAlias = Callable[[Request, Context], Awaitable[Result | None]]
+BlockingRequested: TypeAlias = Callable[[Request, BlockingContext], Result | None]
+FinalizerT = TypeVar("FinalizerT", bound=Callable[..., Awaitable[Result | None] | Result | None])
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 
@@ -39,8 +43,8 @@ class Source:
         map: from an object (old and new one of each change) to the names to reconcile; None goes by owner reference.
     """
 
-    kind: Kind[Any]
-    map: MapFunction | None
+    kind: Kind[object]
+    map: MapFunction[Any] | None
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class Declaration(Generic[T]):
     finalizer: tuple[str, Callable[..., Any]] | None = None
 
 
-class Controller(Generic[T]):
+class Controller(Generic[KindT]):
     """Watches a kind and calls a reconcile function for each object that changed.
 
     Args:
@@ -70,40 +74,20 @@ class Controller(Generic[T]):
         SchemaError: the class cannot become a structural CRD.
     """
 
-    @overload
-    def __init__(
-        self: Controller[T],
-        kind: type[T],
-        *,
-        name: str | None = None,
-        concurrency: int = 1,
-        timeout: timedelta = DEFAULT_TIMEOUT,
-        rules: Iterable[Rule | Mapping[str, Any]] = (),
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: Controller[Unstructured],
-        kind: str,
-        *,
-        name: str | None = None,
-        concurrency: int = 1,
-        timeout: timedelta = DEFAULT_TIMEOUT,
-        rules: Iterable[Rule | Mapping[str, Any]] = (),
-    ) -> None: ...
     def __init__(
         self,
-        kind: type[Any] | str,
+        kind: KindRef[KindT],
         *,
         name: str | None = None,
         concurrency: int = 1,
         timeout: timedelta = DEFAULT_TIMEOUT,
-        rules: Iterable[Rule | Mapping[str, Any]] = (),
+        rules: Iterable[Rule | Mapping[str, object]] = (),
     ) -> None:
         if concurrency < 1:
             raise ConfigError(f"concurrency must be at least 1, not {concurrency}")
         if not isinstance(timeout, timedelta) or timeout <= timedelta(0):
             raise ConfigError(f"timeout takes a timedelta above zero, not {timeout!r}")
-        self.kind: Kind[Any] = kind_of(kind)
+        self.kind: Kind[KindT] = kind_of(kind)
         if isinstance(kind, type) and issubclass(kind, CustomResource) and not self.kind.external:
             from zestor_controller.crd import crd_for  # here, so that Unstructured controllers import no compiler
 
@@ -113,26 +97,32 @@ class Controller(Generic[T]):
         self.timeout = timeout
         self.rules = declared_rules(rules, self.name)
         self.sources: list[Source] = []
-        self.functions: Declaration[T] = Declaration()
+        self.functions: Declaration[KindT] = Declaration()
 
     def __repr__(self) -> str:
         return f"Controller({self.name!r})"
 
-    # Whose changes matter
+    # Sources
 
-    def owns(self, kind: type[Any] | str) -> Self:
+    def owns(self, kind: KindRef[object]) -> Self:
         """Reconcile an object when an object of `kind` that it controls (by owner reference) changes or goes."""
         self.sources.append(Source(kind_of(kind), None))
         return self
 
-    def watches(self, kind: type[Any] | str, *, map: MapFunction) -> Self:
+    # Two signatures: the parameter of a lambda is typed before a text's default type is known.
+    @overload
+    def watches(self, kind: str, *, map: MapFunction[Unstructured]) -> Self: ...
+    @overload
+    def watches(self, kind: KindRef[T], *, map: MapFunction[T]) -> Self: ...
+    def watches(self, kind: KindRef[Any], *, map: MapFunction[Any]) -> Self:
         """Reconcile the objects that `map` names when an object of `kind` changes.
 
         Args:
             kind: the kind to watch.
-            map: from an object to names: ``NamespacedName``, ``Request`` or ``"namespace/name"``. It is called with the
-                old and the new object of each change, so that an object whose reference was dropped is reconciled too.
-                It is plain and quick; one that raises is logged and concerns that one change.
+            map: from an object to names: ``NamespacedName``, ``Request`` or ``"namespace/name"``; None names nothing,
+                such as the namespace of a cluster-scoped object. It is called with the old and the new object of each
+                change, so that an object whose reference was dropped is reconciled too. It is plain and quick; one that
+                raises is logged and concerns that one change.
 
         Raises:
             ConfigError: `map` is no function, or an async one.
@@ -143,13 +133,13 @@ class Controller(Generic[T]):
         self.sources.append(Source(kind_of(kind), map))
         return self
 
-    # What to call
+    # Functions
 
     @overload
-    def reconciler(self, function: Reconcile[T]) -> Reconcile[T]: ...
+    def reconciler(self, function: Reconcile[KindT]) -> Reconcile[KindT]: ...
     @overload
-    def reconciler(self, function: BlockingReconcile[T]) -> BlockingReconcile[T]: ...
-    def reconciler(self, function: Any) -> Any:
+    def reconciler(self, function: BlockingReconcile[KindT]) -> BlockingReconcile[KindT]: ...
+    def reconciler(self, function: Any) -> object:
         """Register ``(obj, ctx) -> Result | None``, called while the object exists and is not being deleted.
 
         An object that is being deleted (it has a deletionTimestamp) is not reconciled, with and without a finalizer of
@@ -160,7 +150,11 @@ class Controller(Generic[T]):
         self._register("reconcile", function, "reconciler")
         return function
 
-    def deleted(self, function: F) -> F:
+    @overload
+    def deleted(self, function: Deleted[KindT]) -> Deleted[KindT]: ...
+    @overload
+    def deleted(self, function: BlockingDeleted[KindT]) -> BlockingDeleted[KindT]: ...
+    def deleted(self, function: Any) -> object:
         """Register ``(request, last, ctx)``, called after an object was deleted.
 
         It is called once for each uid, again only while it fails or returns ``Result(requeue_after=...)``. `last` is
@@ -169,7 +163,11 @@ class Controller(Generic[T]):
         self._register("deleted", function, "deleted")
         return function
 
-    def requests(self, function: F) -> F:
+    @overload
+    def requests(self, function: Requested) -> Requested: ...
+    @overload
+    def requests(self, function: BlockingRequested) -> BlockingRequested: ...
+    def requests(self, function: Any) -> object:
         """Register ``(request, ctx) -> Result | None``, called for every change of an object.
 
         That includes objects that are being deleted and those that have been deleted.
@@ -177,7 +175,7 @@ class Controller(Generic[T]):
         self._register("requests", function, "requests")
         return function
 
-    def finalizer(self, name: str) -> Callable[[F], F]:
+    def finalizer(self, name: str) -> Callable[[FinalizerT], FinalizerT]:
         """Register ``(obj, ctx)``, called before the object is removed, which waits until the function succeeds.
 
         A function that is not done yet returns ``Result(requeue_after=...)``: the object is held and it is called
@@ -194,7 +192,7 @@ class Controller(Generic[T]):
         if name.count("/") != 1 or name.startswith("/") or name.endswith("/"):
             raise ConfigError(f"finalizer {name!r}: write it as domain/name, such as demo.example.org/cleanup")
 
-        def register(function: F) -> F:
+        def register(function: FinalizerT) -> FinalizerT:
             if self.functions.finalizer is not None:
                 raise ConfigError(f"{self.name}: a finalizer is registered already: {self.functions.finalizer[0]}")
             _callable(function, self.name, "finalizer")

@@ -79,5 +79,7 @@ def _mapped(source: Source, obj: Any) -> Iterable[Request]:
             yield Request(target.name, target.namespace)
         elif isinstance(target, str):
             yield Request.parse(target)
+        elif target is None:
+            continue
         else:
             raise TypeError(f"a map function yields names, not {type(target).__name__}: {target!r}")

@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 
 from zestor_controller.client import Client
 from zestor_controller.errors import Conflict, NotFound
-from zestor_controller.objects import Kind, MergePatch, Unstructured, unstructured_kind
+from zestor_controller.objects import Kind, MergePatch, Unstructured
+from zestor_controller.objects.unstructured import unstructured_kind
 
 __all__ = ["add_finalizer", "remove_finalizer"]
 

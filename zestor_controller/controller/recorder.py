@@ -95,7 +95,7 @@ class EventRecorder:
         self.dropped = 0
         self.refused = ""
 
-    def record(self, regarding: Mapping[str, Any], type: str, reason: str, message: str, *, action: str) -> None:
+    def record(self, regarding: Mapping[str, object], type: str, reason: str, message: str, *, action: str) -> None:
         """Queue an Event; never waits. One too many, of all or of its object, is counted as dropped.
 
         Args:

@@ -42,9 +42,13 @@ class Rule:
     names: tuple[str, ...] = ()
     cluster: bool = False
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, object]:
         """The rule as the API has it."""
-        body = {"apiGroups": [self.group], "resources": list(self.resources), "verbs": list(self.verbs)}
+        body: dict[str, object] = {
+            "apiGroups": [self.group],
+            "resources": list(self.resources),
+            "verbs": list(self.verbs),
+        }
         return {**body, "resourceNames": list(self.names)} if self.names else body
 
 

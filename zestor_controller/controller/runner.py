@@ -88,7 +88,7 @@ class Runner(Generic[T]):
         self.queue.done(request)
 
     @property
-    def informers(self) -> list[Informer[Any]]:
+    def informers(self) -> list[Informer[object]]:
         """The informers that this controller needs, its own kind's first."""
         return [self._primary, *(informer for _, informer in self._watched)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zestor_controller.cache import ClusterCache
+from zestor_controller.cache import AsyncClusterCache
 from zestor_controller.client import Client
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.metrics import Metrics
@@ -43,7 +43,7 @@ class Services:
     """What a manager provides to its runners."""
 
     client: Client
-    cache: ClusterCache
+    cache: AsyncClusterCache
     metrics: Metrics
     recorder: EventRecorder
     outcomes: StoreKind[Outcome]

@@ -19,14 +19,16 @@ from contextlib import AsyncExitStack, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final, Unpack
 
-from zestor_controller.cache import ClusterCache
+from zestor_controller.cache import AsyncClusterCache, ClusterCache
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.client import Client, WriteGate
 from zestor_controller.client.environment import cluster_environment
-from zestor_controller.controller import Controller, Outcome, Runner, Services
+from zestor_controller.controller import Controller, Outcome
 from zestor_controller.controller.denial import describe_denial
 from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.recorder import EventRecorder
+from zestor_controller.controller.runner import Runner
+from zestor_controller.controller.services import Services
 from zestor_controller.errors import ConfigError, Forbidden, NotFound, Unauthorized, ZestorError
 from zestor_controller.manager.election import LeaderElector, election_clock
 from zestor_controller.manager.health import Check, HealthServer, check_to_dict, default_host
@@ -38,7 +40,7 @@ from zestor_controller.manager.sampler import Sampler
 from zestor_controller.manager.term import elected, serve_term
 from zestor_controller.manager.watchdog import LoopWatchdog
 from zestor_controller.metrics import Metrics
-from zestor_controller.objects import checked_namespaces
+from zestor_controller.objects.namespaces import checked_namespaces
 from zestor_controller.store import MemoryStore, StoreKind
 
 __all__ = ["Manager"]
@@ -88,7 +90,7 @@ class Manager:
         self.metrics = Metrics()
         self.outcomes: StoreKind[Outcome] = MemoryStore().kind("outcomes", Outcome, compare=lambda old, new: False)
         self.ports: dict[str, int] = {}
-        self._cache: ClusterCache | None = None
+        self._cache: AsyncClusterCache | None = None
         self._runners: list[Runner[Any]] = []
         self._memories: list[Memory[Any]] = [Memory() for _ in controllers]  # of this process, beyond a term
         self._recorder: EventRecorder | None = None
@@ -201,7 +203,7 @@ class Manager:
                 for aside in asides:
                     aside.cancel()
 
-    def _report(self, tasks: asyncio.TaskGroup, client: Client, cache: ClusterCache) -> list[asyncio.Task[None]]:
+    def _report(self, tasks: asyncio.TaskGroup, client: Client, cache: AsyncClusterCache) -> list[asyncio.Task[None]]:
         """Log what this manager works with, and from then on whether it is in sync."""
         where = f"http://{self.host or default_host()}"
         paths = {"health": "/readyz?verbose", "metrics": "/metrics"}

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from zestor_controller.cache import ClusterCache
+from zestor_controller.cache import AsyncClusterCache
 from zestor_controller.client import AiohttpTransport, Client
-from zestor_controller.controller import Runner
+from zestor_controller.controller.runner import Runner
 from zestor_controller.metrics import Metrics
 
 __all__ = ["Sampler"]
@@ -55,7 +55,7 @@ class Sampler:
             for result, total in source.refreshes.items():
                 self.count(metrics.credential_refreshes, (result,), total, id(source))
 
-    def sample_cache(self, cache: ClusterCache) -> None:
+    def sample_cache(self, cache: AsyncClusterCache) -> None:
         """The informers, and what their watches have dropped or folded."""
         cache.refresh_metrics()
 

@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from zestor_controller.client.gate import Term
-from zestor_controller.controller import Runner
+from zestor_controller.controller.runner import Runner
 from zestor_controller.manager.election import LeaderElector
 
 __all__ = ["elected", "serve_term"]

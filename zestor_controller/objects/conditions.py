@@ -1,7 +1,7 @@
 """Conditions: the machine-readable part of a status.
 
 Invariant: ``lastTransitionTime`` moves only when ``status`` does, so that setting the same condition again changes
-nothing and wakes nobody (R5).
+nothing and wakes no watcher (R5).
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ def note_applied(obj: Any, result: Any) -> None:
 def _reading(obj: Any, body: Json) -> Reading | None:
     """The reading of an object that is still the one that was read; None for a new one, or a copy under another name.
 
-    Without managedFields it cannot be told what this manager owns, and what is left out of an apply is given up: such
+    Without managedFields it is not known what this manager owns, and what is left out of an apply is given up: such
     an object (of a server that is none, or stripped by a proxy) is taken as set by its sender.
     """
     reading = getattr(obj, "_reading", None)
@@ -290,6 +290,6 @@ def _parsed(part: str) -> Any:
 
 
 def _identity(item: Any, keys: tuple[str, ...]) -> str:
-    """What tells an item of a list from the others: its keys, or the item itself in a set."""
+    """What identifies an item of a list: its keys, or the item itself in a set."""
     value = [item.get(key) for key in keys] if keys and isinstance(item, dict) else item
     return msgspec.json.encode(value, order="deterministic").decode()

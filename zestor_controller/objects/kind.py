@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from zestor_controller.errors import ConfigError
+from zestor_controller.objects.jsonvalue import JsonObject, JsonValue
 
 __all__ = ["Column", "GroupVersionKind", "Kind", "Presentation", "Scale"]
 
@@ -17,7 +18,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class GroupVersionKind(NamedTuple):
-    """The three words that name a type; the core group is empty."""
+    """The three names of a type; the core group is empty."""
 
     group: str
     version: str
@@ -107,8 +108,8 @@ class Kind(Generic[T_co]):
     plural: str
     namespaced: bool
     model: type[T_co]
-    decode: Callable[[bytes | Mapping[str, Any]], T_co] = field(compare=False)
-    encode: Callable[[Any], dict[str, Any]] = field(compare=False)
+    decode: Callable[[bytes | Mapping[str, JsonValue]], T_co] = field(compare=False)
+    encode: Callable[[object], JsonObject] = field(compare=False)
     replaceable: bool = True
     presentation: Presentation = Presentation()
     external: bool = False

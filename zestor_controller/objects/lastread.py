@@ -1,4 +1,4 @@
-"""What an object was when it was read from a server: what tells a changed field from one that was only read."""
+"""What an object was when it was read from a server: only a field that was changed since differs from it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """ObjectMeta, owner references and names: what every Kubernetes object carries.
 
-Typed objects hold an :class:`ObjectMeta`, unstructured ones a :class:`MetadataView` of their mapping; both answer to
+Typed objects hold an :class:`ObjectMeta`, unstructured ones a :class:`MetadataView` of their mapping; both have
 the same attribute names. Fields that this module does not know are kept, so that nothing is lost when an object is
 written back.
 """
@@ -12,6 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from zestor_controller.objects.jsonvalue import JsonObject, JsonValue
 
 __all__ = ["KEEPS_UNKNOWN", "MetadataView", "NamespacedName", "ObjectMeta", "OwnerReference", "WireModel"]
 
@@ -73,18 +75,18 @@ class ObjectMeta(WireModel):
     annotations: dict[str, str] | None = None
     owner_references: list[OwnerReference] | None = None
     finalizers: list[str] | None = None
-    managed_fields: list[dict[str, Any]] | None = Field(default=None, repr=False)
+    managed_fields: list[JsonObject] | None = Field(default=None, repr=False)
 
 
 class MetadataView:
     """The metadata of an unstructured object: attributes over its mapping, which stays the only truth.
 
-    Reading an absent field answers None (``name`` answers ""); setting None removes the field.
+    Reading an absent field gives None (``name``: ""); setting None removes the field.
     """
 
     __slots__ = ("_meta",)
 
-    def __init__(self, meta: MutableMapping[str, Any]) -> None:
+    def __init__(self, meta: MutableMapping[str, JsonValue]) -> None:
         object.__setattr__(self, "_meta", meta)
 
     name: str
@@ -99,7 +101,7 @@ class MetadataView:
     labels: dict[str, str] | None
     annotations: dict[str, str] | None
     finalizers: list[str] | None
-    managed_fields: list[dict[str, Any]] | None
+    managed_fields: list[JsonObject] | None
 
     @property
     def owner_references(self) -> list[OwnerReference] | None:
@@ -142,7 +144,7 @@ class MetadataView:
 
     __hash__ = None  # type: ignore[assignment]  # mutable, as the mapping behind it is
 
-    def to_dict(self) -> Mapping[str, Any]:
+    def to_dict(self) -> Mapping[str, JsonValue]:
         """The mapping behind this view."""
         return self._meta  # type: ignore[no-any-return]
 

@@ -24,7 +24,7 @@ __all__ = ["official_kind"]
 
 T = TypeVar("T")
 
-# The one kind that two groups have is told apart in the models' names.
+# The one kind that two groups have is distinguished in the models' names.
 _TWINS: Final = {"CoreV1Event": ("v1", "Event"), "EventsV1Event": ("events.k8s.io/v1", "Event")}
 # The only MicroTime fields of built-in kinds; all other times have whole seconds.
 _MICRO_TIMES: Final = {"Lease": ("acquireTime", "renewTime"), "Event": ("eventTime",)}

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
+from zestor_controller.objects.jsonvalue import JsonObject
 from zestor_controller.objects.kind import Kind
+from zestor_controller.objects.meta import MetadataView, ObjectMeta
 
 __all__ = ["controller_reference", "is_controlled_by"]
 
 
-def controller_reference(owner: Kind[Any], name: str, uid: str) -> dict[str, Any]:
+class _Owned(Protocol):
+    @property
+    def metadata(self) -> ObjectMeta | MetadataView: ...
+
+
+def controller_reference(owner: Kind[object], name: str, uid: str) -> JsonObject:
     """The owner reference that makes `owner` the one controller of a child, which is collected after it."""
     return {
         "apiVersion": owner.api_version,
@@ -21,6 +28,6 @@ def controller_reference(owner: Kind[Any], name: str, uid: str) -> dict[str, Any
     }
 
 
-def is_controlled_by(obj: Any, uid: str) -> bool:
+def is_controlled_by(obj: _Owned, uid: str) -> bool:
     """Whether the object's controlling owner has this uid."""
     return any(reference.controller and reference.uid == uid for reference in obj.metadata.owner_references or ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 __all__ = ["ApplyPatch", "JsonPatch", "MergePatch", "Patch", "StrategicPatch"]
 
@@ -13,7 +13,7 @@ __all__ = ["ApplyPatch", "JsonPatch", "MergePatch", "Patch", "StrategicPatch"]
 class MergePatch:
     """A JSON merge patch (RFC 7386): nulls delete, lists are replaced whole."""
 
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     media_type: ClassVar[str] = "application/merge-patch+json"
 
 
@@ -21,7 +21,7 @@ class MergePatch:
 class JsonPatch:
     """A JSON patch (RFC 6902): operations in order, all or nothing."""
 
-    body: Sequence[Mapping[str, Any]]
+    body: Sequence[Mapping[str, object]]
     media_type: ClassVar[str] = "application/json-patch+json"
 
 
@@ -29,7 +29,7 @@ class JsonPatch:
 class StrategicPatch:
     """A strategic merge patch: built-in kinds only, lists merge by their keys."""
 
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     media_type: ClassVar[str] = "application/strategic-merge-patch+json"
 
 
@@ -42,7 +42,7 @@ class ApplyPatch:
         force: take fields from other managers; otherwise theirs are a conflict.
     """
 
-    body: Mapping[str, Any]
+    body: Mapping[str, object]
     force: bool = True
     media_type: ClassVar[str] = "application/apply-patch+yaml"  # JSON is YAML
 

@@ -15,8 +15,9 @@ import msgspec
 
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects.builtin import BUILTIN
+from zestor_controller.objects.jsonvalue import JsonObject
 from zestor_controller.objects.kind import GroupVersionKind, Kind
-from zestor_controller.objects.kindref import KindRef, KindT
+from zestor_controller.objects.kindref import HasMetadata, KindRef, KindT
 from zestor_controller.objects.officialkind import official_kind
 from zestor_controller.objects.unstructured import Unstructured
 
@@ -27,7 +28,7 @@ _MODELS: Final[dict[type[Any], Kind[Any]]] = {}
 _PLURALS: Final[dict[str, tuple[str, bool]]] = {}
 
 
-def register(kind: Kind[Any]) -> None:
+def register(kind: Kind[object]) -> None:
     """Make a kind known by its model's class, and by its text as an unstructured kind of the same plural and scope.
 
     A class that is declared again (a reloaded module) replaces the former one.
@@ -126,7 +127,7 @@ def _encode(gvk: GroupVersionKind) -> Callable[[Any], dict[str, Any]]:
     return encode
 
 
-def kind_of_object(obj: Any) -> tuple[Kind[Any], dict[str, Any]]:
+def kind_of_object(obj: object) -> tuple[Kind[HasMetadata], JsonObject]:
     """The kind of an object, and the object as a mapping with wire names; see :meth:`KindRegistry.of_object`."""
     return KindRegistry().of_object(obj)
 
@@ -165,7 +166,7 @@ class KindRegistry:
                 return found
         return kind_of(reference)
 
-    def of_object(self, obj: Any) -> tuple[Kind[Any], dict[str, Any]]:
+    def of_object(self, obj: object) -> tuple[Kind[HasMetadata], JsonObject]:
         """The kind of an object, and the object as a mapping with wire names.
 
         Args:
@@ -180,5 +181,5 @@ class KindRegistry:
                 raise ConfigError(f"an object without apiVersion and kind cannot be written: {list(obj)[:8]}")
             unstructured = self.of(f"{version}/{name}")
             return unstructured, unstructured.encode(obj)
-        kind = self.of(type(obj))
+        kind: Kind[Any] = self.of(type(obj))
         return kind, kind.encode(obj)

@@ -7,13 +7,15 @@ that an older operator never deletes a newer field by writing an object back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypedDict, TypeVar, Unpack
 
 import msgspec
 from pydantic import Field
 from pydantic_core import PydanticUndefined
 
 from zestor_controller.errors import ConfigError
+from zestor_controller.objects.jsonvalue import JsonObject, JsonValue
 from zestor_controller.objects.kind import Column, Kind, Presentation, Scale
 from zestor_controller.objects.lastread import Reading
 from zestor_controller.objects.meta import ObjectMeta, WireModel
@@ -21,7 +23,7 @@ from zestor_controller.objects.namerules import check_names
 from zestor_controller.objects.registry import register
 from zestor_controller.objects.wireform import as_read, wire_form
 
-__all__ = ["CustomResource", "Spec", "Status"]
+__all__ = ["CustomResource", "ResourceOptions", "Spec", "Status"]
 
 C = TypeVar("C", bound="CustomResource[Any, Any]")
 
@@ -34,6 +36,52 @@ class Status(WireModel):
     """Base of statuses: what a controller reports. Every field needs a default."""
 
 
+class ResourceOptions(TypedDict, total=False):
+    """The class arguments of a custom resource."""
+
+    group: str
+    """The API group."""
+    version: str
+    """Such as ``v1``."""
+    plural: str
+    """The name in paths, lower case."""
+    kind: str
+    """The CamelCase name; the class's own unless given."""
+    namespaced: bool
+    """Objects live in namespaces; True unless given."""
+    short_names: tuple[str, ...]
+    """What ``kubectl get`` takes beside the plural."""
+    categories: tuple[str, ...]
+    """Such as ``("all",)``."""
+    columns: tuple[Column, ...]
+    """What ``kubectl get`` prints."""
+    scale: Scale | None
+    """Where the scale subresource finds its numbers; None for no such subresource."""
+    external: bool
+    """The kind belongs to another operator. The class is for reading, owning, watching and writing its objects; its CRD
+    is never generated, put into a chart or installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """The class arguments of one class, with their defaults; an unknown one is a TypeError."""
+
+    group: str | None = None
+    version: str | None = None
+    plural: str | None = None
+    kind: str | None = None
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    scale: Scale | None = None
+    external: bool = False
+
+    def presentation(self) -> Presentation:
+        """What the class says about its looks."""
+        return Presentation(tuple(self.short_names), tuple(self.categories), tuple(self.columns), self.scale)
+
+
 SpecT = TypeVar("SpecT", bound=WireModel)
 StatusT = TypeVar("StatusT", bound=WireModel)
 
@@ -41,18 +89,7 @@ StatusT = TypeVar("StatusT", bound=WireModel)
 class CustomResource(WireModel, Generic[SpecT, StatusT]):
     """Base of custom resources.
 
-    Class arguments:
-        group: the API group.
-        version: such as ``v1``.
-        plural: the name in paths, lower case.
-        kind: the CamelCase name; the class's own unless given.
-        namespaced: objects live in namespaces.
-        short_names: what ``kubectl get`` takes beside the plural.
-        categories: such as ``("all",)``.
-        columns: what ``kubectl get`` prints.
-        scale: where the scale subresource finds its numbers; None for no such subresource.
-        external: the kind belongs to another operator. The class is for reading, owning, watching and writing its
-            objects; its CRD is never generated, put into a chart or installed.
+    The class arguments are those of :class:`ResourceOptions`; `group`, `version` and `plural` are required.
 
     What is sent is the same in every process: sets are sorted, None is sent as null unless it is the field's default,
     and what was read and not changed keeps its notation. A validator is not in the CRD: an object that the server
@@ -71,40 +108,14 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
     spec: SpecT = Field(default=None)  # type: ignore[assignment]  # subclasses get Spec(), or require it
     status: StatusT = Field(default=None)  # type: ignore[assignment]  # subclasses get Status()
 
-    def __init_subclass__(
-        cls,
-        *,
-        group: str | None = None,
-        version: str | None = None,
-        plural: str | None = None,
-        kind: str | None = None,
-        namespaced: bool = True,
-        short_names: tuple[str, ...] = (),
-        categories: tuple[str, ...] = (),
-        columns: tuple[Column, ...] = (),
-        scale: Scale | None = None,
-        external: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init_subclass__(**kwargs)
+    def __init_subclass__(cls, **options: Unpack[ResourceOptions]) -> None:
+        super().__init_subclass__()
 
     @classmethod
-    def __pydantic_init_subclass__(
-        cls,
-        *,
-        group: str | None = None,
-        version: str | None = None,
-        plural: str | None = None,
-        kind: str | None = None,
-        namespaced: bool = True,
-        short_names: tuple[str, ...] = (),
-        categories: tuple[str, ...] = (),
-        columns: tuple[Column, ...] = (),
-        scale: Scale | None = None,
-        external: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        super().__pydantic_init_subclass__()
+        declared = _Declared(**options)
+        group, version, plural, kind = declared.group, declared.version, declared.plural, declared.kind
         if group is None and version is None and plural is None:
             return  # CustomResource[Spec, Status] itself, or an intermediate base
         missing = [name for name, given in (("group", group), ("version", version), ("plural", plural)) if not given]
@@ -115,7 +126,9 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
         assert group  # checked above, as the next two
         assert version
         assert plural
-        check_names(cls.__name__, group, version, plural, kind or cls.__name__, short_names, categories)
+        check_names(
+            cls.__name__, group, version, plural, kind or cls.__name__, declared.short_names, declared.categories
+        )
         needed = _default_to_empty(cls, "status")
         if needed:
             raise ConfigError(
@@ -124,23 +137,22 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             )
         _default_to_empty(cls, "spec")
         cls.model_rebuild(force=True)
-        name = kind or cls.__name__
         made: Kind[Any] = Kind(
             group,
             version,
-            name,
+            kind or cls.__name__,
             plural,
-            namespaced,
+            declared.namespaced,
             cls,
             cls._decode,
             cls._encode,
-            presentation=Presentation(tuple(short_names), tuple(categories), tuple(columns), scale),
-            external=external,
+            presentation=declared.presentation(),
+            external=declared.external,
         )
         cls.__kind__ = made
         register(made)
 
-    def __init__(self, **data: Any) -> None:
+    def __init__(self, **data: JsonValue) -> None:
         kind = type(self).__kind__
         if kind is not None:
             if "apiVersion" not in data and "api_version" not in data:
@@ -148,7 +160,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
             data.setdefault("kind", kind.kind)
         super().__init__(**data)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The object with wire names: apiVersion and kind set, absent values left out, an untouched status left out."""
         return type(self)._encode(self)
 
@@ -181,7 +193,7 @@ class CustomResource(WireModel, Generic[SpecT, StatusT]):
 
 
 def _default_to_empty(cls: type[CustomResource[Any, Any]], name: str) -> str:
-    """Let an absent part be an empty one; answers the part's first field that has no default, "" when it was done."""
+    """Let an absent part be an empty one; returns the part's first field that has no default, "" when it was done."""
     field = cls.model_fields[name]
     part = field.annotation
     if not isinstance(part, type) or not issubclass(part, WireModel):

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
+
+from zestor_controller.objects.jsonvalue import JsonValue
 
 __all__ = ["LabelSelector", "Requirement"]
 
@@ -77,7 +79,7 @@ class LabelSelector:
         return cls(tuple(Requirement(key, "in", (value,)) for key, value in sorted(labels.items())))
 
     @classmethod
-    def of_spec(cls, selector: Mapping[str, Any]) -> Self:
+    def of_spec(cls, selector: Mapping[str, JsonValue]) -> Self:
         """From the ``selector`` of a Deployment's spec and its like: ``matchLabels`` and ``matchExpressions``.
 
         Raises:

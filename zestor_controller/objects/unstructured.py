@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from zestor_controller.objects.jsonvalue import JsonObject, JsonValue
 from zestor_controller.objects.kind import Kind
 from zestor_controller.objects.lastread import Reading
 from zestor_controller.objects.meta import MetadataView
@@ -16,7 +17,7 @@ from zestor_controller.objects.meta import MetadataView
 __all__ = ["Unstructured", "unstructured_kind"]
 
 
-class Unstructured(MutableMapping[str, Any]):
+class Unstructured(MutableMapping[str, JsonValue]):
     """A Kubernetes object as it is on the wire: ``obj["spec"]["replicas"]``, and ``obj.metadata.name``.
 
     Args:
@@ -26,7 +27,7 @@ class Unstructured(MutableMapping[str, Any]):
 
     __slots__ = ("_body", "_reading")
 
-    def __init__(self, body: Mapping[str, Any] | None = None, *, reading: bytes | None = None) -> None:
+    def __init__(self, body: Mapping[str, JsonValue] | None = None, *, reading: bytes | None = None) -> None:
         self._body: dict[str, Any] = body if isinstance(body, dict) else dict(body or {})
         self._reading = Reading(reading)
 
@@ -45,7 +46,7 @@ class Unstructured(MutableMapping[str, Any]):
         """``apiVersion``; empty when the object does not say."""
         return str(self._body.get("apiVersion", ""))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The mapping behind this object, not a copy."""
         return self._body
 
@@ -53,10 +54,10 @@ class Unstructured(MutableMapping[str, Any]):
         """A deep copy."""
         return Unstructured(copy.deepcopy(self._body), reading=self._reading.raw)
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str) -> JsonValue:
         return self._body[key]
 
-    def __setitem__(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: JsonValue) -> None:
         self._body[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -81,7 +82,7 @@ class Unstructured(MutableMapping[str, Any]):
         return f"<{self.kind or 'Unstructured'} {where}{meta.get('name', '?')}>"
 
 
-def unstructured_kind(kind: Kind[Any]) -> Kind[Unstructured]:
+def unstructured_kind(kind: Kind[object]) -> Kind[Unstructured]:
     """The same kind without its model: for objects that the model may reject."""
 
     def decode(data: bytes | Mapping[str, Any]) -> Unstructured:
@@ -92,4 +93,5 @@ def unstructured_kind(kind: Kind[Any]) -> Kind[Unstructured]:
     def encode(obj: Any) -> dict[str, Any]:
         return {"apiVersion": kind.api_version, "kind": kind.kind, **obj}
 
-    return dataclasses.replace(kind, model=Unstructured, decode=decode, encode=encode, replaceable=True)
+    made: Kind[Any] = dataclasses.replace(kind, model=Unstructured, decode=decode, encode=encode, replaceable=True)
+    return made

@@ -26,7 +26,7 @@ def aggregated_roles() -> Controller[Any]:
         await _fill(ctx)
 
     @controller.deleted
-    async def forget(request: Request, last: Unstructured, ctx: Context) -> None:
+    async def forget(request: Request, last: Unstructured | None, ctx: Context) -> None:
         await _fill(ctx)
 
     return controller

@@ -13,7 +13,7 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from zestor_controller.cache import ClusterCache, Informer
+from zestor_controller.cache import AsyncClusterCache, Informer
 from zestor_controller.client import Client, served_resources
 from zestor_controller.cluster.simulation.ownergraph import FOREGROUND, ORPHAN, Node, Owner, OwnerGraph, decode_metadata
 from zestor_controller.controller import QueueClosed, WorkQueue
@@ -37,7 +37,7 @@ class GarbageCollector:
         cache: caches every deletable kind; the garbage collector's own, so that no user's reads are served from it.
     """
 
-    def __init__(self, client: Client, cache: ClusterCache) -> None:
+    def __init__(self, client: Client, cache: AsyncClusterCache) -> None:
         self._client = client
         self._cache = cache
         self._graph = OwnerGraph()
