@@ -8,7 +8,7 @@ from zestor_controller.apiserver.discovery.groups import Discovery, version_orde
 from zestor_controller.apiserver.discovery.openapiv3 import OpenApi
 from zestor_controller.apiserver.response.negotiation import PLAIN, Output
 from zestor_controller.apiserver.response.table import EventShape, age, include_object, shape_list, shape_object, since
-from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
+from zestor_controller.apiserver.rest.resource import Resource, Subresource, TableColumn
 from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 from zestor_controller.apiserver.rest.status import Failure
 from zestor_controller.apiserver.rest.wireprofile import UNSTRUCTURED
@@ -36,8 +36,10 @@ def resource(group, version, kind, plural, **more):
     )
 
 
-NAME = Column("Name", "string", "name", "the name", 0, lambda obj, now: obj["metadata"]["name"])
-AGE = Column("Age", "string", "", "the age", 0, lambda obj, now: age(obj["metadata"].get("creationTimestamp"), now))
+NAME = TableColumn("Name", "string", "name", "the name", 0, lambda obj, now: obj["metadata"]["name"])
+AGE = TableColumn(
+    "Age", "string", "", "the age", 0, lambda obj, now: age(obj["metadata"].get("creationTimestamp"), now)
+)
 MAPS = resource(
     "",
     "v1",
@@ -171,7 +173,7 @@ class Server:
 
     def get(self, path, method="GET", query=(), **headers):
         request = HttpRequest(method, path, list(query), {k.replace("_", "-"): v for k, v in headers.items()})
-        return self.discovery.answer(request) or self.openapi.answer(request)
+        return self.discovery.respond(request) or self.openapi.respond(request)
 
     def json(self, path, **headers):
         return json.loads(self.get(path, **headers).body)

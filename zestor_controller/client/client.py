@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, Unpack, overload
 
 from zestor_controller.client.aiohttptransport import AiohttpTransport
 from zestor_controller.client.config import load_config, static_config
-from zestor_controller.client.connection import Connection
+from zestor_controller.client.connection import ClientConnection
 from zestor_controller.client.decoder import decode_object, decode_replicas
 from zestor_controller.client.gate import WriteGate
 from zestor_controller.client.options import ApplyOptions, DeletionOptions, OwnerOptions, PatchOptions, WriteOptions
@@ -94,7 +94,7 @@ class Client(ReadClient):
             transport = AiohttpTransport(config, gate=gate)
             return Client(transport, namespace=namespace or config.namespace, field_manager=field_manager)
 
-        return Connection(open_)
+        return ClientConnection(open_)
 
     # Verbs
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
-__all__ = ["Connection"]
+__all__ = ["ClientConnection"]
 
 
 class _Closing(Protocol):
@@ -16,7 +16,7 @@ class _Closing(Protocol):
 ClientT = TypeVar("ClientT", bound=_Closing)
 
 
-class Connection(AbstractAsyncContextManager[ClientT]):
+class ClientConnection(AbstractAsyncContextManager[ClientT]):
     """What ``Client.connect`` gives: entering opens, leaving closes, and an abandoned one has nothing to close.
 
     Args:

@@ -15,13 +15,13 @@ from zestor_controller.controller.reconcile import Request
 from zestor_controller.errors import InvalidObject
 from zestor_controller.store import Event, EventType
 
-__all__ = ["Deletion", "Memory"]
+__all__ = ["Memory", "UnreportedDeletion"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Deletion(Generic[T]):
+class UnreportedDeletion(Generic[T]):
     """A deleted object that has not been reported to the ``deleted`` function yet.
 
     Attributes:
@@ -53,7 +53,7 @@ class Memory(Generic[T]):
 
     abandoned: dict[asyncio.Task[Any], Request] = field(default_factory=dict)
     cleaned: dict[Request, str] = field(default_factory=dict)
-    deletions: dict[Request, dict[str, Deletion[T]]] = field(default_factory=dict)
+    deletions: dict[Request, dict[str, UnreportedDeletion[T]]] = field(default_factory=dict)
     lost: dict[Request, LostWrites] = field(default_factory=dict)
 
     def observe(self, request: Request, event: Event[T]) -> None:
@@ -68,13 +68,13 @@ class Memory(Generic[T]):
         uid = event.stored.uid
         if event.stored_old is not None and event.stored_old.uid != uid:
             # A coalescing watch folds: the object that was seen last is gone, whatever became of the name since.
-            self._note(request, event.stored_old.uid, Deletion(event, replaced=True))
+            self._note(request, event.stored_old.uid, UnreportedDeletion(event, replaced=True))
         if event.type is EventType.DELETE:
-            self._note(request, uid, Deletion(event, replaced=False))
+            self._note(request, uid, UnreportedDeletion(event, replaced=False))
         else:
             self.reported(request, uid)  # it exists: a list that lacked it was not the last word
 
-    def _note(self, request: Request, uid: str, deletion: Deletion[T]) -> None:
+    def _note(self, request: Request, uid: str, deletion: UnreportedDeletion[T]) -> None:
         self.deletions.setdefault(request, {}).setdefault(uid, deletion)
 
     def reported(self, request: Request, uid: str) -> None:

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One request and how it was answered.
+    """One request and its response.
 
     Attributes:
         time: when it came, RFC 3339 with microseconds.
@@ -50,7 +50,7 @@ class AuditRecord:
 
 
 class AuditLog:
-    """Writes records to a file, and keeps the latest for whoever asks.
+    """Writes records to a file, and keeps the latest for readers.
 
     Args:
         path: appended to; None keeps records in memory only.

@@ -55,7 +55,7 @@ def read_token_file(path: Path) -> dict[str, User]:
 
 
 class Verify(Protocol):
-    """Judges tokens that stand in no list."""
+    """Verifies tokens that are in no list."""
 
     def __call__(self, token: str, audiences: Sequence[str]) -> User | None:
         """The user of a token; None for one that it does not know."""
@@ -69,7 +69,7 @@ class TokenAuthenticator:
     Attributes:
         tokens: from a token to its user.
         anonymous: requests without a token are ``system:anonymous``; else they are refused.
-        verify: judges tokens that stand in no list (service account tokens); answers None for one it does not know.
+        verify: verifies tokens that are in no list (service account tokens); returns None for one it does not know.
     """
 
     tokens: Mapping[str, User]

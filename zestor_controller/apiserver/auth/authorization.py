@@ -26,7 +26,7 @@ MASTERS: Final = "system:masters"
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What somebody wants to do.
+    """What a user wants to do.
 
     Attributes:
         verb: such as ``get``.
@@ -66,7 +66,7 @@ def refused(user: User, wanted: Attributes, why: str = "") -> Failure:
 
 
 class RbacAuthorizer:
-    """Judges by the roles and bindings in a storage.
+    """Authorizes by the roles and bindings in a storage.
 
     Args:
         storage: the server's.
@@ -82,7 +82,7 @@ class RbacAuthorizer:
         return any(_rule_allows(rule, wanted) for rule in self.rules(user, wanted.namespace))
 
     def reason(self, user: User, wanted: Attributes) -> str:
-        """Which binding allows it, in the server's words; empty for a member of ``system:masters``, or if none does."""
+        """Which binding allows it, as kube-apiserver's message; empty for ``system:masters``, or if none does."""
         if MASTERS in user.groups:
             return ""
         for binding, subject, rules in self._bound(user, wanted.namespace):

@@ -42,7 +42,7 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Impersonation:
-    """Decides as whom a request is carried out.
+    """Decides as which user a request is carried out.
 
     Args:
         authorizer: knows the rights; None: every right is held.

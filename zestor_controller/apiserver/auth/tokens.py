@@ -1,4 +1,4 @@
-"""Tokens of service accounts: signed claims about who somebody is, and until when.
+"""Tokens of service accounts: signed claims about which account a client is, and until when.
 
 Invariant: a token is good only while the account that it names, and the object that it is bound to, exist with the uids
 that they had when it was made; the storage is asked at each use.
@@ -61,7 +61,7 @@ class TokenIssuer:
             seconds: how long it is good for.
             audiences: who shall take it.
             bound: the object with which it ends; None for the account alone.
-            identity: tells it from other tokens of the account.
+            identity: distinguishes it from other tokens of the account.
         """
         meta, now = account["metadata"], int(self._wall())
         about: Json = {
@@ -86,7 +86,7 @@ class TokenIssuer:
         return f"{signed}.{_text(r.to_bytes(_SIZE, 'big') + s.to_bytes(_SIZE, 'big'))}"
 
     def verify(self, token: str, audiences: Sequence[str] = (AUDIENCE,)) -> User | None:
-        """The user of a token; None for one that is not this server's, has expired, or stands for what has gone."""
+        """The user of a token; None if it is not this server's, has expired, or its objects no longer exist."""
         claims = self._claims(token)
         if claims is None or not claims["nbf"] <= self._wall() < claims["exp"]:
             return None

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from zestor_controller.apiserver.encoding.typedstrategy import StatusStrategy
-from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
+from zestor_controller.apiserver.rest.resource import Resource, Subresource, TableColumn
 from zestor_controller.apiserver.typed.fieldtable import builtin
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
     from zestor_controller.apiserver.typed.typedef import Json
 
-__all__ = ["ALL", "CONNECT", "READ_WRITE", "SCALE", "Declaration", "declare", "message_name"]
+__all__ = ["ALL", "CONNECT", "READ_WRITE", "SCALE", "KindDeclaration", "declare", "message_name"]
 
 ALL: Final = ("all",)
 CONNECT: Final = ("create", "get")
@@ -30,7 +30,7 @@ Part = str | Subresource | Callable[[Any], Subresource]
 """A subresource of a declaration: by its name, as it is, or made of the strategy of the kind."""
 
 
-class Declaration(TypedDict, total=False):
+class KindDeclaration(TypedDict, total=False):
     """What else a kind may declare; meanings and defaults are those of :class:`Resource`."""
 
     short_names: tuple[str, ...]
@@ -56,11 +56,11 @@ def declare(
     kind: str,
     plural: str,
     strategy: Callable[[str, str, str], BuiltinStrategy],
-    columns: Sequence[Column],
+    columns: Sequence[TableColumn],
     *,
     namespaced: bool = True,
     subresources: Sequence[Part] = (),
-    **more: Unpack[Declaration],
+    **more: Unpack[KindDeclaration],
 ) -> Resource:
     """The Resource of a built-in kind.
 

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from zestor_controller.apiserver.response.table import age
-from zestor_controller.apiserver.rest.resource import Column
+from zestor_controller.apiserver.rest.resource import TableColumn
 from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = [
@@ -46,7 +46,7 @@ def _descriptions() -> Mapping[str, Mapping[str, str]]:
     return loaded
 
 
-def columns(described_as: str, *cells: CellColumn) -> Sequence[Column]:
+def columns(described_as: str, *cells: CellColumn) -> Sequence[TableColumn]:
     """The columns of a kind's Tables.
 
     Args:
@@ -55,7 +55,7 @@ def columns(described_as: str, *cells: CellColumn) -> Sequence[Column]:
     """
     own, common = _descriptions().get(described_as, {}), _descriptions()["*"]
     return [
-        Column(name, "string", "name" if name == "Name" else "", own.get(name) or common[name], priority, cell)
+        TableColumn(name, "string", "name" if name == "Name" else "", own.get(name) or common[name], priority, cell)
         for name, cell, priority in cells
     ]
 

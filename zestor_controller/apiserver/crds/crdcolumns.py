@@ -10,7 +10,7 @@ from typing import Any
 
 from zestor_controller.apiserver.encoding.jsonpath import PathError, compile_path, print_value
 from zestor_controller.apiserver.response.table import age
-from zestor_controller.apiserver.rest.resource import Column
+from zestor_controller.apiserver.rest.resource import TableColumn
 from zestor_controller.apiserver.typed.typedef import Json
 
 __all__ = ["columns", "selectors"]
@@ -32,9 +32,9 @@ _DEFAULT: tuple[Json, ...] = (
 )
 
 
-def columns(given: Sequence[Json] | None) -> list[Column]:
+def columns(given: Sequence[Json] | None) -> list[TableColumn]:
     """The columns of a version: the name, then what its definition states, or the age."""
-    found = [Column("Name", "string", "name", _NAME, 0, lambda obj, now: obj["metadata"].get("name", ""))]
+    found = [TableColumn("Name", "string", "name", _NAME, 0, lambda obj, now: obj["metadata"].get("name", ""))]
     for column in given or _DEFAULT:
         try:
             find = compile_path(column["jsonPath"])
@@ -46,7 +46,7 @@ def columns(given: Sequence[Json] | None) -> list[Column]:
         kind = column["type"]
         priority = column.get("priority") or 0
         cell = _cell(find, kind)
-        found.append(Column(column["name"], kind, column.get("format") or "", description, priority, cell))
+        found.append(TableColumn(column["name"], kind, column.get("format") or "", description, priority, cell))
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from zestor_controller.apiserver.crds.crdcondition import set_condition
 from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy, StatusStrategy
-from zestor_controller.apiserver.rest.resource import Column, Resource, Subresource
+from zestor_controller.apiserver.rest.resource import Resource, Subresource, TableColumn
 from zestor_controller.apiserver.rest.strategy import WriteContext
 from zestor_controller.apiserver.typed.fieldtable import builtin
 from zestor_controller.apiserver.typed.typedef import Json, TypeDef
@@ -135,7 +135,7 @@ def _check_conversion(obj: Json) -> list[FieldError]:
 
 @functools.cache
 def definition_types() -> TypeDef:
-    """The shape of a definition: that of its field tables, with conditions told apart by their type."""
+    """The shape of a definition: that of its field tables, with conditions distinguished by their type."""
     fields = dict(_fields(builtin(MESSAGE)))
     status = dict(_fields(fields["status"]))
     status["conditions"] = replace(status["conditions"], topology="map", keys=("type",))
@@ -169,8 +169,10 @@ def definition_resource(rules: RuleEngine | None = None) -> Resource:
         categories=("api-extensions",),
         subresources={"status": Subresource("status", KIND, GROUP, "v1", _READ_WRITE, StatusStrategy(strategy))},
         columns=(
-            Column("Name", "string", "name", _NAME, 0, lambda obj, now: obj["metadata"].get("name", "")),
-            Column("Created At", "date", "", _CREATED, 0, lambda obj, now: obj["metadata"].get("creationTimestamp")),
+            TableColumn("Name", "string", "name", _NAME, 0, lambda obj, now: obj["metadata"].get("name", "")),
+            TableColumn(
+                "Created At", "date", "", _CREATED, 0, lambda obj, now: obj["metadata"].get("creationTimestamp")
+            ),
         ),
         allow_unconditional_update=False,
         message=MESSAGE,

@@ -65,9 +65,9 @@ class CompiledVersion:
         self.prune(obj, found)
         unknown += sorted(found)
         if self.coerce is not None:
-            strange: list[str] = []
-            self.coerce(obj, "", strange)
-            unknown += sorted(strange)
+            unknown_fields: list[str] = []
+            self.coerce(obj, "", unknown_fields)
+            unknown += sorted(unknown_fields)
 
 
 def compile_version(api_version: str, schema: Schema, rules: RuleEngine | None) -> CompiledVersion:

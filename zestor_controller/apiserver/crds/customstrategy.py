@@ -84,8 +84,8 @@ class CustomStrategy(BaseStrategy):
         """Read ObjectMeta by its own rules, and prune the rest."""
         unknown: list[str] = []
         try:
-            body["metadata"], strange = read_metadata(body.get("metadata"))
-            unknown += [f"metadata.{path}" for path in strange]
+            body["metadata"], unknown_fields = read_metadata(body.get("metadata"))
+            unknown += [f"metadata.{path}" for path in unknown_fields]
             api_version = str(body.get("apiVersion") or "")
             if body.get("kind") == self.kind and api_version.rpartition("/")[0] == self._group:
                 # A patch may have changed the version: its own schema prunes, and a version that is not known has none.

@@ -1,6 +1,6 @@
 """Discovery: which groups, versions and resources are served, in every form that clients ask for.
 
-Also the small fixed answers around it: ``/version``, the health checks and the list of paths. Everything is derived
+Also the small fixed responses around it: ``/version``, the health checks and the list of paths. Everything is derived
 from the resources that are served at the moment of the request and kept until they change.
 """
 
@@ -45,7 +45,7 @@ def version_order(version: str) -> tuple[int, int, int, int, str]:
 
 
 def text_response(status: int, text: str, headers: Iterable[tuple[str, str]] = ()) -> HttpResponse:
-    """An answer of plain text."""
+    """A response of plain text."""
     return HttpResponse(
         status, [("Content-Type", _TEXT), ("X-Content-Type-Options", "nosniff"), *headers], text.encode()
     )
@@ -164,7 +164,7 @@ def _version() -> Json:
 
 
 class Discovery:
-    """Answers the paths of discovery, ``/version`` and the health checks.
+    """Responds to the paths of discovery, ``/version`` and the health checks.
 
     Args:
         registry: the resources that are served now; what was built is kept until they change.
@@ -180,8 +180,8 @@ class Discovery:
         self._checks = {"ping": lambda: True, **(checks or {})}
         self._built: tuple[int, _View] | None = None
 
-    def answer(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer to a path of discovery; None for every other path, and for groups and versions not served.
+    def respond(self, request: HttpRequest) -> HttpResponse | None:
+        """The response to a path of discovery; None for every other path, and for groups and versions not served.
 
         Raises:
             Failure: 405, 406.

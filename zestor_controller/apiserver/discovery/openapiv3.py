@@ -53,7 +53,7 @@ _COLLECTION = (
 _WRITE = ("dryRun", "fieldManager", "fieldValidation")
 _PATCH = ("dryRun", "fieldManager", "fieldValidation", "force")
 _METHODS = {"create": "post", "get": "get", "update": "put", "patch": "patch", "delete": "delete"}
-_WORDS = {
+_DESCRIPTIONS = {
     "create": "create a", "get": "read the specified", "update": "replace the specified",
     "patch": "partially update the specified", "delete": "delete a", "list": "list objects of kind",
     "deletecollection": "delete collection of",
@@ -136,8 +136,8 @@ class _Document:
         method = {"list": "get", "deletecollection": "delete"}.get(verb) or _METHODS[verb]
         operation: Json = {
             "tags": [_camel(resource.group, resource.version, first_upper=False)],
-            "description": f"{_WORDS[verb]} {resource.kind}" if not subresource else
-            f"{_WORDS[verb]} {subresource} of {resource.kind}",
+            "description": f"{_DESCRIPTIONS[verb]} {resource.kind}" if not subresource else
+            f"{_DESCRIPTIONS[verb]} {subresource} of {resource.kind}",
             "operationId": self._identity(resource, verb, subresource, namespaced),
         }  # fmt: skip
         queries = {"list": _LIST, "deletecollection": _COLLECTION, "delete": _DELETE, "patch": _PATCH}.get(
@@ -212,7 +212,7 @@ def _camel(group: str, version: str, *, first_upper: bool = True) -> str:
 
 
 class OpenApi:
-    """Answers the paths under ``/openapi``.
+    """Responds to the paths under ``/openapi``.
 
     Args:
         registry: the resources that are served now.
@@ -225,8 +225,8 @@ class OpenApi:
         self._hashes: dict[str, str] = {}
         self._documents: dict[str, tuple[str, bytes]] = {}
 
-    def answer(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer to a path under ``/openapi``; None for every other path."""
+    def respond(self, request: HttpRequest) -> HttpResponse | None:
+        """The response to a path under ``/openapi``; None for every other path."""
         path = request.path.rstrip("/")
         if not path.startswith("/openapi"):
             return None

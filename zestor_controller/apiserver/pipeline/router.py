@@ -73,7 +73,7 @@ class Router:
             return self._path(request, info, user)
         resource = self._registry.find(info.group, info.version, info.resource)
         if resource is None or (info.in_namespace and not resource.namespaced):
-            response = self._discovery.answer(request)
+            response = self._discovery.respond(request)
             return response if response is not None else self._not_served(info)
         routed = resource.wire.routed
         if "//" in request.path or (info.rest and info.subresource != "proxy" and routed):
@@ -136,7 +136,7 @@ class Router:
             if MASTERS not in user.groups:
                 raise refused(user, Attributes("post", path=info.path))
             return HttpResponse(200, [("Content-Type", "application/json")], b'{"compacted":%d}' % self._compact())
-        response = self._openapi.answer(request) or self._discovery.answer(request)
+        response = self._openapi.respond(request) or self._discovery.respond(request)
         return response if response is not None else self._not_served(info)
 
     def _not_served(self, info: RequestInfo) -> HttpResponse:

@@ -1,6 +1,6 @@
-"""Request bodies: from bytes and a content type to an object, with kube-apiserver's words for what cannot be read.
+"""Request bodies: from bytes and a content type to an object, with kube-apiserver's messages for what cannot be read.
 
-What always holds: a body that is refused is refused before anything looks at its fields, and what comes out is made of
+Invariant: a body that is refused is refused before anything looks at its fields, and what comes out is made of
 plain JSON values. Nothing is said here about kinds: a decoded object goes to its strategy.
 """
 
@@ -41,7 +41,7 @@ class Body:
 
     Attributes:
         value: the object; empty for the JSON text ``null``.
-        duplicates: paths of the keys that stood twice, in the order of the document.
+        duplicates: paths of the keys that occur twice, in the order of the document.
         protobuf: it came as protobuf, where fields without a value are simply missing.
     """
 

@@ -1,4 +1,4 @@
-"""Query parameters: what may be asked for, and what may not, in kube-apiserver's words.
+"""Query parameters: what may be asked for, and what may not, with kube-apiserver's messages.
 
 Source: apimachinery pkg/apis/meta/internalversion/validation, pkg/apis/meta/v1/validation.
 """
@@ -24,7 +24,15 @@ from zestor_controller.schema.fielderror import FieldError, forbidden, not_suppo
 from zestor_controller.schema.fielderror import invalid as wrong
 from zestor_controller.schema.gotext import quote
 
-__all__ = ["Continue", "ListOptions", "WriteOptions", "dry_run", "list_options", "object_version", "write_options"]
+__all__ = [
+    "Continue",
+    "ListParameters",
+    "WriteParameters",
+    "dry_run",
+    "list_options",
+    "object_version",
+    "write_options",
+]
 
 META: Final = "meta.k8s.io"
 MATCHES: Final = ("Exact", "NotOlderThan")
@@ -38,7 +46,7 @@ class Continue:
 
     Attributes:
         revision: the version that all its pages show; 0 goes on with the present state.
-        start: the key of the last object of the page before, as it stands below the list's own path.
+        start: the key of the last object of the page before, as it is below the list's own path.
     """
 
     revision: int
@@ -56,31 +64,31 @@ class Continue:
         Raises:
             Failure: 400 for one that this server did not make.
         """
-        told = "invalid continue token: continue key is not valid: "
+        message = "invalid continue token: continue key is not valid: "
         try:
             raw = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
         except (ValueError, binascii.Error):
             alien = next((at for at, sign in enumerate(token) if not _BASE64.fullmatch(sign)), len(token) - 1)
-            raise bad_request(f"{told}illegal base64 data at input byte {alien}") from None
+            raise bad_request(f"{message}illegal base64 data at input byte {alien}") from None
         try:
             body, _ = load_json(raw)
         except DocumentError as error:
-            raise bad_request(f"{told}{error}") from None
+            raise bad_request(f"{message}{error}") from None
         version = body.get("v", "") if isinstance(body, dict) else ""
         if version != "meta.k8s.io/v1":
-            raise bad_request(f"{told}server does not recognize this encoded version {version}")
+            raise bad_request(f"{message}server does not recognize this encoded version {version}")
         revision, start = body.get("rv"), body.get("start")
         if not isinstance(revision, int) or revision == 0:
-            raise bad_request(f"{told}incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
+            raise bad_request(f"{message}incorrect encoded start resourceVersion (version meta.k8s.io/v1)")
         if not isinstance(start, str) or not start:
-            raise bad_request(f"{told}encoded start key empty (version meta.k8s.io/v1)")
+            raise bad_request(f"{message}encoded start key empty (version meta.k8s.io/v1)")
         if posixpath.normpath("/" + start.lstrip("/")) != "/" + start.lstrip("/"):
-            raise bad_request(f"{told}{start}")
+            raise bad_request(f"{message}{start}")
         return cls(max(0, revision), start.lstrip("/").removesuffix("\0"))
 
 
 @dataclass(frozen=True, slots=True)
-class ListOptions:
+class ListParameters:
     """What a list or watch asks for.
 
     Attributes:
@@ -102,7 +110,7 @@ class ListOptions:
     timeout: float | None
 
 
-def list_options(query: Mapping[str, str], *, watching: bool) -> ListOptions:
+def list_options(query: Mapping[str, str], *, watching: bool) -> ListParameters:
     """Read the query of a list or watch.
 
     Raises:
@@ -113,31 +121,8 @@ def list_options(query: Mapping[str, str], *, watching: bool) -> ListOptions:
     limit = _number(query, "limit") or 0
     timeout = _number(query, "timeoutSeconds")
     initial = is_true(query["sendInitialEvents"]) if "sendInitialEvents" in query else None
-    errors: list[FieldError] = []
-    if watching:
-        if initial is not None and match != "NotOlderThan":
-            errors.append(_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
-        if match:
-            if initial is None:
-                errors.append(
-                    _match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
-                )
-            if match != "NotOlderThan":
-                errors.append(not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
-            if token:
-                errors.append(_match("resourceVersionMatch is forbidden when continue is provided"))
-    else:
-        if match:
-            if not text:
-                errors.append(_match("resourceVersionMatch is forbidden unless resourceVersion is provided"))
-            if token:
-                errors.append(_match("resourceVersionMatch is forbidden when continue is provided"))
-            if match not in MATCHES:
-                errors.append(not_supported("resourceVersionMatch", match, [*MATCHES, ""]))
-            if match == "Exact" and text == "0":
-                errors.append(_match('resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
-        if initial is not None:
-            errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    check = _watch_errors if watching else _list_errors
+    errors = check(query, initial)
     if errors:
         raise invalid(META, "ListOptions", "", errors)
     page = None
@@ -147,11 +132,45 @@ def list_options(query: Mapping[str, str], *, watching: bool) -> ListOptions:
             raise bad_request("specifying resource version is not allowed when using continue")
     version = _version(text, watching=watching) if text else None
     bookmarks = "allowWatchBookmarks" in query and is_true(query["allowWatchBookmarks"])
-    return ListOptions(version, match, max(0, limit), page, bookmarks, initial, timeout)
+    return ListParameters(version, match, max(0, limit), page, bookmarks, initial, timeout)
 
 
-def _match(told: str) -> FieldError:
-    return forbidden("resourceVersionMatch", told)
+def _watch_errors(query: Mapping[str, str], initial: bool | None) -> list[FieldError]:
+    """What is wrong with the options of a watch together."""
+    match = query.get("resourceVersionMatch", "")
+    errors: list[FieldError] = []
+    if initial is not None and match != "NotOlderThan":
+        errors.append(_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+    if match:
+        if initial is None:
+            errors.append(_match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"))
+        if match != "NotOlderThan":
+            errors.append(not_supported("resourceVersionMatch", match, ["NotOlderThan"]))
+        if query.get("continue"):
+            errors.append(_match("resourceVersionMatch is forbidden when continue is provided"))
+    return errors
+
+
+def _list_errors(query: Mapping[str, str], initial: bool | None) -> list[FieldError]:
+    """What is wrong with the options of a list together."""
+    text, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    errors: list[FieldError] = []
+    if match:
+        if not text:
+            errors.append(_match("resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        if query.get("continue"):
+            errors.append(_match("resourceVersionMatch is forbidden when continue is provided"))
+        if match not in MATCHES:
+            errors.append(not_supported("resourceVersionMatch", match, [*MATCHES, ""]))
+        if match == "Exact" and text == "0":
+            errors.append(_match('resourceVersionMatch "exact" is forbidden for resourceVersion "0"'))
+    if initial is not None:
+        errors.append(forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    return errors
+
+
+def _match(message: str) -> FieldError:
+    return forbidden("resourceVersionMatch", message)
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:
@@ -193,11 +212,11 @@ def dry_run(values: Sequence[str]) -> tuple[bool, list[FieldError]]:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteOptions:
+class WriteParameters:
     """What a write asks for.
 
     Attributes:
-        dry_run: judge it and write nothing.
+        dry_run: validate it and write nothing.
         manager: the field manager; empty leaves it to the user agent.
         validation: ``Strict``, ``Warn`` or ``Ignore``.
         force: an apply takes fields from other managers.
@@ -209,7 +228,7 @@ class WriteOptions:
     force: bool
 
 
-def write_options(ctx: RequestContext, kind: str, *, applying: bool = False) -> WriteOptions:
+def write_options(ctx: RequestContext, kind: str, *, applying: bool = False) -> WriteParameters:
     """Read the query of a create, update or patch.
 
     Args:
@@ -232,8 +251,8 @@ def write_options(ctx: RequestContext, kind: str, *, applying: bool = False) -> 
         errors.append(too_long("fieldManager", 128))
     for index, character in enumerate(manager if not manager.isprintable() else ""):
         if not character.isprintable():
-            told = f"invalid character U+{ord(character):04X} (at position {index})"
-            error = wrong("fieldManager", manager, told)
+            message = f"invalid character U+{ord(character):04X} (at position {index})"
+            error = wrong("fieldManager", manager, message)
             errors.append(FieldError(error.type, error.field, error.value, error.detail, quote(manager)))
             break
     is_dry = False
@@ -246,4 +265,4 @@ def write_options(ctx: RequestContext, kind: str, *, applying: bool = False) -> 
     if errors:
         raise invalid(META, kind, "", errors)
     force = "force" in query and is_true(query["force"])
-    return WriteOptions(is_dry, manager, validation or "Warn", force)
+    return WriteParameters(is_dry, manager, validation or "Warn", force)

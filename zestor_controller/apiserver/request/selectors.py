@@ -1,4 +1,4 @@
-"""Label and field selectors of requests, with kube-apiserver's words for what cannot be read.
+"""Label and field selectors of requests, with kube-apiserver's messages for what cannot be read.
 
 Invariant: a selector that is not understood is refused; it never matches everything by mistake.
 
@@ -29,7 +29,7 @@ LabelTest = Callable[[Mapping[str, str]], bool]
 _TOKEN: Final = re.compile(r"\s*(?:([()=!<>,]+)|([^\s()=!<>,]+))")
 _SYMBOLS: Final = ("==", "!=", "(", ")", ",", "!", "=", "<", ">")
 _OPERATORS: Final = ("in", "notin", "=", "==", "!=", "gt", "lt")
-_KEY_WORDS: Final = (
+_KEY_MESSAGE: Final = (
     "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
     "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. "
@@ -71,7 +71,7 @@ def _is_word(token: str) -> bool:
 
 
 class _Parser:
-    """Reads requirements, one after the other, with the words and the order of the server's own parser."""
+    """Reads requirements, one after the other, with the messages and the order of the server's own parser."""
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(text)
@@ -114,7 +114,7 @@ class _Parser:
             raise _unparsed(f"found '{token}', expected: identifier")
         key = token
         if bad_qualified_name(key):
-            raise _unparsed(f"<nil>: Invalid value: {show(key)}: {'; '.join(_key_words(key))}")
+            raise _unparsed(f"<nil>: Invalid value: {show(key)}: {'; '.join(_key_messages(key))}")
         if absent:
             return lambda labels: key not in labels
         if self._peek() in ("", ","):
@@ -186,14 +186,14 @@ def _unparsed(why: str) -> Failure:
     return bad_request(f"unable to parse requirement: {why}")
 
 
-def _key_words(key: str) -> list[str]:
-    return [_KEY_WORDS] if key.count("/") > 1 else bad_qualified_name(key)
+def _key_messages(key: str) -> list[str]:
+    return [_KEY_MESSAGE] if key.count("/") > 1 else bad_qualified_name(key)
 
 
 def _check_value(key: str, value: str, index: int) -> None:
-    words = bad_label_value(value)
-    if words:
-        raise _unparsed(f"values[{index}][{key}]: Invalid value: {show(value)}: {'; '.join(words)}")
+    messages = bad_label_value(value)
+    if messages:
+        raise _unparsed(f"values[{index}][{key}]: Invalid value: {show(value)}: {'; '.join(messages)}")
 
 
 def _number(text: str) -> int | None:
@@ -251,11 +251,11 @@ def _getter(field: str, resource: Resource) -> Callable[[Json], str]:
     known = resource.selectable_fields.get(field)
     if known is not None:
         return known
-    # Kinds with selectors of their own, and custom ones, have words of their own.
+    # Kinds with selectors of their own, and custom ones, have messages of their own.
     if resource.selectable_fields or not resource.wire.typed:
         raise bad_request(f"field label not supported: {field}")
-    told = 'is not a known field selector: only "metadata.name", "metadata.namespace"'
-    raise bad_request(f"{show(field)} {told}")
+    message = 'is not a known field selector: only "metadata.name", "metadata.namespace"'
+    raise bad_request(f"{show(field)} {message}")
 
 
 def parse_selection(query: Mapping[str, str], resource: Resource) -> Selection:

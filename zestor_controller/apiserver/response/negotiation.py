@@ -1,7 +1,7 @@
-"""What a client accepts, and answers in that form: JSON or YAML, plain, as a Table, or as metadata only.
+"""What a client accepts, and responses in that form: JSON or YAML, plain, as a Table, or as metadata only.
 
 Media types are parsed, never searched as text: parameters come in any order. The usual case is one look-up in
-a cache, and :attr:`Output.plain` tells the verbs that they may send the stored bytes as they are.
+a cache, and :attr:`Output.plain` says to the verbs that they may send the stored bytes as they are.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How an answer is written.
+    """How a response is encoded.
 
     Attributes:
         media: the content type.
         transform: ``""``, ``Table``, ``PartialObjectMetadata`` or ``PartialObjectMetadataList``.
-        version: of ``meta.k8s.io``, for a transformed answer.
+        version: of ``meta.k8s.io``, for a transformed response.
         pretty: indented JSON.
     """
 
@@ -155,7 +155,7 @@ def _routed(accept: str) -> bool:
 
 
 def wants_pretty(request: HttpRequest) -> bool:
-    """Whether the answer should be indented for a reader: by ``pretty`` or by the looks of the client."""
+    """Whether the response should be indented for a reader: by ``pretty`` or by the looks of the client."""
     for name, value in request.query:
         if name == "pretty" and value:
             return value in _TRUE
@@ -165,13 +165,13 @@ def wants_pretty(request: HttpRequest) -> bool:
 def negotiate(
     request: HttpRequest, wire: WireProfile = TYPED, *, listing: bool = False, watching: bool = False
 ) -> Output:
-    """Choose how an answer is written.
+    """Choose how a response is encoded.
 
     Args:
         request: the request.
         wire: of the requested resource.
         listing: the path is one that lists (and can watch).
-        watching: the answer is a stream of events.
+        watching: the response is a stream of events.
 
     Raises:
         Failure: 406.
@@ -198,7 +198,7 @@ def to_json(value: Any) -> bytes:
 
 
 def encode(output: Output, value: Any) -> bytes:
-    """The bytes of a value, with the line break that ends a JSON answer."""
+    """The bytes of a value, with the line break that ends a JSON response."""
     if output.media == YAML:
         return goyaml.dump(value)
     raw = msgspec.json.encode(value)
@@ -213,7 +213,7 @@ def _wants_gzip(request: HttpRequest) -> bool:
 def respond_bytes(
     request: HttpRequest, status: int, body: bytes, media: str = JSON, headers: Iterable[tuple[str, str]] = ()
 ) -> HttpResponse:
-    """An answer of bytes; packed when the client takes gzip and the answer is large."""
+    """A response of bytes; compressed when the client takes gzip and the response is large."""
     extra = [("Content-Type", media), *headers]
     if len(body) > _GZIP_FROM and _wants_gzip(request):
         body = gzip.compress(body, 1, mtime=0)
@@ -224,12 +224,12 @@ def respond_bytes(
 def respond(
     request: HttpRequest, output: Output, status: int, value: Any, headers: Iterable[tuple[str, str]] = ()
 ) -> HttpResponse:
-    """An answer with a value."""
+    """A response with a value."""
     return respond_bytes(request, status, encode(output, value), output.media, headers)
 
 
 def failure_response(request: HttpRequest, failure: Failure) -> HttpResponse:
-    """The answer that tells a failure: in the form the client accepts, JSON when there is none."""
+    """The response that reports a failure: in the form the client accepts, JSON when there is none."""
     accepted = clauses(request.headers.get("accept", ""))
     media = next((found for found in map(_status_media, accepted) if found), "")
     if not media and any(clause.type == PROTOBUF for clause in accepted):
@@ -240,7 +240,7 @@ def failure_response(request: HttpRequest, failure: Failure) -> HttpResponse:
 
 
 def _status_media(clause: Clause) -> str:
-    """The form in which a Status may be told to who accepts this range; a transformation is no form of a Status."""
+    """The form in which a client that accepts this range gets a Status; a transformation is no form of a Status."""
     if clause.parameters.keys() & {"as", "g", "v"}:
         return ""
     return next((media for media in (JSON, YAML) if _matches(clause, media)), "")

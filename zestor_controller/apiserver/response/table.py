@@ -1,4 +1,4 @@
-"""Answers in other shapes: Tables and PartialObjectMetadata, for objects, lists and watch events alike.
+"""Responses in other forms: Tables and PartialObjectMetadata, for objects, lists and watch events alike.
 
 A client that lists a Table also watches one; the columns are sent with the first event only, as the server does.
 """

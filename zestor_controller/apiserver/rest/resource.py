@@ -23,14 +23,23 @@ if TYPE_CHECKING:
     from zestor_controller.apiserver.rest.user import User
     from zestor_controller.http import HttpRequest
 
-__all__ = ["Column", "Handler", "Reply", "RequestContext", "Resource", "ScalePaths", "Subresource", "custom_storage"]
+__all__ = [
+    "Handler",
+    "Reply",
+    "RequestContext",
+    "Resource",
+    "ScalePaths",
+    "Subresource",
+    "TableColumn",
+    "custom_storage",
+]
 
 Handler = Callable[["RequestContext"], "Reply | Awaitable[Reply]"]
 """Serves one verb of a resource or subresource in place of the storage."""
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """One column of a Table: the header's fields, and how a row's cell is computed.
 
     Attributes:
@@ -94,7 +103,7 @@ class Resource:
 
     Attributes:
         types: the object's TypeDef (a struct); called lazily, cached by the callee.
-        wire: how requests for it are read and answered.
+        wire: how requests for it are read and responses encoded.
         verbs: in the order of discovery: ``create delete deletecollection get list patch update watch``.
         subresources: by their names.
         handlers: the code of verbs that the storage does not serve (reviews).
@@ -127,7 +136,7 @@ class Resource:
     categories: tuple[str, ...] = ()
     subresources: Mapping[str, Subresource] = field(default_factory=dict)
     handlers: Mapping[str, Handler] = field(default_factory=dict)
-    columns: Sequence[Column] = ()
+    columns: Sequence[TableColumn] = ()
     selectable_fields: Mapping[str, Callable[[Json], str]] = field(default_factory=dict)
     scale_paths: ScalePaths = ScalePaths()
     openapi_schema: Json | None = None

@@ -1,7 +1,7 @@
 """The resources that are served now.
 
 Invariant: :attr:`ResourceRegistry.generation` grows with every change, so that what is derived from the resources
-(discovery, OpenAPI) can tell that it is stale; built-in resources never change.
+(discovery, OpenAPI) can see that it is stale; built-in resources never change.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Failures of the API server, and the ``Status`` objects that tell them.
+"""Failures of the API server, and the ``Status`` objects that report them.
 
-A verb raises :class:`Failure`; the outermost handler turns it into the answer, so no code path invents an error body of
-its own. The wording follows ``k8s.io/apimachinery/pkg/api/errors/errors.go``.
+A verb raises :class:`Failure`; the outermost handler turns it into the response, so no code path invents an error body
+of its own. The wording follows ``k8s.io/apimachinery/pkg/api/errors/errors.go``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Json = dict[str, Any]
 
 
 class Failure(Exception):
-    """An answer that is a failure.
+    """A response that is a failure.
 
     Attributes:
         body: the Status object.
@@ -76,7 +76,7 @@ def status_body(
 
 
 def success(details: Mapping[str, Any] | None = None) -> Json:
-    """A Success Status, as DELETE answers for many kinds."""
+    """A Success Status, as DELETE returns for many kinds."""
     body: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
     if details is not None:
         body["details"] = dict(details)
@@ -195,6 +195,6 @@ def too_large_version(version: int, current: int) -> Failure:
 
 
 def internal(message: str) -> Failure:
-    """500, only where kube-apiserver itself answers so."""
+    """500, only where kube-apiserver itself returns it."""
     cause = {"causes": [{"message": message}]}
     return Failure(status_body(500, f"Internal error occurred: {message}", "InternalError", cause))

@@ -1,6 +1,6 @@
-"""Wire profiles: how requests for a resource are read and answered, as far as its strategy does not decide it.
+"""Wire profiles: how requests for a resource are read and responses encoded, as far as its strategy does not decide it.
 
-kube-apiserver serves two sorts of resources. Those with a Go type stand behind a router that matches paths, methods and
+kube-apiserver serves two sorts of resources. Those with a Go type are behind a router that matches paths, methods and
 media types before any handler runs, and their bodies may leave out what the type says. Custom resources are served
 without a router, as documents that must say what they are. Everything that clients can see of this difference is here.
 
@@ -38,7 +38,7 @@ APPLY_PATCH: Final = "application/apply-patch+yaml"
 
 @dataclass(frozen=True, slots=True)
 class WireProfile:
-    """How requests for a resource are read and answered.
+    """How requests for a resource are read and responses encoded.
 
     Attributes:
         typed: objects have a Go type: a body may leave out kind and apiVersion, items of a list carry neither, and

@@ -18,7 +18,7 @@ _LABEL = "rbac.authorization.k8s.io/aggregate-to-"
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "update", "patch", "delete", "deletecollection")
 
-Rule = tuple[tuple[str, ...], str, str]  # verbs, groups and resources; the last two as words
+Rule = tuple[tuple[str, ...], str, str]  # verbs, groups and resources; the last two separated by spaces
 
 _VIEW: tuple[Rule, ...] = (
     (

@@ -46,7 +46,7 @@ class Identity:
 
 
 def new_identity(hosts: list[str]) -> Identity:
-    """An identity that nobody has had before."""
+    """An identity that no server has had before."""
     return Identity(make_certificates(hosts), secrets.token_urlsafe(32), ec.generate_private_key(ec.SECP256R1()))
 
 

@@ -40,9 +40,9 @@ def publish_service(storage: Storage, create: Callable[[str, str, Json], None], 
         try:
             create(group, plural, body)
         except Failure as failure:
-            told = failure.body.get("message", "")
+            message = failure.body.get("message", "")
             _log.warning(
-                "cannot create %s %s/%s, programs will not find the server there: %s", plural, NAMESPACE, NAME, told
+                "cannot create %s %s/%s, programs will not find the server there: %s", plural, NAMESPACE, NAME, message
             )
             continue
         present = storage.table((group, plural)).get(NAMESPACE, NAME)

@@ -17,7 +17,7 @@ from zestor_controller.apiserver.encoding.typedcodec import DecodeFailure
 from zestor_controller.apiserver.patch import serversideapply
 from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import decode_object, patch_type
-from zestor_controller.apiserver.request.options import WriteOptions, write_options
+from zestor_controller.apiserver.request.options import WriteParameters, write_options
 from zestor_controller.apiserver.request.patchbody import Patch, read_applied, read_patch
 from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Resource
 from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
@@ -58,7 +58,7 @@ class Mutation:
 
     def create_object(self, ctx: RequestContext, body: Json) -> None:
         """Create an object that the server itself needs."""
-        options = WriteOptions(False, "", "Ignore", False)
+        options = WriteParameters(False, "", "Ignore", False)
         self._path.create(ctx, self.decode(ctx, ctx.resource, body, options, ()), options)
 
     def update(self, ctx: RequestContext) -> Reply:
@@ -101,7 +101,7 @@ class Mutation:
         place(ctx, new["metadata"])
         return Reply(200, _shown(resource, self._path.update(ctx, present, new, options)))
 
-    def _apply(self, ctx: RequestContext, options: WriteOptions) -> Reply:
+    def _apply(self, ctx: RequestContext, options: WriteParameters) -> Reply:
         resource, info = ctx.resource, ctx.info
         applied = read_applied(ctx.request.body, resource)
         present = self._storage.table(resource.storage).get(info.namespace, info.name)
@@ -119,7 +119,7 @@ class Mutation:
         )
         if live is not None and new is live:
             return Reply(200, live)
-        quiet = WriteOptions(options.dry_run, options.manager, "Ignore", options.force)
+        quiet = WriteParameters(options.dry_run, options.manager, "Ignore", options.force)
         new = self.decode(ctx, resource, json.loads(json.dumps(new)), quiet, ())
         if present is not None:
             place(ctx, new["metadata"])
@@ -134,7 +134,7 @@ class Mutation:
 
     # Proposals
 
-    def read_body(self, ctx: RequestContext, resource: Resource, options: WriteOptions) -> Json:
+    def read_body(self, ctx: RequestContext, resource: Resource, options: WriteParameters) -> Json:
         """The object in the body of a request.
 
         Args:
@@ -149,7 +149,7 @@ class Mutation:
         return self.decode(ctx, resource, body.value, options, body.duplicates)
 
     def decode(
-        self, ctx: RequestContext, resource: Resource, body: Json, options: WriteOptions, duplicates: Sequence[str]
+        self, ctx: RequestContext, resource: Resource, body: Json, options: WriteParameters, duplicates: Sequence[str]
     ) -> Json:
         """A decoded body as an object of a kind, its warnings noted.
 
@@ -172,7 +172,7 @@ class Mutation:
         return obj
 
     def patched(
-        self, ctx: RequestContext, resource: Resource, patch: Patch, live: Callable[[], Json], options: WriteOptions
+        self, ctx: RequestContext, resource: Resource, patch: Patch, live: Callable[[], Json], options: WriteParameters
     ) -> Json:
         """The patched document as an object of the kind.
 

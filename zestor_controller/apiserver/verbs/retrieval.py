@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from zestor_controller.apiserver.request.options import Continue, ListOptions, list_options, object_version
+from zestor_controller.apiserver.request.options import Continue, ListParameters, list_options, object_version
 from zestor_controller.apiserver.request.selectors import Selection, parse_selection
 from zestor_controller.apiserver.response.negotiation import negotiate, to_json
 from zestor_controller.apiserver.response.table import include_object, shape_list
@@ -86,7 +86,7 @@ class Retrieval:
         versions, revision = await self._versions(table, ctx.info.namespace, options)
         return self._page(resource, versions, revision, options, selection, ctx.info.namespace)
 
-    async def _versions(self, table: Table, namespace: str, options: ListOptions) -> tuple[list[Version], int]:
+    async def _versions(self, table: Table, namespace: str, options: ListParameters) -> tuple[list[Version], int]:
         """The objects to choose from, and the version that they show."""
         storage = self._storage
         if options.page is not None:
@@ -119,12 +119,12 @@ class Retrieval:
         resource: Resource,
         versions: list[Version],
         revision: int,
-        options: ListOptions,
+        options: ListParameters,
         selection: Selection,
         namespace: str,
     ) -> tuple[list[Version], Json]:
         metadata: Json = {"resourceVersion": str(revision)}
-        limit = 0 if options.version == 0 else options.limit  # "any version" is answered from memory, whole
+        limit = 0 if options.version == 0 else options.limit  # "any version" is served from memory, complete
         if not limit:
             return [v for v in versions if is_selected(resource, selection, v)], metadata
         chosen: list[Version] = []

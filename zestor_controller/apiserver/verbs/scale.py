@@ -13,7 +13,7 @@ from typing import Any, Final
 from zestor_controller.apiserver.patch import serversideapply
 from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import decode_object, patch_type
-from zestor_controller.apiserver.request.options import WriteOptions, write_options
+from zestor_controller.apiserver.request.options import WriteParameters, write_options
 from zestor_controller.apiserver.request.patchbody import read_applied, read_patch
 from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Resource
 from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
@@ -91,7 +91,7 @@ class ScaleVerbs:
         )
         return self._write(ctx, present, obj, scale, options)
 
-    def _apply(self, ctx: RequestContext, present: Version, obj: Json, options: WriteOptions) -> Json:
+    def _apply(self, ctx: RequestContext, present: Version, obj: Json, options: WriteParameters) -> Json:
         resource, paths = ctx.resource, self._paths(ctx)
         live = _scale_of(self._kind, resource, obj)
         meta = obj["metadata"]
@@ -115,7 +115,7 @@ class ScaleVerbs:
         present: Version,
         obj: Json,
         scale: Json,
-        options: WriteOptions,
+        options: WriteParameters,
         *,
         owned: bool = False,
     ) -> Json:

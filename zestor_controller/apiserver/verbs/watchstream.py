@@ -13,13 +13,22 @@ import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
-from zestor_controller.apiserver.request.options import ListOptions, list_options
+from zestor_controller.apiserver.request.options import ListParameters, list_options
 from zestor_controller.apiserver.request.selectors import Selection, parse_selection
 from zestor_controller.apiserver.response.negotiation import Output, negotiate, to_json
 from zestor_controller.apiserver.response.table import EventShape, include_object
 from zestor_controller.apiserver.rest.resource import Reply, RequestContext
 from zestor_controller.apiserver.rest.status import Failure, expired
-from zestor_controller.apiserver.storage.revisionlog import ADDED, DELETED, MODIFIED, LogEntry, Storage, Table, Version
+from zestor_controller.apiserver.storage.revisionlog import (
+    ADDED,
+    DELETED,
+    MODIFIED,
+    LogEntry,
+    Storage,
+    Table,
+    Version,
+    Watcher,
+)
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.verbs.objectview import is_selected, object_bytes, object_view
 from zestor_controller.apiserver.verbs.retrieval import wait_for_revision
@@ -67,7 +76,7 @@ class WatchVerb:
 
 
 def _next_bookmark(now: float, deadline: float) -> float:
-    """When a watch is told of the present version next: each minute, and shortly before it ends."""
+    """When a watch gets its next bookmark: each minute, and shortly before it ends."""
     last = deadline - BOOKMARK_BEFORE_END_S
     return min(now + BOOKMARK_S, last) if last > now else now + BOOKMARK_S
 
@@ -84,7 +93,7 @@ class _Stream:
         self,
         ctx: RequestContext,
         output: Output,
-        options: ListOptions,
+        options: ListParameters,
         selection: Selection,
         wall: Callable[[], float],
     ) -> None:
@@ -113,13 +122,7 @@ class _Stream:
             signal.set()
 
         try:
-            if options.initial and options.version:
-                try:
-                    await wait_for_revision(storage, options.version)
-                except Failure as failure:
-                    yield _error(failure)
-                    return
-            first, known = self._initial_lines(storage, table)
+            first, known = await self._first_lines(storage, table)
             if first:
                 yield b"".join(first)
             if known is None:
@@ -127,14 +130,7 @@ class _Stream:
             bookmark = _next_bookmark(loop.time(), deadline)
             while True:
                 if channel.pending:
-                    out: list[bytes] = []
-                    while channel.pending and len(out) < BATCH:
-                        change = channel.take()
-                        if change.revision > known:
-                            known = change.revision
-                            line = self._line(change)
-                            if line is not None:
-                                out.append(line)
+                    known, out = self._batch(channel, known)
                     if out:
                         yield b"".join(out)
                         if table.watchers > MANY_WATCHES:
@@ -156,6 +152,27 @@ class _Stream:
             if timer is not None:
                 timer.cancel()
             channel.close()
+
+    async def _first_lines(self, storage: Storage, table: Table) -> tuple[list[bytes], int | None]:
+        """The initial lines, once the storage has the requested version; an error line if it does not come."""
+        if self._options.initial and self._options.version:
+            try:
+                await wait_for_revision(storage, self._options.version)
+            except Failure as failure:
+                return [_error(failure)], None
+        return self._initial_lines(storage, table)
+
+    def _batch(self, channel: Watcher, known: int) -> tuple[int, list[bytes]]:
+        """The version up to which the client is informed, and the lines of the changes that bring it there."""
+        out: list[bytes] = []
+        while channel.pending and len(out) < BATCH:
+            change = channel.take()
+            if change.revision > known:
+                known = change.revision
+                line = self._line(change)
+                if line is not None:
+                    out.append(line)
+        return known, out
 
     def _initial_lines(self, storage: Storage, table: Table) -> tuple[list[bytes], int | None]:
         """The lines before the live ones, and the version that they reach; None when the stream ends there."""
@@ -180,7 +197,7 @@ class _Stream:
         return is_selected(self._resource, self._selection, version)
 
     def _line(self, change: LogEntry) -> bytes | None:
-        """What this watch tells of a change; None when it is none of its business."""
+        """What this watch sends of a change; None when it selects neither state."""
         kind = change.type
         if not self._selection.empty:
             is_in = kind != DELETED and self._matches(change.version)
@@ -191,7 +208,7 @@ class _Stream:
         leaving = kind == DELETED and change.type != DELETED
         if not self._plain:
             return self._event(kind, self._left(change)) if leaving else self._object_event(kind, change.version)
-        # A resource is served in a new shape by a new Resource: what the old one's watches were told is not reused.
+        # A resource is served in a new shape by a new Resource: what the old one's watches were sent is not reused.
         key = (kind, id(self._resource))
         line = change.lines.get(key)
         if line is None:

@@ -17,7 +17,7 @@ from zestor_controller.apiserver.admission.attributes import CREATE, UPDATE, Adm
 from zestor_controller.apiserver.admission.chain import AdmissionChain
 from zestor_controller.apiserver.patch import managedfields
 from zestor_controller.apiserver.patch.managedfields import FieldOwner
-from zestor_controller.apiserver.request.options import WriteOptions
+from zestor_controller.apiserver.request.options import WriteParameters
 from zestor_controller.apiserver.rest.resource import RequestContext, Resource
 from zestor_controller.apiserver.rest.status import (
     Failure,
@@ -60,7 +60,7 @@ class WritePath:
         self._rng = rng
         self._admission = admission
 
-    def create(self, ctx: RequestContext, obj: Json, options: WriteOptions, *, owned: bool = False) -> Json:
+    def create(self, ctx: RequestContext, obj: Json, options: WriteParameters, *, owned: bool = False) -> Json:
         """Commit a new object.
 
         Args:
@@ -80,14 +80,7 @@ class WritePath:
         meta = obj["metadata"]
         place(ctx, meta)
         namespace = meta.get("namespace", "")
-        if not meta.get("name") and meta.get("generateName"):
-            meta["name"] = objectmeta.generate_name(meta["generateName"], self._rng)
-        for field in (*_SYSTEM_FIELDS, "selfLink"):
-            meta.pop(field, None)
-        meta["uid"] = objectmeta.new_uid(self._rng)
-        meta["creationTimestamp"] = ctx.now
-        if meta.get("ownerReferences"):
-            _fold_owners(ctx, meta)
+        self._identify(ctx, meta)
         strategy.default(obj)
         if not owned:
             obj = managedfields.update(
@@ -124,8 +117,19 @@ class WritePath:
         self._storage.write(resource.storage, namespace, name, stored)
         return stored
 
+    def _identify(self, ctx: RequestContext, meta: Json) -> None:
+        """Name a new object, and set what only the server decides."""
+        if not meta.get("name") and meta.get("generateName"):
+            meta["name"] = objectmeta.generate_name(meta["generateName"], self._rng)
+        for field in (*_SYSTEM_FIELDS, "selfLink"):
+            meta.pop(field, None)
+        meta["uid"] = objectmeta.new_uid(self._rng)
+        meta["creationTimestamp"] = ctx.now
+        if meta.get("ownerReferences"):
+            _fold_owners(ctx, meta)
+
     def update(
-        self, ctx: RequestContext, present: Version, new: Json, options: WriteOptions, *, owned: bool = False
+        self, ctx: RequestContext, present: Version, new: Json, options: WriteParameters, *, owned: bool = False
     ) -> Json:
         """Commit a changed object over the present one.
 
@@ -179,7 +183,7 @@ class WritePath:
             raise bad_request(f"the object {TOO_DEEP}")
         return self._commit(ctx, old, resource.strategy.on_store(new), options)
 
-    def _commit(self, ctx: RequestContext, old: Json, stored: Json, options: WriteOptions) -> Json:
+    def _commit(self, ctx: RequestContext, old: Json, stored: Json, options: WriteParameters) -> Json:
         """Store a changed object; remove it, where the change is the end of its deletion."""
         if options.dry_run:
             return stored

@@ -15,7 +15,14 @@ from typing import Any, Final
 
 from zestor_controller.cache import AsyncClusterCache, Informer
 from zestor_controller.client import Client, served_resources
-from zestor_controller.cluster.simulation.ownergraph import FOREGROUND, ORPHAN, Node, Owner, OwnerGraph, decode_metadata
+from zestor_controller.cluster.simulation.ownergraph import (
+    FOREGROUND,
+    ORPHAN,
+    Node,
+    OwnerGraph,
+    OwnerLink,
+    decode_metadata,
+)
 from zestor_controller.controller import QueueClosed, WorkQueue
 from zestor_controller.errors import Conflict, NotFound, ZestorError
 from zestor_controller.objects import Kind, MergePatch, kind_of
@@ -131,11 +138,11 @@ class GarbageCollector:
             return
         await self._delete(node, "Background")
 
-    def _waits_for_dependents(self, owner: Owner) -> bool:
+    def _waits_for_dependents(self, owner: OwnerLink) -> bool:
         known = self._graph.get(owner.uid)
         return known is not None and FOREGROUND in known.finalizers and bool(known.meta.deletionTimestamp)
 
-    async def _exists(self, node: Node, owner: Owner) -> bool:
+    async def _exists(self, node: Node, owner: OwnerLink) -> bool:
         """Whether an owner exists, by uid; looked up at the server where the graph does not know it."""
         known = self._graph.get(owner.uid)
         if known is not None:
@@ -179,7 +186,7 @@ class GarbageCollector:
                 await self._keep_owners(dependent, rest)
         await self._drop_finalizer(node, ORPHAN)
 
-    async def _keep_owners(self, node: Node, owners: list[Owner]) -> None:
+    async def _keep_owners(self, node: Node, owners: list[OwnerLink]) -> None:
         obj = await self._fresh(node)
         if obj is None:
             return

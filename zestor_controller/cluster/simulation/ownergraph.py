@@ -12,13 +12,13 @@ import msgspec
 
 from zestor_controller.objects import Kind
 
-__all__ = ["FOREGROUND", "ORPHAN", "Node", "ObjectMetadata", "Owner", "OwnerGraph", "decode_metadata"]
+__all__ = ["FOREGROUND", "ORPHAN", "Node", "ObjectMetadata", "OwnerGraph", "OwnerLink", "decode_metadata"]
 
 FOREGROUND: Final = "foregroundDeletion"
 ORPHAN: Final = "orphan"
 
 
-class Owner(msgspec.Struct):
+class OwnerLink(msgspec.Struct):
     """A reference to an owner."""
 
     uid: str
@@ -35,7 +35,7 @@ class ObjectMetadata(msgspec.Struct):
     uid: str
     namespace: str = ""
     deletionTimestamp: str | None = None
-    ownerReferences: list[Owner] | None = None
+    ownerReferences: list[OwnerLink] | None = None
     finalizers: list[str] | None = None
 
 
@@ -60,7 +60,7 @@ class Node:
     dependents: set[str] = field(default_factory=set)
 
     @property
-    def owners(self) -> list[Owner]:
+    def owners(self) -> list[OwnerLink]:
         """Its owner references."""
         return self.meta.ownerReferences or []
 
