@@ -84,7 +84,7 @@ async def test_a_name_that_the_selection_does_not_require_authorizes_nothing(
 
 @pytest.mark.parametrize("selector", ["metadata.name=allowed", "metadata.name==allowed", ",metadata.name=allowed,"])
 @pytest.mark.parametrize("watch", [[], [("watch", "1"), ("watch", "0")]])
-async def test_what_a_selector_requires_is_authorized_and_selected(
+async def test_a6_what_a_selector_requires_is_authorized_and_selected(
     api: ApiServer, selector: str, watch: list[tuple[str, str]]
 ) -> None:
     query = [*watch, ("fieldSelector", selector), ("fieldSelector", "metadata.name=hidden")]
@@ -102,7 +102,7 @@ async def test_a_deletecollection_is_authorized_for_all_names_or_not_at_all(api:
 
 
 @given(st.lists(st.text("=!,\\ metadata.nameallowedhidden%\n", max_size=30), max_size=3), st.booleans())
-async def test_no_spelling_of_a_selector_shows_an_object_that_is_not_authorized(
+async def test_a6_no_spelling_of_a_selector_shows_an_object_that_is_not_authorized(
     selectors: list[str], prefixed: bool
 ) -> None:
     prefix = "metadata.name=allowed" if prefixed else "metadata.name="

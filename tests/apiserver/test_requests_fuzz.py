@@ -311,7 +311,7 @@ async def fuzz(seed: int, requests: int) -> Counter[int]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_no_request_meets_a_bug_of_the_server(seed: int) -> None:
+def test_a3_no_request_meets_a_bug_of_the_server(seed: int) -> None:
     found = run_virtual(fuzz(seed, 250))
     assert found[200] + found[201] > 20  # the requests are not all nonsense ...
     assert found[400] > 20  # ... and not all sense

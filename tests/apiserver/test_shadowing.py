@@ -52,7 +52,7 @@ def names(listed: dict[str, Any]) -> list[str]:
         ("apiextensions.k8s.io", "customresourcedefinitions", "CustomResourceDefinition", "Cluster", None),
     ],
 )
-async def test_a_version_beside_a_built_in_kind_has_objects_of_its_own(
+async def test_a6_a_version_beside_a_built_in_kind_has_objects_of_its_own(
     group: str, plural: str, kind: str, scope: str, body: dict[str, Any] | None, talk: Any
 ) -> None:
     where = "" if scope == "Cluster" else "/namespaces/default"
@@ -113,7 +113,7 @@ async def test_a_version_that_is_built_in_is_served_as_it_is_and_the_definition_
         assert (await talk.ask("GET", f"/apis/{group}/v1/namespaces/default/{plural}"))[0] == 200
 
 
-async def test_custom_roles_grant_nothing(talk: Any) -> None:
+async def test_a6_custom_roles_grant_nothing(talk: Any) -> None:
     await define(talk, RBAC, "clusterroles", "ClusterRole", "v9", scope="Cluster")
     everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     body = {"apiVersion": f"{RBAC}/v9", "kind": "ClusterRole", "metadata": {"name": "shadow"}, "rules": everything}

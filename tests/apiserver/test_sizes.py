@@ -66,7 +66,7 @@ async def test_an_object_that_grows_by_patches_stays_as_it_was_when_it_would_be_
     assert await things.ask("PUT", f"{THINGS}/a", put) == (500, TOO_LARGE)
 
 
-async def test_an_object_that_grows_by_field_managers_stays_bounded(things: Any) -> None:
+async def test_a7_an_object_that_grows_by_field_managers_stays_bounded(things: Any) -> None:
     """Each manager brings fields of its own, and its entry in managedFields."""
     statuses = []
     for number in range(6):
@@ -97,7 +97,7 @@ def bomb(depth: int) -> bytes:
         b"a: &a [" + b"1," * 50 + b"1]\nb: [" + b"*a, " * 10_000 + b"1]",
     ],
 )
-def test_aliases_are_bounded_before_they_are_expanded(text: bytes) -> None:
+def test_a7_aliases_are_bounded_before_they_are_expanded(text: bytes) -> None:
     with pytest.raises(DocumentError, match="yaml: document contains excessive aliasing"):
         goyaml.load(text)
 

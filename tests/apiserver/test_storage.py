@@ -123,7 +123,7 @@ def test_history_is_bounded_without_being_asked():
     assert storage.compacted > 80
 
 
-def test_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
+def test_a7_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
     """Sixty versions of a megabyte: memory stays flat, and an old watch has expired."""
     storage = Storage()
     held = []
@@ -135,7 +135,7 @@ def test_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
     assert 0 < storage.compacted < storage.revision
 
 
-def test_history_is_kept_for_one_to_two_intervals_of_time():
+def test_a7_history_is_kept_for_one_to_two_intervals_of_time():
     now = [0.0]
     history = Retention(1000, age=300.0, clock=lambda: now[0])
     due = {}

@@ -3,7 +3,7 @@
 import json
 import zlib
 
-from zestor_controller.cache.decode import Record, compressed
+from zestor_controller.cache.record import Record, compressed
 
 WEBSITE = "cache.test/v1/Website"
 

@@ -6,8 +6,8 @@ import random
 import pytest
 from writable import Writable, site
 
-from zestor_controller.cache.decode import Record, RecordCodec
 from zestor_controller.cache.overlay import Overlay
+from zestor_controller.cache.record import Record, RecordCodec
 from zestor_controller.http import HttpResponse
 from zestor_controller.objects import MergePatch, kind_of
 from zestor_controller.store import EventType, MemoryStore, Overflow

@@ -12,11 +12,11 @@ import pytest
 from pydantic import model_validator
 
 from zestor_controller import CustomResource, Spec, Status
-from zestor_controller.cache.decode import Record, RecordCodec
+from zestor_controller.cache.record import Record, RecordCodec
 from zestor_controller.cli.logs import JsonFormatter, TextFormatter, traceback_text
 from zestor_controller.controller.controller import Source
-from zestor_controller.controller.handlers import requests_of
-from zestor_controller.controller.logs import ObjectLogger
+from zestor_controller.controller.eventhandler import requests_of
+from zestor_controller.controller.objectlogger import ObjectLogger
 from zestor_controller.errors import ConfigError, InvalidObject, TransportError
 from zestor_controller.objects import NamespacedName, kind_of
 from zestor_controller.store import Event, EventType, MemoryStore

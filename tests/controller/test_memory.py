@@ -9,7 +9,7 @@ from typing import Any
 from operating import Shop, virtual
 
 from zestor_controller import Context, Controller, Request
-from zestor_controller.cache.decode import Record, RecordCodec
+from zestor_controller.cache.record import Record, RecordCodec
 from zestor_controller.controller.dispatch import Dispatcher
 from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.workqueue import Item, WorkQueue

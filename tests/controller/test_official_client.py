@@ -9,7 +9,7 @@ import pytest
 
 from zestor_controller import BlockingContext, Client, Context, Controller, EmbeddedCluster, Manager, Unstructured
 from zestor_controller.client import MemoryTransport, WriteGate
-from zestor_controller.client.official import official_client
+from zestor_controller.client.officialclient import official_client
 from zestor_controller.errors import ConfigError, TransportError
 from zestor_controller.testing.scripted import ScriptedServer
 

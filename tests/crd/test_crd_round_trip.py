@@ -279,7 +279,7 @@ def holds(whole: Any, part: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_what_a_model_writes_comes_back_equal(name: str) -> None:
+async def test_m1_what_a_model_writes_comes_back_equal(name: str) -> None:
     case = CASES[name]
     model = model_of(name, case)
     async with served(model) as (client, kind):
@@ -299,7 +299,7 @@ async def test_what_a_model_writes_comes_back_equal(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_what_a_crd_lets_in_the_model_reads_and_sends_unchanged(name: str) -> None:
+async def test_m2_what_a_crd_lets_in_the_model_reads_and_sends_unchanged(name: str) -> None:
     model = model_of(name, CASES[name])
     let_in = 0
     async with served(model) as (client, kind):

@@ -20,7 +20,7 @@ def model(name: str, **arguments: Any) -> type[CustomResource[Any, Any]]:
     return made
 
 
-def test_an_external_class_is_neither_written_nor_missed(tmp_path: Path) -> None:
+def test_m3_an_external_class_is_neither_written_nor_missed(tmp_path: Path) -> None:
     web, certificate = model("Web"), model("Certificate", external=True)
 
     written = write_crds([certificate, web], tmp_path)
@@ -30,7 +30,7 @@ def test_an_external_class_is_neither_written_nor_missed(tmp_path: Path) -> None
     assert check_crds([certificate, web], tmp_path) == []
 
 
-def test_an_external_class_has_no_crd_and_can_be_reconciled() -> None:
+def test_m3_an_external_class_has_no_crd_and_can_be_reconciled() -> None:
     certificate = model("Certificate", external=True)
 
     with pytest.raises(ConfigError, match="Certificate is external"):
@@ -38,7 +38,7 @@ def test_an_external_class_has_no_crd_and_can_be_reconciled() -> None:
     assert Controller(certificate).kind.external
 
 
-def test_two_versions_of_a_kind_are_refused_with_both_classes(tmp_path: Path) -> None:
+def test_m4_two_versions_of_a_kind_are_refused_with_both_classes(tmp_path: Path) -> None:
     old, new = model("Web"), model("NewerWeb", kind="Web", plural="webs", version="v2")
 
     with pytest.raises(SchemaError) as caught:

@@ -224,7 +224,7 @@ REFUSED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("annotation", "way_out"), REFUSED, ids=[str(n) for n in range(len(REFUSED))])
-def test_an_unsupported_field_is_refused_with_its_path_and_the_way_out(annotation: Any, way_out: str) -> None:
+def test_m2_an_unsupported_field_is_refused_with_its_path_and_the_way_out(annotation: Any, way_out: str) -> None:
     with pytest.raises(SchemaError) as caught:
         structural_schema(
             create_model("Made", __base__=Spec, field=(annotation, ...)),
@@ -299,7 +299,7 @@ def test_a_field_without_json_is_named_deep_inside() -> None:
         (Field(1, alias="size"), "is called 'size' on the wire, which 'size' is read from too"),
     ],
 )
-def test_a_field_that_is_read_and_written_in_two_ways_is_refused_by_name(field: Any, reason: str) -> None:
+def test_m2_a_field_that_is_read_and_written_in_two_ways_is_refused_by_name(field: Any, reason: str) -> None:
     parts: dict[str, Any] = {"foo_bar": (int, 1), "size": (int, Field(1, alias="Size")), "count": (int, field)}
     model = create_model("Made", __base__=Spec, **parts)
 

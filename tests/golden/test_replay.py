@@ -1,4 +1,4 @@
-"""The recorded answers of kube-apiserver 1.36, replayed against the server as users start it."""
+"""The recorded responses of kube-apiserver 1.36, replayed against the server as users start it."""
 
 import re
 import subprocess
@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> ApiServerProcess:
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
-def test_a1_every_recorded_answer_is_given(server: ApiServerProcess, scenario: Path) -> None:
+def test_a1_every_recorded_response_is_given(server: ApiServerProcess, scenario: Path) -> None:
     command = [sys.executable, str(HERE / "replay.py"), "--base-url", server.url, "--fresh", "--sleep-factor", "0.2"]
     command += ["--token", "golden-admin", "--weak-token", "weak"]
     command += ["--compact-hook", f'{sys.executable} -c "{HOOK}" {server.url}', str(scenario)]

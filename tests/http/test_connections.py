@@ -76,7 +76,7 @@ class Wire(asyncio.Transport):
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET", b"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: ", b"\r\n\r\n"])
-def test_a_client_has_32_seconds_for_its_first_head(sent: bytes) -> None:
+def test_a7_a_client_has_32_seconds_for_its_first_head(sent: bytes) -> None:
     async def scenario() -> float:
         wire = Wire()
         wire.send(sent)
@@ -193,7 +193,7 @@ def test_a_client_that_does_not_take_the_last_response_is_dropped() -> None:
     assert run_virtual(scenario()) == pytest.approx(32)
 
 
-def test_what_all_requests_hold_while_they_arrive_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+def test_a7_what_all_requests_hold_while_they_arrive_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> tuple[int, int]:
         shared = Shared()
         wires = [Wire(shared) for _ in range(100)]
@@ -216,7 +216,7 @@ async def opened(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
     return await asyncio.open_connection("127.0.0.1", port)
 
 
-async def test_more_clients_than_the_limit_wait_until_one_ends(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a7_more_clients_than_the_limit_wait_until_one_ends(caplog: pytest.LogCaptureFixture) -> None:
     server = HttpServer(Handler(), limit=2)
     await server.start("127.0.0.1", 0)
     try:

@@ -15,7 +15,7 @@ import pytest
 from operating import virtual
 
 from zestor_controller.cache.status import InformerState, InformerStatus
-from zestor_controller.manager.reports import report_informers
+from zestor_controller.manager.report import report_informers
 from zestor_controller.testing.processes import ApiServerProcess
 
 ROOT = Path(__file__).parents[2]

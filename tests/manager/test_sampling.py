@@ -13,7 +13,7 @@ from zestor_controller import Client, ClusterCache
 from zestor_controller.client import AiohttpTransport, ClusterConfig, MemoryTransport
 from zestor_controller.client.credentials import TokenFile
 from zestor_controller.errors import NotFound
-from zestor_controller.manager.sampling import Sampler
+from zestor_controller.manager.sampler import Sampler
 from zestor_controller.metrics import Metrics
 
 PACKAGE = Path(__file__).parents[2] / "zestor_controller"

@@ -22,7 +22,7 @@ CHANGES = {
     ],
     "a deletion delivered while an own write is pending is lost": [
         (
-            "cache/reading.py",
+            "cache/watchhandler.py",
             "        held = self._get(key)\n        if deleted:\n",
             "        held = self._get(key)\n        if deleted and key in self._overlay._written:\n"
             "            return\n        if deleted:\n",
@@ -40,14 +40,14 @@ CHANGES = {
     ],
     "a relist after an unusable line asks for less than was applied": [
         (
-            "cache/reading.py",
+            "cache/watchhandler.py",
             "            self.version = version\n            self.lines",
             "            self.version = version = self.version if self.skipped else version\n            self.lines",
         ),
     ],
     "a list does not replace an object by one with a lower version": [
         (
-            "cache/decode.py",
+            "cache/record.py",
             "return old.version == new.version and old.uid == new.uid",
             "return old.uid == new.uid and int(new.version) <= int(old.version)",
         ),
@@ -68,7 +68,7 @@ CHANGES = {
     ],
     "a cleanup is repeated when another client writes meanwhile": [
         ("controller/dispatch.py", "self._memory.cleaned[item.key] = obj.metadata.uid", "pass"),
-        ("controller/finalizers.py", "TRIES: Final = 10", "TRIES: Final = 1"),
+        ("controller/finalizer.py", "TRIES: Final = 10", "TRIES: Final = 1"),
     ],
 }
 QUICK = (

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from zestor_controller.cache.decode import Record
+from zestor_controller.cache.record import Record
 
 __all__ = ["NEVER", "Checkpoint"]
 

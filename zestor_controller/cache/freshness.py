@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from zestor_controller.backoff import Backoff
-from zestor_controller.cache.decode import version_of
+from zestor_controller.cache.record import version_of
 from zestor_controller.errors import ZestorError
 
 __all__ = ["EVIDENCE_S", "SOON_S", "Freshness", "has_reached", "is_older"]

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from zestor_controller.cache.checkpoint import Checkpoint
-from zestor_controller.cache.decode import EPOCH, version_of
 from zestor_controller.cache.overlay import Overlay
+from zestor_controller.cache.record import EPOCH, version_of
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.cache.sync import OlderList
 from zestor_controller.metrics import Metrics

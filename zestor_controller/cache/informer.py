@@ -15,9 +15,9 @@ from typing import Final, Generic, TypeVar
 
 from zestor_controller.backoff import Backoff
 from zestor_controller.cache.checkpoint import NEVER, Checkpoint
-from zestor_controller.cache.decode import Record, RecordCodec
 from zestor_controller.cache.lister import Lister
 from zestor_controller.cache.overlay import decode_written
+from zestor_controller.cache.record import Record, RecordCodec
 from zestor_controller.cache.reflector import Reflector, Timing
 from zestor_controller.cache.status import InformerState, InformerStatus
 from zestor_controller.client import Client

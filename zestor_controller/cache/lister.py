@@ -15,7 +15,7 @@ from datetime import timedelta
 from operator import itemgetter
 from typing import Generic, TypeVar
 
-from zestor_controller.cache.decode import Record, RecordCodec, labels_of, version_text
+from zestor_controller.cache.record import Record, RecordCodec, labels_of, version_text
 from zestor_controller.cache.status import InformerStatus
 from zestor_controller.errors import InvalidObject
 from zestor_controller.objects import Kind, LabelSelector, NamespacedName

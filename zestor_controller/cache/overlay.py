@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from zestor_controller.cache.decode import Record
+from zestor_controller.cache.record import Record
 from zestor_controller.store import EncodedKind, EncodedStage, Tombstone
 
 __all__ = ["Overlay", "Written", "decode_written"]

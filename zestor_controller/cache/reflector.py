@@ -19,12 +19,11 @@ from typing import Final, Generic, TypeVar
 
 from zestor_controller.backoff import Backoff
 from zestor_controller.cache.checkpoint import Checkpoint
-from zestor_controller.cache.decode import Record, compressed
 from zestor_controller.cache.freshness import EVIDENCE_S, SOON_S, Freshness, has_reached, is_older
 from zestor_controller.cache.history import History
 from zestor_controller.cache.overlay import Overlay
-from zestor_controller.cache.pages import ANSWER_S, JSON, Pages
-from zestor_controller.cache.reading import SLICE_S, Reading
+from zestor_controller.cache.pager import ANSWER_S, JSON, Pages
+from zestor_controller.cache.record import Record, compressed
 from zestor_controller.cache.status import InformerState, InformerStatus
 from zestor_controller.cache.sync import (
     SHORT_WATCH_S,
@@ -37,6 +36,7 @@ from zestor_controller.cache.sync import (
     State,
     step,
 )
+from zestor_controller.cache.watchhandler import SLICE_S, Reading
 from zestor_controller.client import Client
 from zestor_controller.errors import (
     ApiError,

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, overload
 
 from zestor_controller.client.client import Client
-from zestor_controller.client.decoding import ObjectList
+from zestor_controller.client.decoder import ObjectList
 from zestor_controller.objects import Kind, Patch, Unstructured
 
 __all__ = ["BlockingClient"]

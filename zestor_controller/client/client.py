@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self, TypeVar, overload
 
+from zestor_controller.client.aiohttptransport import AiohttpTransport
 from zestor_controller.client.config import load_config, static_config
-from zestor_controller.client.decoding import decode_json, decode_object
+from zestor_controller.client.decoder import decode_json, decode_object
 from zestor_controller.client.gate import WriteGate
-from zestor_controller.client.reading import Reader
+from zestor_controller.client.readclient import Reader
 from zestor_controller.client.request import delete_options, selector_query
-from zestor_controller.client.transport import AiohttpTransport, Transport
+from zestor_controller.client.transport import Transport
 from zestor_controller.errors import ConfigError, NotFound, TransportError
 from zestor_controller.objects import (
     ApplyPatch,

@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from zestor_controller.client.decoding import decode_as
+from zestor_controller.client.decoder import decode_as
 from zestor_controller.errors import ApiError, ConfigError, NotFound
 from zestor_controller.http import HttpRequest
 from zestor_controller.objects import GroupVersionKind, Kind, KindRegistry, Unstructured

@@ -16,7 +16,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 import msgspec
 
-from zestor_controller.client.decoding import decode_json, decode_object, named
+from zestor_controller.client.decoder import decode_json, decode_object, named
 from zestor_controller.errors import ApiError, InvalidObject, TransportError
 from zestor_controller.objects import Kind
 

@@ -18,8 +18,8 @@ from zestor_controller.cache import ClusterCache, Lister
 from zestor_controller.client import Client
 from zestor_controller.client.discovery import discover
 from zestor_controller.client.gate import Term
-from zestor_controller.client.official import official_client
-from zestor_controller.controller.logs import ObjectLogger
+from zestor_controller.client.officialclient import official_client
+from zestor_controller.controller.objectlogger import ObjectLogger
 from zestor_controller.controller.reconcile import Request
 from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError

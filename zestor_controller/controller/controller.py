@@ -14,7 +14,7 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 
 from zestor_controller.controller.context import BlockingContext, Context
 from zestor_controller.controller.reconcile import Request, Result
-from zestor_controller.controller.rules import Rule, declared_rules
+from zestor_controller.controller.rule import Rule, declared_rules
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects import CustomResource, Kind, NamespacedName, Unstructured, kind_of
 

@@ -18,11 +18,11 @@ import msgspec
 from zestor_controller.cache import Lister
 from zestor_controller.controller.context import BlockingContext, Context, Owner, owner_of
 from zestor_controller.controller.controller import Controller
-from zestor_controller.controller.finalizers import add_finalizer, remove_finalizer
+from zestor_controller.controller.finalizer import add_finalizer, remove_finalizer
 from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.reconcile import Request, Result
 from zestor_controller.controller.services import Services
-from zestor_controller.controller.threads import in_thread
+from zestor_controller.controller.threadcall import in_thread
 from zestor_controller.controller.workqueue import Item, WorkQueue
 from zestor_controller.errors import InvalidObject, TerminalError
 from zestor_controller.objects import Unstructured

@@ -18,12 +18,12 @@ from zestor_controller.cache.writing import noting_lost_writes
 from zestor_controller.controller.controller import Controller, Source
 from zestor_controller.controller.denial import denial_of, describe_denial
 from zestor_controller.controller.dispatch import Dispatcher
-from zestor_controller.controller.handlers import requests_of
+from zestor_controller.controller.eventhandler import requests_of
 from zestor_controller.controller.memory import Memory
 from zestor_controller.controller.reconcile import Request, Result
 from zestor_controller.controller.services import Outcome, Services
-from zestor_controller.controller.stacks import describe, stack_of
-from zestor_controller.controller.tracing import Tracing
+from zestor_controller.controller.stack import describe, stack_of
+from zestor_controller.controller.tracer import Tracing
 from zestor_controller.controller.workqueue import Item, QueueClosed, WorkQueue
 from zestor_controller.errors import Conflict, InvalidObject, NotFound, TerminalError
 from zestor_controller.metrics import RESULTS

@@ -15,8 +15,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema, PydanticSerializationError
 
 from zestor_controller.crd.modelrules import faults
-from zestor_controller.objects.encoding import wire_value
 from zestor_controller.objects.meta import KEEPS_UNKNOWN
+from zestor_controller.objects.wireform import wire_value
 
 __all__ = ["FIELD_FAULTS", "REFUSED", "Generator"]
 

@@ -32,9 +32,9 @@ from zestor_controller.controller.recorder import EventRecorder
 from zestor_controller.errors import ConfigError, Forbidden, NotFound, Unauthorized, ZestorError
 from zestor_controller.manager.election import LeaderElection, LeaderElector, election_clock
 from zestor_controller.manager.health import Check, HealthServer, check_to_dict, default_host
-from zestor_controller.manager.reports import report_cluster, report_informers, report_namespaces
+from zestor_controller.manager.report import report_cluster, report_informers, report_namespaces
 from zestor_controller.manager.rights import REVIEW_PATH, missing_rights, rules_for
-from zestor_controller.manager.sampling import Sampler
+from zestor_controller.manager.sampler import Sampler
 from zestor_controller.manager.term import elected, serve_term
 from zestor_controller.manager.watchdog import LoopWatchdog
 from zestor_controller.metrics import Metrics

@@ -18,7 +18,7 @@ import msgspec
 from pydantic import BaseModel, RootModel
 from pydantic.fields import FieldInfo
 
-from zestor_controller.objects.reading import Reading
+from zestor_controller.objects.lastread import Reading
 
 __all__ = ["changed_fields", "changed_status", "note_applied", "set_fields"]
 

@@ -16,7 +16,7 @@ import msgspec
 from zestor_controller.errors import ConfigError
 from zestor_controller.objects.builtin import BUILTIN
 from zestor_controller.objects.kind import GroupVersionKind, Kind
-from zestor_controller.objects.official import official_kind
+from zestor_controller.objects.officialkind import official_kind
 from zestor_controller.objects.unstructured import Unstructured
 
 __all__ = ["KindRegistry", "declare", "kind_of", "kind_of_object", "register"]

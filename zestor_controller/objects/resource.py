@@ -14,12 +14,12 @@ from pydantic import Field
 from pydantic_core import PydanticUndefined
 
 from zestor_controller.errors import ConfigError
-from zestor_controller.objects.encoding import as_read, wire_form
 from zestor_controller.objects.kind import Column, Kind, Presentation, Scale
+from zestor_controller.objects.lastread import Reading
 from zestor_controller.objects.meta import ObjectMeta, WireModel
-from zestor_controller.objects.naming import check_names
-from zestor_controller.objects.reading import Reading
+from zestor_controller.objects.namerules import check_names
 from zestor_controller.objects.registry import register
+from zestor_controller.objects.wireform import as_read, wire_form
 
 __all__ = ["CustomResource", "Spec", "Status"]
 

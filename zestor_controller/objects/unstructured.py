@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from zestor_controller.objects.kind import Kind
+from zestor_controller.objects.lastread import Reading
 from zestor_controller.objects.meta import MetadataView
-from zestor_controller.objects.reading import Reading
 
 __all__ = ["Unstructured", "unstructured_kind"]
 

@@ -2,7 +2,7 @@
 
 from zestor_controller.store.codec import Codec
 from zestor_controller.store.contract import Stage, Store, StoreKind
-from zestor_controller.store.encoded import EncodedKind, Tombstone
+from zestor_controller.store.encodedkind import EncodedKind, Tombstone
 from zestor_controller.store.event import Change, Event, EventType, Overflow
 from zestor_controller.store.memory import MemoryStore
 from zestor_controller.store.stage import EncodedStage

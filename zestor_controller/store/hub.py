@@ -16,7 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from zestor_controller.store._guard import Guard
-from zestor_controller.store._wake import wake_all
+from zestor_controller.store._waiter import wake_all
 from zestor_controller.store.event import Event, EventType, Overflow
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import weakref
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from zestor_controller.store._wake import Waiter
+    from zestor_controller.store._waiter import Waiter
 
 __all__ = ["Hub", "Part", "Subscriber"]
 

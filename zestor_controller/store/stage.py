@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterator
     from types import TracebackType
 
-    from zestor_controller.store._table import Table
+    from zestor_controller.store._kindtable import Table
     from zestor_controller.store.event import Event
     from zestor_controller.store.index import Index
 

@@ -14,8 +14,11 @@ import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from zestor_controller.errors import WatchOverflow
-from zestor_controller.store._buffer import AGAIN, Again, Buffer, CoalescingBuffer, EventFilter, QueueBuffer, Replay
-from zestor_controller.store._wake import LoopWaiter, ThreadWaiter, Waiter, running_loop, wake_all
+from zestor_controller.store._buffer import AGAIN, Again, Buffer
+from zestor_controller.store._coalescingbuffer import CoalescingBuffer
+from zestor_controller.store._eventfilter import EventFilter
+from zestor_controller.store._queuebuffer import QueueBuffer, Replay
+from zestor_controller.store._waiter import LoopWaiter, ThreadWaiter, Waiter, running_loop, wake_all
 from zestor_controller.store.event import Event, EventType, Overflow
 
 if TYPE_CHECKING:

@@ -49,7 +49,8 @@ class AdmissionChain:
         Raises:
             Failure: a plugin denies the write.
         """
-        for plugin in self._called_for(attributes):
+        key = (attributes.operation, attributes.resource.storage)
+        for plugin in self._called[key] if key in self._called else self._find(key):
             plugin.admit(attributes, obj)
 
     def validate(self, attributes: AdmissionAttributes, obj: Json) -> None:
@@ -58,16 +59,16 @@ class AdmissionChain:
         Raises:
             Failure: a plugin denies the write.
         """
-        for plugin in self._called_for(attributes):
+        key = (attributes.operation, attributes.resource.storage)
+        for plugin in self._called[key] if key in self._called else self._find(key):
             plugin.validate(attributes, obj)
 
-    def _called_for(self, attributes: AdmissionAttributes) -> tuple[AdmissionPlugin, ...]:
-        key = (attributes.operation, attributes.resource.storage)
-        found = self._called.get(key)
-        if found is None:
-            found = self._called[key] = tuple(
-                plugin
-                for plugin in self._plugins
-                if key[0] in plugin.operations and (plugin.resources is None or key[1] in plugin.resources)
-            )
+    def _find(self, key: tuple[str, tuple[str, str]]) -> tuple[AdmissionPlugin, ...]:
+        """The plugins that are called for an operation on a resource."""
+        operation, storage = key
+        found = self._called[key] = tuple(
+            plugin
+            for plugin in self._plugins
+            if operation in plugin.operations and (plugin.resources is None or storage in plugin.resources)
+        )
         return found

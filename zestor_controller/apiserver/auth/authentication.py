@@ -90,15 +90,7 @@ class TokenAuthenticator:
             raise _unauthorized()
         if scheme.lower() != "bearer":
             raise _unauthorized()
-        return self.user_of(token.strip())
-
-    def user_of(self, token: str) -> User:
-        """The user of a token.
-
-        Raises:
-            Failure: 401 for an unknown one.
-        """
-        found = self.review(token, (AUDIENCE,))
+        found = self.review(token.strip(), (AUDIENCE,))
         if found is None:
             raise _unauthorized()
         return found

@@ -57,6 +57,8 @@ class Impersonation:
         Raises:
             Failure: 400 for a group, uid or extra without a user, 403 for an identity that may not be taken on.
         """
+        if not any(header.startswith("impersonate-") for header in request.headers):
+            return requester
         wanted = _wanted(request.headers)
         if wanted is None:
             return requester

@@ -7,6 +7,7 @@ parameters of ``resource``. Everything that can be derived from group, version a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from zestor_controller.apiserver.encoding.typedstrategy import StatusStrategy
@@ -93,7 +94,7 @@ def declare(
         singular=kind.lower(),
         namespaced=namespaced,
         strategy=made,
-        types=lambda: builtin(message),
+        types=partial(builtin, message),
         subresources={sub.name: sub for sub in parts},
         columns=columns,
         message=message,

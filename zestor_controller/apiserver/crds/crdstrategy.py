@@ -75,7 +75,7 @@ class DefinitionStrategy(BuiltinStrategy):
         """Start with an empty status, but for the version that objects will be stored in."""
         super().prepare_for_create(ctx, obj)
         _note_storage(obj)
-        ctx.warnings += [f'unrecognized format "{form}"' for form in definition_formats(obj)]
+        ctx.warnings.extend(f'unrecognized format "{form}"' for form in definition_formats(obj))
         self._warn_about_rules(obj, ctx)
 
     def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
@@ -84,7 +84,7 @@ class DefinitionStrategy(BuiltinStrategy):
         new["status"] = {**(new.get("status") or {})}
         _note_storage(new)
         known = set(definition_formats(old))
-        ctx.warnings += [f'unrecognized format "{form}"' for form in definition_formats(new) if form not in known]
+        ctx.warnings.extend(f'unrecognized format "{form}"' for form in definition_formats(new) if form not in known)
         self._warn_about_rules(new, ctx)
 
     def validate_finalizers(self, finalizers: Sequence[str]) -> list[FieldError]:

@@ -112,7 +112,7 @@ class CustomStrategy(BaseStrategy):
         if self.has_status:
             obj.pop("status", None)
         obj["metadata"]["generation"] = 1
-        ctx.warnings += _finalizer_warnings(obj, None)
+        ctx.warnings.extend(_finalizer_warnings(obj, None))
 
     def prepare_for_update(self, ctx: WriteContext, new: Json, old: Json) -> None:
         """Keep the status where it has a subresource of its own, and count the generation."""
@@ -123,7 +123,7 @@ class CustomStrategy(BaseStrategy):
         generation = old["metadata"].get("generation") or 0
         changed = not equal(_content(new), _content(old))
         new["metadata"]["generation"] = generation + changed
-        ctx.warnings += _finalizer_warnings(new, old)
+        ctx.warnings.extend(_finalizer_warnings(new, old))
 
     def reset_fields(self) -> tuple[tuple[str, ...], ...]:
         """The status, where it has an endpoint of its own."""
@@ -199,7 +199,7 @@ class CustomStrategy(BaseStrategy):
         if self._own.rules is None:
             return found
         broken, tolerated = self._own.rules.evaluate(new, old)
-        ctx.warnings += [error.message() for error in tolerated]
+        ctx.warnings.extend(error.message() for error in tolerated)
         return [*found, *broken]
 
     def on_read(self, obj: Json) -> Json:

@@ -68,7 +68,7 @@ class GoPlace:
 
 def report_duplicates(path: Path | None, decoded: Decoded) -> None:
     """Report the repeated keys of the object at a path that were not reported yet."""
-    decoded.complaints += [f'duplicate field "{name}"' for name in decoded.duplicates.take(dotted(path))]
+    decoded.complaints.extend(f'duplicate field "{name}"' for name in decoded.duplicates.take(dotted(path)))
 
 
 def dotted(path: Path | None) -> str:

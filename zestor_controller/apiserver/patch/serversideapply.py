@@ -111,7 +111,8 @@ def _set_time(after: Managers, before: Managers, owner: FieldOwner, *, changed: 
     who = owner.id("Apply")
     if who in after:
         last = before.get(who)
-        after[who].time = owner.now if changed else last.time if last is not None else ""
+        time = owner.now if changed else last.time if last is not None else ""
+        after[who] = replace(after[who], time=time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,10 @@ def _merge(live: Json, managers: Managers, request: _Application) -> tuple[Json,
     conflicts = transfer(after, who, taken, difference(changed.removed, request.resets))
     mine = after.get(who)
     if mine is not None:
-        mine.fields = difference(mine.fields, UNMANAGED)
-        if not mine.fields:
+        left = difference(mine.fields, UNMANAGED)
+        if left:
+            after[who] = replace(mine, fields=left)
+        else:
             del after[who]
     return merged, after, conflicts
 

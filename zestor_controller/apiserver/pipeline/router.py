@@ -15,7 +15,7 @@ from typing import Final
 from zestor_controller.apiserver.auth.authorization import MASTERS, Attributes, refused
 from zestor_controller.apiserver.discovery.groups import Discovery, text_response
 from zestor_controller.apiserver.discovery.openapiv3 import OpenApi
-from zestor_controller.apiserver.request.body import check_size
+from zestor_controller.apiserver.request.body import LIMIT, too_large
 from zestor_controller.apiserver.rest.requestinfo import RequestInfo
 from zestor_controller.apiserver.rest.resource import Handler, RequestContext
 from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
@@ -91,7 +91,8 @@ class Router:
             subresource = resource.subresources.get(info.subresource)
             if subresource is None:
                 raise _unknown_path() if routed else not_found(info.group, info.resource, info.name)
-        check_size(len(request.body))
+        if len(request.body) > LIMIT:
+            raise too_large()
         ctx = RequestContext(request, info, user, resource, subresource, now)
         if resource.deprecation:
             ctx.warnings.append(resource.deprecation)
@@ -111,7 +112,13 @@ class Router:
             return found
         if verb in ("update", "patch") and not info.single and not resource.wire.routed:
             raise bad_request("name must be provided")
-        if verb not in served.verbs or _is_misplaced(ctx):
+        if verb in ("create", "deletecollection"):
+            # Not of all namespaces at once, and no object is created below another.
+            everywhere = resource.namespaced and not info.namespace
+            misplaced = everywhere or (verb == "create" and info.single and subresource is None)
+        else:
+            misplaced = verb in ("update", "patch") and not info.single
+        if misplaced or verb not in served.verbs:
             raise _not_allowed(ctx)
         if subresource is None:
             return self._verbs[verb]
@@ -147,16 +154,6 @@ class Router:
 
 def _unknown_path() -> Failure:
     return Failure(status_body(404, "the server could not find the requested resource", "NotFound", {}))
-
-
-def _is_misplaced(ctx: RequestContext) -> bool:
-    """Whether a path lacks a verb of its resource: writes of all namespaces at once, or of a collection."""
-    info, resource = ctx.info, ctx.resource
-    if info.verb in ("create", "deletecollection") and resource.namespaced and not info.namespace:
-        return True
-    if info.verb == "create":
-        return info.single and not info.subresource
-    return info.verb in ("update", "patch") and not info.single
 
 
 def _not_allowed(ctx: RequestContext) -> Failure:

@@ -19,10 +19,10 @@ from zestor_controller.apiserver.syntax.gojson import DocumentError
 __all__ = [
     "LIMIT",
     "Body",
-    "check_size",
     "decode_object",
     "media_type",
     "patch_type",
+    "too_large",
     "type_meta_error",
 ]
 
@@ -75,15 +75,9 @@ def patch_type(content_type: str | None, wire: WireProfile) -> str:
     raise unsupported_media_type(wire.patch_types)
 
 
-def check_size(size: int) -> None:
-    """Refuse a body that is too large to be read.
-
-    Raises:
-        Failure: 413.
-    """
-    if size > LIMIT:
-        message = f"Request entity too large: limit is {LIMIT}"
-        raise Failure(status_body(413, message, "RequestEntityTooLarge"))
+def too_large() -> Failure:
+    """413 for a body that is too large to be read."""
+    return Failure(status_body(413, f"Request entity too large: limit is {LIMIT}", "RequestEntityTooLarge"))
 
 
 def _summary(data: bytes) -> str:
@@ -130,7 +124,8 @@ def decode_object(content_type: str | None, data: bytes, kind: str, wire: WirePr
     Raises:
         Failure: 413, 415, or 400 for a text that cannot be read.
     """
-    check_size(len(data))
+    if len(data) > LIMIT:
+        raise too_large()
     found = media_type(content_type)
     if found == JSON:
         return _checked(_read_json(data, kind), data, kind, wire)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from zestor_controller.apiserver.rest.requestinfo import is_true
+from zestor_controller.apiserver.rest.resource import RequestContext
 from zestor_controller.apiserver.rest.status import Failure, bad_request, invalid, status_body
 from zestor_controller.apiserver.syntax.gojson import DocumentError
 from zestor_controller.apiserver.syntax.gojson import load as load_json
@@ -206,21 +207,19 @@ class WriteOptions:
     force: bool
 
 
-def write_options(
-    query: Mapping[str, str], kind: str, *, applying: bool = False, dry: Sequence[str] = ()
-) -> WriteOptions:
+def write_options(ctx: RequestContext, kind: str, *, applying: bool = False) -> WriteOptions:
     """Read the query of a create, update or patch.
 
     Args:
-        query: the parameters.
+        ctx: the request.
         kind: ``CreateOptions``, ``UpdateOptions`` or ``PatchOptions``.
         applying: the patch is a server-side apply.
-        dry: every value of ``dryRun``.
 
     Raises:
         Failure: 422.
     """
     errors: list[FieldError] = []
+    query = ctx.info.query
     manager = query.get("fieldManager", "")
     if kind == "PatchOptions":
         if applying and not manager:
@@ -229,15 +228,17 @@ def write_options(
             errors.append(forbidden("force", "may not be specified for non-apply patch"))
     if len(manager) > 128:
         errors.append(too_long("fieldManager", 128))
-    for index, character in enumerate(manager):
+    for index, character in enumerate(manager if not manager.isprintable() else ""):
         if not character.isprintable():
             shown = f'"{manager}"'.encode("unicode_escape").decode()
             told = f"invalid character U+{ord(character):04X} (at position {index})"
             error = wrong("fieldManager", manager, told)
             errors.append(FieldError(error.type, error.field, error.value, error.detail, shown))
             break
-    is_dry, wrong_dry = dry_run(dry)
-    errors += wrong_dry
+    is_dry = False
+    if "dryRun" in query:
+        is_dry, wrong_dry = dry_run(ctx.values("dryRun"))
+        errors += wrong_dry
     validation = query.get("fieldValidation", "")
     if validation not in VALIDATIONS:
         errors.append(not_supported("fieldValidation", validation, list(VALIDATIONS)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from zestor_controller.apiserver.response.negotiation import negotiate, respond, respond_bytes
+from zestor_controller.apiserver.response.negotiation import encode, negotiate, respond_bytes
 from zestor_controller.apiserver.response.table import include_object, shape_object
 from zestor_controller.apiserver.response.warningheaders import warning_headers
 from zestor_controller.apiserver.rest.resource import Reply, RequestContext
@@ -43,4 +43,4 @@ def encode_reply(ctx: RequestContext, reply: Reply, wall: Callable[[], float]) -
     assert value is not None  # a verb returns one of the three
     if output.transform and not reply.converted:
         value = shape_object(ctx.resource, value, output, include_object(request), wall())
-    return respond(request, output, reply.status, value, warnings)
+    return respond_bytes(request, reply.status, encode(output, value), output.media, warnings)

@@ -176,6 +176,7 @@ class RequestContext:
         subresource: the requested part of it; None for the object itself.
         now: the time, RFC 3339 with seconds.
         warnings: texts for ``Warning`` headers, whatever the outcome.
+        strategy: that of the write: the subresource's, where it has one.
     """
 
     request: HttpRequest
@@ -185,18 +186,16 @@ class RequestContext:
     subresource: Subresource | None
     now: str
     warnings: list[str] = field(default_factory=list)
+    strategy: Strategy = field(init=False)
 
     def values(self, name: str) -> list[str]:
         """Every value of a query parameter."""
         return [value for key, value in self.request.query if key == name]
 
-    @property
-    def strategy(self) -> Strategy:
-        """The strategy of the write: the subresource's, where it has one."""
+    def __post_init__(self) -> None:
         subresource = self.subresource
-        if subresource is not None and subresource.strategy is not None:
-            return subresource.strategy
-        return self.resource.strategy
+        own = subresource.strategy if subresource is not None else None
+        self.strategy = own if own is not None else self.resource.strategy
 
     @property
     def manager(self) -> str:

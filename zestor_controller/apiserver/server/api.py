@@ -23,6 +23,7 @@ from zestor_controller.apiserver.auth.authentication import TokenAuthenticator
 from zestor_controller.apiserver.auth.authorization import RbacAuthorizer
 from zestor_controller.apiserver.auth.tokens import TokenIssuer
 from zestor_controller.apiserver.builtin import reviews
+from zestor_controller.apiserver.builtin.autoscaling.scalekind import scale_kind
 from zestor_controller.apiserver.crds.crdcontroller import DefinitionController
 from zestor_controller.apiserver.crds.crdstrategy import definition_resource
 from zestor_controller.apiserver.discovery.groups import Discovery
@@ -62,6 +63,7 @@ class ApiServer:
     Attributes:
         storage: the objects and their history.
         registry: the resources that are served.
+        handle: responds to a request; never raises.
     """
 
     def __init__(
@@ -106,18 +108,15 @@ class ApiServer:
             "update": mutation.update,
             "watch": WatchVerb(storage, rng, wall).watch,
         }
-        scale = ScaleVerbs(storage, mutation, path, registry).handle
+        scale = ScaleVerbs(storage, mutation, path, registry, scale_kind()).handle
         router = Router(registry, verbs, scale, Discovery(registry), OpenApi(registry), self.compact)
-        self._handler = RequestHandler(
-            router, authenticator, authorizer, audit if audit is not None else AuditLog(), wall
-        )
+        audit = audit if audit is not None else AuditLog()
+        self.handle: Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]] = RequestHandler(
+            router, authenticator, authorizer, audit, wall
+        ).handle
         self._definitions = DefinitionController(storage, registry, self.now)
         self._bootstrap = Bootstrap(storage, registry, mutation, self.now)
         self._bootstrap.create_initial()
-
-    def handle(self, request: HttpRequest) -> Coroutine[Any, Any, HttpResponse]:
-        """Respond to a request; never raises."""
-        return self._handler.handle(request)
 
     def now(self) -> str:
         """The time, RFC 3339 with seconds."""

@@ -158,13 +158,13 @@ def _decoded(ctx: RequestContext, strategy: BuiltinStrategy, versions: tuple[str
         Failure: 400 for another kind, or for another name than the path's.
     """
     request, kind = ctx.request, strategy.kind
-    options = write_options(ctx.info.query, "CreateOptions", dry=ctx.values("dryRun"))
+    options = write_options(ctx, "CreateOptions")
     body = decode_object(request.headers.get("content-type"), request.body, kind)
     version = body.value.get("apiVersion") or versions[0]
     if (body.value.get("kind") or kind) != kind or version not in versions:
         raise bad_request(f"expected a {kind} of {' or '.join(versions)}")
     obj, warnings = strategy.decode(body.value, options.validation, body.duplicates)
-    ctx.warnings += warnings
+    ctx.warnings.extend(warnings)
     if (obj.get("metadata") or {}).get("name", "") != ctx.info.name:
         raise bad_request(f"name in URL does not match name in {kind} object")
     return obj, options.dry_run

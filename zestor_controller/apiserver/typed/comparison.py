@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from zestor_controller.apiserver.typed.fieldset import SELF, FieldSet
 from zestor_controller.apiserver.typed.typedef import TypeDef
 from zestor_controller.apiserver.typed.value import (
@@ -23,6 +25,9 @@ from zestor_controller.apiserver.typed.value import (
 )
 
 __all__ = ["Comparison", "compare"]
+
+
+to_json: Final = msgspec.json.Encoder().encode
 
 
 class _Absent:
@@ -81,7 +86,8 @@ def _compare(old: Any, new: Any, typedef: TypeDef) -> _Parts | None:
     right = new if isinstance(new, dict) else {}
     for name, value in left.items():
         theirs = right.get(name, ABSENT)
-        if value is theirs:
+        # Equal for Python may be another value in JSON (1 and true); equal bytes are the same value.
+        if value is theirs or (value == theirs and to_json(value) == to_json(theirs)):
             continue
         parts = _compare(value, theirs, child_of(typedef, named, name))
         if parts is not None:

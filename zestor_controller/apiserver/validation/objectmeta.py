@@ -70,7 +70,8 @@ def _common(meta: Json) -> list[FieldError]:
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         told = "finalizer orphan and foregroundDeletion cannot be both set"
         errors.append(invalid("metadata.finalizers", finalizers, told))
-    return errors + _owners(meta.get("ownerReferences") or [])
+    owners = meta.get("ownerReferences")
+    return errors + _owners(owners) if owners else errors
 
 
 def validate_finalizers(obj: Json, strategy: Strategy) -> list[FieldError]:

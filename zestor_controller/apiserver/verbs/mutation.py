@@ -23,7 +23,7 @@ from zestor_controller.apiserver.rest.resource import Reply, RequestContext, Res
 from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 from zestor_controller.apiserver.rest.status import Failure, bad_request, conflict, invalid, not_found
 from zestor_controller.apiserver.rest.wireprofile import APPLY_PATCH
-from zestor_controller.apiserver.storage.revisionlog import Storage, Version
+from zestor_controller.apiserver.storage.revisionlog import Storage
 from zestor_controller.apiserver.typed.fieldtable import empty_value
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.verbs.writepath import WritePath, place, required_version, reset_field_set
@@ -52,7 +52,7 @@ class Mutation:
         Raises:
             Failure: 400, 413, 415 or 422 for a body that cannot be read or is invalid, and what the write path raises.
         """
-        options = write_options(ctx.info.query, "CreateOptions", dry=ctx.values("dryRun"))
+        options = write_options(ctx, "CreateOptions")
         obj = self.read_body(ctx, ctx.resource, options)
         return Reply(201, _shown(ctx.resource, self._path.create(ctx, obj, options)))
 
@@ -68,10 +68,10 @@ class Mutation:
             Failure: as for :meth:`create`; 404 for an object that does not exist, 409 for a conflict.
         """
         resource, info = ctx.resource, ctx.info
-        options = write_options(info.query, "UpdateOptions", dry=ctx.values("dryRun"))
+        options = write_options(ctx, "UpdateOptions")
         obj = self.read_body(ctx, resource, options)
         place(ctx, obj["metadata"])
-        present = self._present(ctx)
+        present = self._storage.table(resource.storage).get(info.namespace, info.name)
         if present is None:
             if resource.allow_create_on_update and not info.subresource:
                 return Reply(201, _shown(resource, self._path.create(ctx, obj, options)))
@@ -87,16 +87,16 @@ class Mutation:
         Raises:
             Failure: as for :meth:`update`.
         """
-        resource = ctx.resource
+        resource, info = ctx.resource, ctx.info
         kind = patch_type(ctx.request.headers.get("content-type"), resource.wire)
         applying = kind == APPLY_PATCH
-        options = write_options(ctx.info.query, "PatchOptions", applying=applying, dry=ctx.values("dryRun"))
+        options = write_options(ctx, "PatchOptions", applying=applying)
         if applying:
             return self._apply(ctx, options)
         patch = read_patch(ctx.request.body, kind)
-        present = self._present(ctx)
+        present = self._storage.table(resource.storage).get(info.namespace, info.name)
         if present is None:
-            raise not_found(resource.group, resource.plural, ctx.info.name)
+            raise not_found(resource.group, resource.plural, info.name)
         new = self.patched(ctx, resource, patch, lambda: resource.strategy.on_read(present.copy()), options)
         place(ctx, new["metadata"])
         return Reply(200, _shown(resource, self._path.update(ctx, present, new, options)))
@@ -104,7 +104,7 @@ class Mutation:
     def _apply(self, ctx: RequestContext, options: WriteOptions) -> Reply:
         resource, info = ctx.resource, ctx.info
         applied = read_applied(ctx.request.body, resource)
-        present = self._present(ctx)
+        present = self._storage.table(resource.storage).get(info.namespace, info.name)
         if present is None and info.subresource:
             raise not_found(resource.group, resource.plural, info.name)
         live = resource.strategy.on_read(present.copy()) if present is not None else None
@@ -114,7 +114,7 @@ class Mutation:
             resource.types(),
             FieldOwner(options.manager, resource.api_version, info.subresource, ctx.now),
             force=options.force,
-            resets=reset_field_set(ctx.strategy),
+            resets=reset_field_set(ctx.strategy.reset_fields()),
             empty=empty_value(resource.message) if resource.message else None,
         )
         if live is not None and new is live:
@@ -168,8 +168,8 @@ class Mutation:
             why = f"the API version in the data ({version or ''}) does not match the expected API version "
             raise bad_request(f"{why}({resource.api_version})")
         obj, warnings = resource.strategy.decode(body, options.validation, duplicates)
-        ctx.warnings += warnings
-        return _with_metadata(obj)
+        ctx.warnings.extend(warnings)
+        return obj
 
     def patched(
         self, ctx: RequestContext, resource: Resource, patch: Patch, live: Callable[[], Json], options: WriteOptions
@@ -187,12 +187,14 @@ class Mutation:
             Failure: 400, 413 or 422.
         """
         new = patch.applied(live(), resource)
-        why = self._type_mismatch(resource, new) if resource.wire.typed else ""
+        typed = resource.wire.typed
+        mismatch = typed and (new["apiVersion"] != resource.api_version or new["kind"] != resource.kind)
+        why = self._type_mismatch(resource, new) if mismatch else ""
         if not why:
             try:
                 obj, warnings = resource.strategy.decode(new, options.validation, patch.duplicates)
-                ctx.warnings += warnings
-                return _with_metadata(obj)
+                ctx.warnings.extend(warnings)
+                return obj
             except DecodeFailure as error:
                 why = error.why
             except Failure as error:
@@ -204,9 +206,6 @@ class Mutation:
         raise again.failure(why, again.applied(before, resource), before, resource)
 
     # Internals
-
-    def _present(self, ctx: RequestContext) -> Version | None:
-        return self._storage.table(ctx.resource.storage).get(ctx.info.namespace, ctx.info.name)
 
     def _type_mismatch(self, resource: Resource, body: Json) -> str:
         """Why a body that names another kind or version cannot be read as this kind; empty when it names this one."""
@@ -225,12 +224,6 @@ class Mutation:
             return error.why
         package = resource.group.partition(".")[0] or "core"
         return f"converting ({number}.{kind}) to ({package}.{resource.kind}): unknown conversion"
-
-
-def _with_metadata(obj: Json) -> Json:
-    if not isinstance(obj.get("metadata"), dict):
-        obj["metadata"] = {}
-    return obj
 
 
 def _shown(resource: Resource, stored: Json) -> Json:

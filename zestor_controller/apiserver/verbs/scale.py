@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from zestor_controller.apiserver.encoding.typedstrategy import BuiltinStrategy
 from zestor_controller.apiserver.patch import serversideapply
 from zestor_controller.apiserver.patch.managedfields import FieldOwner
 from zestor_controller.apiserver.request.body import decode_object, patch_type
@@ -21,7 +20,6 @@ from zestor_controller.apiserver.rest.resourceregistry import ResourceRegistry
 from zestor_controller.apiserver.rest.status import bad_request, internal, invalid, not_found
 from zestor_controller.apiserver.rest.wireprofile import APPLY_PATCH
 from zestor_controller.apiserver.storage.revisionlog import Storage, Version
-from zestor_controller.apiserver.typed.fieldtable import builtin
 from zestor_controller.apiserver.typed.typedef import Json
 from zestor_controller.apiserver.validation import scalepaths
 from zestor_controller.apiserver.verbs import scalefields
@@ -29,22 +27,9 @@ from zestor_controller.apiserver.verbs.mutation import Mutation
 from zestor_controller.apiserver.verbs.writepath import WritePath, place
 from zestor_controller.schema.fielderror import invalid as wrong
 
-__all__ = ["SCALE", "ScaleVerbs", "scale_of"]
+__all__ = ["ScaleVerbs"]
 
 _SCHEME: Final = "k8s.io/apiextensions-apiserver/pkg/apiserver/customresource_handler.go:781"
-_MESSAGE: Final = "k8s.io.api.autoscaling.v1.Scale"
-SCALE: Final = Resource(
-    group="autoscaling",
-    version="v1",
-    kind="Scale",
-    plural="scales",
-    singular="scale",
-    namespaced=True,
-    strategy=BuiltinStrategy("Scale", "v1", _MESSAGE),
-    types=lambda: builtin(_MESSAGE),
-    message=_MESSAGE,
-)
-"""The kind, as bodies and patches of the subresource are read; it is not served by itself."""
 
 
 class ScaleVerbs:
@@ -55,13 +40,17 @@ class ScaleVerbs:
         mutation: reads what is proposed.
         path: takes it to the storage.
         registry: the other versions of a resource.
+        kind: the kind Scale, as bodies and patches of the subresource are read.
     """
 
-    def __init__(self, storage: Storage, mutation: Mutation, path: WritePath, registry: ResourceRegistry) -> None:
+    def __init__(
+        self, storage: Storage, mutation: Mutation, path: WritePath, registry: ResourceRegistry, kind: Resource
+    ) -> None:
         self._storage = storage
         self._mutation = mutation
         self._path = path
         self._registry = registry
+        self._kind = kind
 
     def handle(self, ctx: RequestContext) -> Reply:
         """Read or write a Scale.
@@ -76,42 +65,46 @@ class ScaleVerbs:
             raise not_found(resource.group, resource.plural, ctx.info.name)
         obj = resource.strategy.on_read(present.copy())
         if ctx.info.verb == "get":
-            return Reply(200, scale_of(resource, obj), converted=True)
+            return Reply(200, _scale_of(self._kind, resource, obj), converted=True)
         changed = self._update(ctx, present, obj) if ctx.info.verb == "update" else self._patch(ctx, present, obj)
-        return Reply(200, scale_of(resource, changed), converted=True)
+        return Reply(200, _scale_of(self._kind, resource, changed), converted=True)
 
     def _update(self, ctx: RequestContext, present: Version, obj: Json) -> Json:
-        options = write_options(ctx.info.query, "UpdateOptions", dry=ctx.values("dryRun"))
-        body = decode_object(ctx.request.headers.get("content-type"), ctx.request.body, SCALE.kind, SCALE.wire)
+        options = write_options(ctx, "UpdateOptions")
+        body = decode_object(
+            ctx.request.headers.get("content-type"), ctx.request.body, self._kind.kind, self._kind.wire
+        )
         version = body.value.get("apiVersion")
-        if not ctx.resource.wire.typed and version not in (None, "", SCALE.api_version):
-            raise bad_request(f'no kind is registered for the type {version}.Scale in scheme "{_SCHEME}"')
-        scale = self._mutation.decode(ctx, SCALE, body.value, options, body.duplicates)
+        if not ctx.resource.wire.typed and version not in (None, "", self._kind.api_version):
+            raise bad_request(f'no kind is registered for the type {version}.{self._kind.kind} in scheme "{_SCHEME}"')
+        scale = self._mutation.decode(ctx, self._kind, body.value, options, body.duplicates)
         return self._write(ctx, present, obj, scale, options)
 
     def _patch(self, ctx: RequestContext, present: Version, obj: Json) -> Json:
-        kind = patch_type(ctx.request.headers.get("content-type"), ctx.resource.wire)
-        options = write_options(ctx.info.query, "PatchOptions", applying=kind == APPLY_PATCH, dry=ctx.values("dryRun"))
-        if kind == APPLY_PATCH:
+        media = patch_type(ctx.request.headers.get("content-type"), ctx.resource.wire)
+        options = write_options(ctx, "PatchOptions", applying=media == APPLY_PATCH)
+        if media == APPLY_PATCH:
             return self._apply(ctx, present, obj, options)
-        patch = read_patch(ctx.request.body, kind)
-        scale = self._mutation.patched(ctx, SCALE, patch, lambda: scale_of(ctx.resource, obj), options)
+        patch = read_patch(ctx.request.body, media)
+        scale = self._mutation.patched(
+            ctx, self._kind, patch, lambda: _scale_of(self._kind, ctx.resource, obj), options
+        )
         return self._write(ctx, present, obj, scale, options)
 
     def _apply(self, ctx: RequestContext, present: Version, obj: Json, options: WriteOptions) -> Json:
         resource, paths = ctx.resource, self._paths(ctx)
-        live = scale_of(resource, obj)
+        live = _scale_of(self._kind, resource, obj)
         meta = obj["metadata"]
         entries: list[Any] = meta.get("managedFields") or []
         live["metadata"]["managedFields"] = scalefields.of_scale(entries, paths)
         scale = serversideapply.apply(
             live,
-            read_applied(ctx.request.body, SCALE),
-            SCALE.types(),
-            FieldOwner(options.manager, SCALE.api_version, "scale", ctx.now),
+            read_applied(ctx.request.body, self._kind),
+            self._kind.types(),
+            FieldOwner(options.manager, self._kind.api_version, "scale", ctx.now),
             force=options.force,
         )
-        scale, _ = SCALE.strategy.decode(scale, "Ignore", [])
+        scale, _ = self._kind.strategy.decode(scale, "Ignore", [])
         scaled = scale["metadata"].get("managedFields") or []
         meta["managedFields"] = scalefields.of_object(entries, scaled, paths, resource.api_version)
         return self._write(ctx, present, obj, scale, options, owned=True)
@@ -127,7 +120,7 @@ class ScaleVerbs:
         owned: bool = False,
     ) -> Json:
         place(ctx, scale["metadata"])
-        _set_replicas(ctx.resource, obj, scale)
+        _set_replicas(self._kind, ctx.resource, obj, scale)
         for precondition in ("uid", "resourceVersion"):
             if scale["metadata"].get(precondition):
                 obj["metadata"][precondition] = scale["metadata"][precondition]
@@ -153,7 +146,7 @@ def _get(obj: Json, path: str, kind: type, expected: str) -> Any:
         raise internal(str(error)) from None
 
 
-def scale_of(resource: Resource, obj: Json) -> Json:
+def _scale_of(kind: Resource, resource: Resource, obj: Json) -> Json:
     """The Scale of an object.
 
     Raises:
@@ -174,7 +167,7 @@ def scale_of(resource: Resource, obj: Json) -> Json:
     if replicas is None and not typed:
         raise internal(f'the spec replicas field "{paths.spec_replicas}" does not exist')
     spec: Json = {"replicas": replicas} if replicas else {}
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": shown, "spec": spec, "status": status}
+    return {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": shown, "spec": spec, "status": status}
 
 
 def _selector_text(obj: Json) -> str:
@@ -182,7 +175,7 @@ def _selector_text(obj: Json) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def _set_replicas(resource: Resource, obj: Json, scale: Json) -> None:
+def _set_replicas(kind: Resource, resource: Resource, obj: Json, scale: Json) -> None:
     """Set the requested number of an object from a Scale, in place.
 
     Raises:
@@ -196,7 +189,7 @@ def _set_replicas(resource: Resource, obj: Json, scale: Json) -> None:
                 resource.group, resource.kind, name, [wrong(path, replicas, "should be a non-negative integer")]
             )
         error = wrong("spec.replicas", replicas, "must be greater than or equal to 0")
-        raise invalid("autoscaling", "Scale", name, [error])
+        raise invalid(kind.group, kind.kind, name, [error])
     parts = path.removeprefix(".").split(".")
     here: Any = obj
     for part in parts[:-1]:

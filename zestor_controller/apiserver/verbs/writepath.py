@@ -10,6 +10,7 @@ Source: apiserver pkg/registry/generic/registry/store.go, pkg/registry/rest/{cre
 from __future__ import annotations
 
 import random
+from functools import cache
 from typing import Any, Final
 
 from zestor_controller.apiserver.admission.attributes import CREATE, UPDATE, AdmissionAttributes
@@ -26,7 +27,7 @@ from zestor_controller.apiserver.rest.status import (
     invalid,
     status_body,
 )
-from zestor_controller.apiserver.rest.strategy import Strategy, WriteContext
+from zestor_controller.apiserver.rest.strategy import WriteContext
 from zestor_controller.apiserver.storage.revisionlog import Storage, Version
 from zestor_controller.apiserver.syntax.depthlimit import TOO_DEEP, too_deep
 from zestor_controller.apiserver.syntax.gonumber import parse_uint
@@ -85,7 +86,8 @@ class WritePath:
             meta.pop(field, None)
         meta["uid"] = objectmeta.new_uid(self._rng)
         meta["creationTimestamp"] = ctx.now
-        _fold_owners(ctx, meta)
+        if meta.get("ownerReferences"):
+            _fold_owners(ctx, meta)
         strategy.default(obj)
         if not owned:
             obj = managedfields.update(
@@ -93,7 +95,7 @@ class WritePath:
                 obj,
                 resource.types(),
                 FieldOwner(options.manager or ctx.manager, resource.api_version, "", ctx.now),
-                resets=reset_field_set(strategy),
+                resets=reset_field_set(strategy.reset_fields()),
                 empty=empty_value(resource.message) if resource.message else None,
             )
         info = ctx.info
@@ -109,7 +111,8 @@ class WritePath:
         if errors:
             raise invalid(*resource.group_kind(obj), name, errors)
         self._admission.validate(attributes, obj)
-        _check_depth(obj)
+        if too_deep(obj):
+            raise bad_request(f"the object {TOO_DEEP}")
         if not options.dry_run and _is_version(meta.get("resourceVersion") or "0"):
             raise Failure(status_body(500, "resourceVersion should not be set on objects to be created"))
         present = self._storage.table(resource.storage).get(namespace, name)
@@ -118,7 +121,8 @@ class WritePath:
         stored = strategy.on_store(obj)
         if options.dry_run:
             return stored
-        return self._storage.write(resource.storage, namespace, name, stored).obj
+        self._storage.write(resource.storage, namespace, name, stored)
+        return stored
 
     def update(
         self, ctx: RequestContext, present: Version, new: Json, options: WriteOptions, *, owned: bool = False
@@ -139,10 +143,12 @@ class WritePath:
             Failure: 403, 409 or 422.
         """
         resource, strategy, info = ctx.resource, ctx.strategy, ctx.info
-        before = present.obj["metadata"]
-        _check_preconditions(ctx, present, new["metadata"], owned=owned)
+        old = present.obj
+        before = old["metadata"]
+        _check_preconditions(ctx, present.key, before, new["metadata"], owned=owned)
         _keep_system_fields(new["metadata"], before)
-        _fold_owners(ctx, new["metadata"])
+        if new["metadata"].get("ownerReferences"):
+            _fold_owners(ctx, new["metadata"])
         live = resource.strategy.on_read(present.copy())
         resource.strategy.default(new)
         if not owned:
@@ -153,7 +159,7 @@ class WritePath:
                 new,
                 resource.types(),
                 FieldOwner(options.manager or ctx.manager, resource.api_version, info.subresource, now),
-                resets=reset_field_set(strategy),
+                resets=reset_field_set(strategy.reset_fields()),
             )
         attributes = AdmissionAttributes(
             UPDATE, info.verb, resource, info.subresource, info.namespace, info.name, ctx.user, live, options.dry_run
@@ -169,22 +175,24 @@ class WritePath:
         if errors:
             raise invalid(*resource.group_kind(new), info.name, errors)
         self._admission.validate(attributes, new)
-        _check_depth(new)
-        return self._commit(ctx, present, resource.strategy.on_store(new), options)
+        if too_deep(new):
+            raise bad_request(f"the object {TOO_DEEP}")
+        return self._commit(ctx, old, resource.strategy.on_store(new), options)
 
-    def _commit(self, ctx: RequestContext, present: Version, stored: Json, options: WriteOptions) -> Json:
+    def _commit(self, ctx: RequestContext, old: Json, stored: Json, options: WriteOptions) -> Json:
         """Store a changed object; remove it, where the change is the end of its deletion."""
         if options.dry_run:
             return stored
-        if _same(stored, present.obj):
-            return present.copy()
+        if _same(stored, old):
+            return old
         resource, meta = ctx.resource, stored["metadata"]
         waits = meta.get("finalizers") or meta.get("deletionGracePeriodSeconds")
         if meta.get("deletionTimestamp") and not waits and resource.strategy.should_delete(stored):
             # The response has the change and the version before it; the event has the deletion's version and no change.
             self._storage.delete(resource.storage, ctx.info.namespace, ctx.info.name)
             return stored
-        return self._storage.write(resource.storage, ctx.info.namespace, ctx.info.name, stored).obj
+        self._storage.write(resource.storage, ctx.info.namespace, ctx.info.name, stored)
+        return stored
 
 
 def place(ctx: RequestContext, meta: Json) -> None:
@@ -210,10 +218,11 @@ def place(ctx: RequestContext, meta: Json) -> None:
         meta.pop("namespace")
 
 
-def reset_field_set(strategy: Strategy) -> FieldSet:
-    """The fields that an endpoint sets back, as a set."""
+@cache
+def reset_field_set(paths: tuple[tuple[str, ...], ...]) -> FieldSet:
+    """The fields that an endpoint sets back, as a set, which is not to be changed."""
     found: FieldSet = {}
-    for path in strategy.reset_fields():
+    for path in paths:
         here = found
         for name in path[:-1]:
             here = here.setdefault(f"f:{name}", {})
@@ -221,19 +230,19 @@ def reset_field_set(strategy: Strategy) -> FieldSet:
     return found
 
 
-def _check_preconditions(ctx: RequestContext, present: Version, meta: Json, *, owned: bool) -> None:
+def _check_preconditions(ctx: RequestContext, key: str, before: Json, meta: Json, *, owned: bool) -> None:
     """Compare uid and resourceVersion of an update with the present object.
 
     Raises:
         Failure: 409 where they differ; 400 or 500 for a resourceVersion that is no number.
     """
-    resource, info, before = ctx.resource, ctx.info, present.obj["metadata"]
+    resource, info = ctx.resource, ctx.info
     version = required_version(meta)
     uid = meta.get("uid")
     if uid and uid != before["uid"] and not owned and info.verb == "update":
         path = resource.plural if resource.wire.typed else f"{resource.group}/{resource.plural}"
         why = (
-            f"StorageError: invalid object, Code: 4, Key: /registry/{path}/{present.key}, "
+            f"StorageError: invalid object, Code: 4, Key: /registry/{path}/{key}, "
             "ResourceVersion: 0, AdditionalErrorMsg: "
             f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before['uid']}"
         )
@@ -256,7 +265,7 @@ def _keep_system_fields(meta: Json, before: Json) -> None:
 
 def _fold_owners(ctx: RequestContext, meta: Json) -> None:
     """Fold owner references that occur twice, with a warning."""
-    twice = objectmeta.fold_owners(meta) if meta.get("ownerReferences") else None
+    twice = objectmeta.fold_owners(meta)
     if twice:
         when = " after mutating admission happens" if ctx.info.verb == "patch" else ""
         ctx.warnings.append(DUPLICATE_OWNERS.format(when=when, uids=", ".join(twice)))
@@ -290,25 +299,16 @@ def required_version(meta: Json) -> int:
         raise bad_request(str(error)) if text.isdecimal() else Failure(status_body(500, str(error))) from None
 
 
-def _check_depth(obj: Json) -> None:
-    """Reject an object that is nested too deeply to be stored; managedFields count.
-
-    Raises:
-        Failure: 400.
-    """
-    if too_deep(obj):
-        raise bad_request(f"the object {TOO_DEEP}")
-
-
 def _same(new: Json, old: Json) -> bool:
     """Whether a write would change nothing; the times of managers alone are no change."""
-    return new == old or _without_times(new) == _without_times(old)
+    if new.keys() != old.keys() or any(new[name] != old[name] for name in new if name != "metadata"):
+        return False
+    return bool(new == old) or _without_times(new["metadata"]) == _without_times(old["metadata"])
 
 
-def _without_times(obj: Json) -> Json:
-    meta = obj["metadata"]
+def _without_times(meta: Json) -> Json:
     entries = [{k: v for k, v in entry.items() if k != "time"} for entry in meta.get("managedFields") or ()]
-    return {**obj, "metadata": {**meta, "managedFields": entries}}
+    return {**meta, "managedFields": entries}
 
 
 class _Everything(dict[str, Any]):

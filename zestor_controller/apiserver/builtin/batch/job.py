@@ -66,7 +66,7 @@ class JobStrategy(BuiltinStrategy):
         super().prepare_for_create(ctx, obj)
         spec, metadata = obj["spec"], obj["metadata"]
         template = spec.setdefault("template", {})
-        ctx.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
+        ctx.warnings.extend(pod_spec_warnings("spec.template.spec", template.get("spec") or {}))
         if spec.get("manualSelector"):
             return
         uid, name = metadata.get("uid", ""), metadata.get("name", "")

@@ -96,12 +96,12 @@ def _decode(ctx: RequestContext) -> tuple[Json, managedfields.FieldOwner]:
         Failure: 400 for another kind.
     """
     request = ctx.request
-    options = write_options(ctx.info.query, "CreateOptions", dry=ctx.values("dryRun"))
+    options = write_options(ctx, "CreateOptions")
     body = decode_object(request.headers.get("content-type"), request.body, "TokenRequest")
     if body.value.get("kind", "TokenRequest") != "TokenRequest" or body.value.get("apiVersion", API) != API:
         raise bad_request(f"expected a TokenRequest of {API}")
     requested, warnings = _STRATEGY.decode(body.value, options.validation, body.duplicates)
-    ctx.warnings += warnings
+    ctx.warnings.extend(warnings)
     return requested, managedfields.FieldOwner(options.manager or ctx.manager, API, "token", ctx.now)
 
 

@@ -63,7 +63,7 @@ class PodStrategy(BuiltinStrategy):
         if spec.get("schedulingGates"):
             obj["status"]["conditions"] = [{**_GATED, "lastTransitionTime": ctx.now}]
         _add_tolerations(spec)
-        ctx.warnings += pod_spec_warnings("spec", spec)
+        ctx.warnings.extend(pod_spec_warnings("spec", spec))
 
     def prepare_status(self, new: Json, old: Json) -> None:
         """Keep the spec, the owners and the class of the pod."""

@@ -51,7 +51,7 @@ class TemplateStrategy(BuiltinStrategy):
         """Also warn about the template."""
         super().prepare_for_create(ctx, obj)
         template = (obj.get("spec") or {}).get("template") or {}
-        ctx.warnings += pod_spec_warnings("spec.template.spec", template.get("spec") or {})
+        ctx.warnings.extend(pod_spec_warnings("spec.template.spec", template.get("spec") or {}))
 
     def validate(self, obj: Json) -> list[FieldError]:
         """Numbers, selector and template."""

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from zestor_controller.cache.decode import Record, decode_object
-from zestor_controller.cache.reading import SLICE_S
+from zestor_controller.cache.record import Record, decode_object
+from zestor_controller.cache.watchhandler import SLICE_S
 from zestor_controller.client import Client
-from zestor_controller.client.decoding import decode_page
+from zestor_controller.client.decoder import decode_page
 from zestor_controller.errors import TransportError
 from zestor_controller.objects import Kind
 from zestor_controller.store import EncodedStage

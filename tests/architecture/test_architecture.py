@@ -1,4 +1,4 @@
-"""The house itself: layers, exports, documents, drift, what an import costs."""
+"""The architecture: layers, exports, documents, drift, what an import costs."""
 
 import ast
 import importlib
@@ -15,14 +15,29 @@ import zestor_controller
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "zestor_controller"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-ROOMS = ["store", "objects", "client", "cache", "controller", "manager", "crd", "cluster"]
+EXPORTING = sorted(path.parent for path in PACKAGE.rglob("__init__.py") if "__all__" in path.read_text())
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_rooms_exports_are_sorted_and_there(room: str) -> None:
-    module = importlib.import_module(f"zestor_controller.{room}")
+@pytest.mark.parametrize("package", EXPORTING, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_packages_exports_are_sorted_and_complete(package: Path) -> None:
+    module = importlib.import_module(".".join(package.relative_to(ROOT).parts))
+    tree = ast.parse((package / "__init__.py").read_text())
+    defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    imported = {
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    public = {name for name in defined | (imported - used) if not name.startswith("_")} - {"annotations"}
+
     assert module.__all__ == sorted(module.__all__)
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
+    assert public <= set(module.__all__)
+
+
+def test_every_package_that_imports_something_says_what_it_exports() -> None:
+    inits = [path for path in PACKAGE.rglob("__init__.py") if path.parent not in EXPORTING]
+
+    assert [path for path in inits if len(ast.parse(path.read_text()).body) > 1] == []
 
 
 def test_every_name_of_the_root_can_be_imported() -> None:
@@ -70,7 +85,7 @@ def test_the_crds_are_what_the_examples_classes_say() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_changed_crd_file_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_changed_crd_file_is_reported_with_its_line(tmp_path: Path) -> None:
     text = (ROOT / "crds" / "websites.demo.zestor.dev.yaml").read_text()
     (tmp_path / "websites.demo.zestor.dev.yaml").write_text(text.replace("maximum: 50", "maximum: 51"))
     command = [sys.executable, "-m", "zestor_controller.cli.main", "crd", "generate", "examples/01_website"]

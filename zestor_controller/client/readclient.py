@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any, Final, TypeVar, overload
 
 from zestor_controller.backoff import Backoff
-from zestor_controller.client.decoding import ObjectList, decode_object, decode_page, log_invalid, require_object
+from zestor_controller.client.decoder import ObjectList, decode_object, decode_page, log_invalid, require_object
 from zestor_controller.client.raw import RawClient, is_passing
 from zestor_controller.client.request import JSON, prepare_request, selector_query
 from zestor_controller.client.retry import asked_to_wait

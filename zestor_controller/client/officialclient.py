@@ -12,7 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from zestor_controller.client.transport import AiohttpTransport, Transport
+from zestor_controller.client.aiohttptransport import AiohttpTransport
+from zestor_controller.client.transport import Transport
 from zestor_controller.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from zestor_controller.cache.decode import Record, decode_line, is_news, version_of
 from zestor_controller.cache.overlay import Overlay
+from zestor_controller.cache.record import Record, decode_line, is_news, version_of
 from zestor_controller.errors import ApiError
 from zestor_controller.metrics import Metrics
 from zestor_controller.objects import Kind

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zestor_controller.store._table import Table
+from zestor_controller.store._kindtable import Table
 from zestor_controller.store.event import Change, Event, EventType, Overflow
 from zestor_controller.store.stage import EncodedStage
 from zestor_controller.store.watch import Watch
