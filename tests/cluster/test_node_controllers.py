@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from zestor_controller.cluster.simulation import NODE
 from zestor_controller.cluster.simulation.kubelet import kubelet
+from zestor_controller.cluster.simulation.node import NODE
 from zestor_controller.cluster.simulation.scheduler import scheduler
 from zestor_controller.objects import MergePatch
 
