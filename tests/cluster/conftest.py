@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -46,12 +46,32 @@ class Simulated:
 
     async def until(self, kind: str, test: Callable[[list[Any]], Any]) -> Any:
         """Wait until the objects of a kind pass a test, and return what it returns."""
+
+        async def listed() -> Any:
+            return test(await self.list(kind))
+
+        return await self.eventually(listed)
+
+    async def eventually(self, look: Callable[[], Awaitable[Any]]) -> Any:
+        """Look again until there is something to return; the controllers run on this loop in between."""
         async with asyncio.timeout(WAIT_S):
             while True:
-                found = test(await self.list(kind))
+                found = await look()
                 if found:
                     return found
-                await asyncio.sleep(0)  # the controllers run on this loop
+                await asyncio.sleep(0)
+
+    async def until_deleted(self, kind: str, name: str) -> None:
+        """Wait until a cluster-scoped object no longer exists."""
+
+        async def missing() -> bool:
+            try:
+                await self.client.get(kind, name)
+            except NotFound:
+                return True
+            return False
+
+        await self.eventually(missing)
 
     async def ready(self, *names: str) -> None:
         """Mark Pods as Ready, as a kubelet would."""
@@ -61,11 +81,16 @@ class Simulated:
 
 
 @asynccontextmanager
-async def simulate(*controllers: Any, background: Callable[[Client], Any] | None = None) -> AsyncIterator[Simulated]:
-    """A server in memory with these controllers, and perhaps another task."""
+async def simulate(
+    *controllers: Any,
+    with_client: Callable[[Client], Any] | None = None,
+    background: Callable[[Client], Any] | None = None,
+) -> AsyncIterator[Simulated]:
+    """A server in memory with these controllers, one that is made of the client, and perhaps another task."""
     api = ApiServer(TokenAuthenticator({"t": ADMINISTRATOR}), rng=random.Random(1))
     client = Client(MemoryTransport(api, {"Authorization": "Bearer t"}), field_manager="kube-controller-manager")
     stop = asyncio.Event()
+    controllers += (with_client(client),) if with_client is not None else ()
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(Manager(*controllers).serve(stop, client=client)) if controllers else None
         more = tasks.create_task(background(client)) if background is not None else None

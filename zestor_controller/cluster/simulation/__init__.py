@@ -16,7 +16,6 @@ from zestor_controller.cluster.simulation.garbagecollector import GarbageCollect
 from zestor_controller.cluster.simulation.job import jobs
 from zestor_controller.cluster.simulation.kubelet import kubelet
 from zestor_controller.cluster.simulation.namespace import namespaces
-from zestor_controller.cluster.simulation.node import NODE
 from zestor_controller.cluster.simulation.poddisruptionbudget import disruption_budgets
 from zestor_controller.cluster.simulation.replicaset import replica_sets
 from zestor_controller.cluster.simulation.rootcertificate import root_certificates
@@ -25,7 +24,7 @@ from zestor_controller.cluster.simulation.serviceaccount import service_accounts
 from zestor_controller.cluster.simulation.statefulset import stateful_sets
 from zestor_controller.controller import Controller
 
-__all__ = ["NODE", "GarbageCollector", "simulated_controllers"]
+__all__ = ["GarbageCollector", "simulated_controllers"]
 
 
 def simulated_controllers(node_client: Client, ca: str) -> list[Controller[Any]]:

@@ -29,6 +29,8 @@ def disruption_budgets() -> Controller[Any]:
         .watches(BUDGET, map=lambda budget: [budget.metadata.namespace])
         .watches(POD, map=lambda pod: [pod.metadata.namespace])
     )
+    for kind in _SCALED.values():  # read for their replicas; the events of their Pods are what matters
+        controller.watches(kind, map=lambda scaled: None)
 
     @controller.reconciler
     async def reconcile(namespace: Unstructured, ctx: Context) -> Result | None:
