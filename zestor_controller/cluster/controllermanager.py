@@ -12,7 +12,8 @@ from zestor_controller.apiserver import ApiServer
 from zestor_controller.apiserver.discovery.groups import GIT_VERSION
 from zestor_controller.cache import ClusterCache
 from zestor_controller.client import Client, MemoryTransport
-from zestor_controller.cluster.simulation import NODE, GarbageCollector, simulated_controllers
+from zestor_controller.cluster.simulation import GarbageCollector, simulated_controllers
+from zestor_controller.cluster.simulation.node import NODE
 from zestor_controller.errors import AlreadyExists
 from zestor_controller.manager import Manager
 
