@@ -13,12 +13,12 @@ ROOT = Path(__file__).parents[2]
 
 # Functions, modules and changes of module that a walk may have at most.
 LIMITS = {
-    "event": (93, 28, 74),
-    "status": (35, 12, 31),
-    "write": (94, 30, 72),
-    "crd": (111, 21, 60),
-    "patch": (172, 36, 138),
-    "line": (10, 5, 6),
+    "event": (50, 22, 40),
+    "status": (36, 12, 27),
+    "write": (90, 28, 66),
+    "crd": (113, 22, 64),
+    "patch": (144, 40, 133),
+    "line": (11, 5, 8),
 }
 
 

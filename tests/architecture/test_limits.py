@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from . import pending
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "zestor_controller"
 MAX_MODULE_LINES = 400
@@ -120,11 +118,11 @@ def shared_classes() -> set[str]:
 
 
 def test_no_module_is_too_long() -> None:
-    assert long_modules() == pending.LONG_MODULES
+    assert long_modules() == set()
 
 
 def test_no_function_is_too_long() -> None:
-    assert long_functions() == pending.LONG_FUNCTIONS
+    assert long_functions() == set()
 
 
 def test_a_table_is_distinguished_from_code(tmp_path: Path) -> None:
@@ -146,7 +144,7 @@ def test_ruff_measures_the_complexity_of_every_function(folder: str) -> None:
 
 
 def test_no_file_is_exempt_from_the_complexity_limits() -> None:
-    assert exempt_files() == pending.COMPLEX
+    assert exempt_files() == set()
 
 
 def test_every_name_that_the_search_for_dead_code_ignores_is_written() -> None:
@@ -164,7 +162,7 @@ def test_no_comment_exempts_from_the_complexity_limits() -> None:
 
 
 def test_no_module_is_named_after_an_activity() -> None:
-    assert activities() == pending.ACTIVITIES
+    assert activities() == set()
 
 
 def test_a_modules_name_is_unique_within_its_top_level_package() -> None:
@@ -177,4 +175,4 @@ def test_a_modules_name_is_unique_within_its_top_level_package() -> None:
 
 
 def test_a_public_classs_name_is_unique_in_the_project() -> None:
-    assert shared_classes() == pending.SHARED_CLASSES
+    assert shared_classes() == set()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from . import pending
 from .vocabulary import EXCEPTIONS, REFUSED, Offence, files, offences
 
 ROOT = Path(__file__).parents[2]
@@ -25,24 +24,8 @@ def found() -> dict[str, list[Offence]]:
     return {path: offences for path, offences in by_file.items() if offences and path not in QUOTED}
 
 
-def entry_of(path: str) -> str | None:
-    """The entry of what is pending that a file belongs to."""
-    return next((entry for entry in pending.VOCABULARY if path == entry or path.startswith(f"{entry}/")), None)
-
-
-def offending_paths() -> set[str]:
-    """The entries of what is pending, without those that have no offence any more."""
-    return {entry for path in found() if (entry := entry_of(path))}
-
-
 def test_no_refused_word_is_written() -> None:
-    offences = [str(offence) for path, found_here in found().items() if not entry_of(path) for offence in found_here]
-
-    assert offences == []
-
-
-def test_what_is_pending_has_offences() -> None:
-    assert offending_paths() == pending.VOCABULARY
+    assert [str(offence) for offences_here in found().values() for offence in offences_here] == []
 
 
 def test_every_quoted_file_quotes_a_refused_word() -> None:

@@ -17,6 +17,8 @@ HOOK = (
     "r=u.Request(sys.argv[1]+'/zestor/v1/compact',method='POST',headers={'Authorization':'Bearer golden-admin'});"
     "u.urlopen(r,context=c)"
 )
+ATTEMPTS = 3
+MANAGERS = re.compile(r"^ +- body\.mf\[\d+\]\.manager: expected", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +36,12 @@ def test_a1_every_recorded_response_is_given(server: ApiServerProcess, scenario:
     command = [sys.executable, str(HERE / "replay.py"), "--base-url", server.url, "--fresh", "--sleep-factor", "0.2"]
     command += ["--token", "golden-admin", "--weak-token", "weak"]
     command += ["--compact-hook", f'{sys.executable} -c "{HOOK}" {server.url}', str(scenario)]
-    # Managers are ordered by their times in whole seconds: what was recorded within one is replayed within one.
-    time.sleep(1 - time.time() % 1)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for _ in range(ATTEMPTS):
+        # Managers are ordered by their times in whole seconds: what was recorded within one second is replayed from the
+        # start of one, and again where a loaded machine took longer than that.
+        time.sleep(1 - time.time() % 1)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if not MANAGERS.search(done.stdout):
+            break
     assert done.returncode == 0, done.stdout
     assert re.search(r"^[1-9]\d* passed, 0 failed$", done.stdout, re.MULTILINE), done.stdout

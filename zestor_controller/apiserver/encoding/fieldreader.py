@@ -48,11 +48,11 @@ class Decoded:
     """What a decoding has to say beside the object.
 
     Attributes:
-        duplicates: repeated keys that were not reported yet.
+        duplicates: repeated keys that were not reported yet; None for a document without any, which nearly all are.
         complaints: unknown and duplicate fields, in the order of the document.
     """
 
-    duplicates: Duplicates
+    duplicates: Duplicates | None
     complaints: list[str] = field(default_factory=list)
 
 
@@ -69,7 +69,8 @@ class GoPlace:
 
 def report_duplicates(path: Path | None, decoded: Decoded) -> None:
     """Report the repeated keys of the object at a path that were not reported yet."""
-    decoded.complaints += [f"duplicate field {quote(name)}" for name in decoded.duplicates.take(dotted(path))]
+    taken = decoded.duplicates.take(dotted(path)) if decoded.duplicates else ()
+    decoded.complaints += [f"duplicate field {quote(name)}" for name in taken]
 
 
 def dotted(path: Path | None) -> str:

@@ -251,7 +251,7 @@ def decode(message: str, body: Json, duplicates: Sequence[str]) -> tuple[Json, l
         ValueError: a value has the wrong type or form; the message is Go's.
     """
     known = shape(message)
-    decoded = Decoded(Duplicates(duplicates))
+    decoded = Decoded(Duplicates(duplicates) if duplicates else None)
     head = {name: body[name] for name in ("kind", "apiVersion") if name in body}
     rest = {name: item for name, item in body.items() if name not in head}
     try:
