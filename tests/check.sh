@@ -12,10 +12,10 @@ cd "$(dirname "$0")/.."
 .venv/bin/vulture
 .venv/bin/python -m pytest -n 2 --dist loadgroup "$@"
 # What holds an event loop once more on uvloop, as with the extra `fast`; tests in virtual time have a loop of their own.
-.venv/bin/python -m pytest -q --loop uvloop tests/controller tests/manager tests/cache tests/flows/test_embedded_cluster.py
+.venv/bin/python -m pytest -q -n 2 --dist loadgroup --loop uvloop tests/controller tests/manager tests/cache tests/flows/test_embedded_cluster.py
 # The kopf adapter once more with the older of the supported minors.
 .venv/bin/python -m pip install -q --upgrade --no-deps --target .venv/kopf-1.44 'kopf==1.44.*'
-PYTHONPATH=.venv/kopf-1.44 .venv/bin/python -m pytest -q tests/adapters
+PYTHONPATH=.venv/kopf-1.44 .venv/bin/python -m pytest -q -n 2 --dist loadgroup tests/adapters
 # What depends most on the interpreter (TLS, event loop, typing), once more with each other Python that the classifiers name.
 main=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 tested="$main (everything)"
@@ -36,8 +36,8 @@ for version in $(sed -n 's/.*Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml); d
     "$other/bin/python" -m pip install -q -U pip
     "$other/bin/python" -m pip install -q -e . --group test
     "$other/bin/python" -m pytest -q -n 2 --dist loadgroup -p no:cacheprovider \
-        --ignore tests/client/test_client_types.py \
-        tests/client tests/cache tests/controller tests/apiserver tests/testing/test_virtual_clock.py # without types, which are checked above
+        tests/client tests/cache tests/controller tests/http tests/apiserver/conformance tests/apiserver/test_secure_server.py \
+        tests/testing/test_virtual_clock.py tests/test_loopthread.py
     tested="$tested, $version (client, cache, controller, server)"
 done
 echo "tested with Python $tested; not installed:${absent:- none}"
