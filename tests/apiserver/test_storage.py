@@ -123,7 +123,7 @@ def test_history_is_bounded_without_being_asked():
     assert storage.compacted > 80
 
 
-def test_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
+def test_a7_history_is_bounded_in_bytes_whatever_the_size_of_a_write():
     """Sixty versions of a megabyte: memory stays flat, and an old watch has expired."""
     storage = Storage()
     held = []

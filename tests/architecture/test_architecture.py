@@ -24,7 +24,11 @@ def test_a_packages_exports_are_sorted_and_complete(package: Path) -> None:
     tree = ast.parse((package / "__init__.py").read_text())
     defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     imported = {
-        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname != alias.name  # `x as x` is for this project's packages only
     }
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     public = {name for name in defined | (imported - used) if not name.startswith("_")} - {"annotations"}

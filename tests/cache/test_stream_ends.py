@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from zestor_controller import Client, ClusterCache
-from zestor_controller.cache.sync import Failed, Phase, State, step
+from zestor_controller.cache.sync import Failed, Phase, SyncState, step
 from zestor_controller.client import MemoryTransport
 from zestor_controller.errors import Cause, ServerError, TransportError
 from zestor_controller.testing.clock import run_virtual
@@ -124,8 +124,8 @@ def test_c2_a_version_that_is_still_to_come_is_known_by_its_reason_or_its_messag
     cause: Cause, too_large: bool
 ) -> None:
     error = ServerError("no", status=504, causes=[Cause("First", "another cause"), cause])
-    following = step(State(Phase.LIST, "5"), Failed(error, "5"), 0)
+    following = step(SyncState(Phase.LIST, "5"), Failed(error, "5"), 0)
     assert following.consistent == too_large
     assert following.reason == ("too_large_rv" if too_large else "error")
-    following = step(State(Phase.WATCH, "5"), Failed(error, "5"), 0)
+    following = step(SyncState(Phase.WATCH, "5"), Failed(error, "5"), 0)
     assert (following.phase is Phase.LIST) == too_large

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 from conftest_types import Authority, Serve
 from scripted import JSON_HEADERS, Chunks, Script, config_map, line, ok, page
-from zestor_controller.apiserver.server.certificates import make_certificates
 from zestor_controller.apiserver.server.socket import SocketServer
 
 from zestor_controller.apiserver.server.kubeconfig import kubeconfig_for, write_kubeconfig
+from zestor_controller.certificates import make_certificates
 from zestor_controller.client import AiohttpTransport, Client, ClusterConfig, WriteGate, static_config
 from zestor_controller.client.credentials import HeaderSource, TokenFile
 from zestor_controller.errors import ConfigError, TransportError, Unauthorized

@@ -112,7 +112,7 @@ async def two_replicas() -> AsyncIterator[tuple[Cluster, Replica, Replica]]:
     async with one.serving():
         await until(lambda: one.leads)
         async with two.serving():
-            await until(lambda: "standby" in "".join(two.told()))
+            await until(lambda: "standby" in "".join(two.reported()))
             yield cluster, one, two
 
 

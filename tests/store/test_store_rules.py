@@ -348,7 +348,7 @@ def test_s9_the_error_of_a_second_consumer_says_to_open_another_watch(store: Mem
     with numbers.watch() as watch:
         thread = threading.Thread(target=watch.get)
         thread.start()
-        while watch.waiter is None:
+        while watch._subscription.waiter is None:
             pass
         with pytest.raises(RuntimeError, match=waits):
             watch.drain()

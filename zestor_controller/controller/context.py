@@ -76,7 +76,7 @@ class Context:
     """
 
     def __init__(
-        self, item: Item[Request], owner: Owner | None, kind: Kind[Any], controller: str, services: Services
+        self, item: Item[Request], owner: Owner | None, kind: Kind[object], controller: str, services: Services
     ) -> None:
         self.request = item.key
         self.client = services.client

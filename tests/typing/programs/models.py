@@ -28,5 +28,5 @@ class Site(
     """A site."""
 
 
-class Typo(CustomResource[SiteSpec, SiteStatus], group="g.example.org", version="v1", plurals="typos"):  # error
+class Typo(CustomResource[SiteSpec, SiteStatus], group="g.example.org", version="v1", plurals="typos"):  # error of mypy
     """A class argument that does not exist."""
