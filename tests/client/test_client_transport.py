@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from conftest_types import Authority, Serve
 from scripted import JSON_HEADERS, Chunks, Script, config_map, line, ok, page
-from zestor_controller.apiserver.server.socket import SocketServer
 
 from zestor_controller.apiserver.server.kubeconfig import kubeconfig_for, write_kubeconfig
 from zestor_controller.certificates import make_certificates
@@ -25,6 +24,7 @@ from zestor_controller.client import AiohttpTransport, Client, ClusterConfig, Wr
 from zestor_controller.client.credentials import HeaderSource, TokenFile
 from zestor_controller.errors import ConfigError, TransportError, Unauthorized
 from zestor_controller.http import HttpRequest, HttpResponse
+from zestor_controller.http.server import HttpServer
 
 Respond = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -425,7 +425,7 @@ async def test_the_embedded_servers_socket_and_kubeconfig_fit_this_client(tmp_pa
     chunks = Chunks(line("ADDED", config_map("a")), line("ADDED", config_map("b")), then=asyncio.Event().wait)
     script = Script(page([config_map()], version="7"), chunks.response())
     certificates = make_certificates(["127.0.0.1", "localhost"])
-    server = SocketServer(script, certificates.context())
+    server = HttpServer(script, certificates.context())
     await server.start("127.0.0.1", 0)
     try:
         path = tmp_path / "kubeconfig"

@@ -174,7 +174,7 @@ class Mirror:
         self, cache: AsyncClusterCache, name: str | None, kind: KindRef[object]
     ) -> tuple[str, Lister[object]]:
         indexes: Any = self._indexes.get(_shown(kind))  # of functions of this kind's objects
-        lister: Lister[object] = await cache.add(kind, indexes=indexes, timeout=self._timeout)
+        lister: Lister[Any] = await cache.add(kind, indexes=indexes, timeout=self._timeout)
         return name or lister.kind.plural.replace("-", "_"), lister
 
 

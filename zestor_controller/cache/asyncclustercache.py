@@ -134,7 +134,7 @@ class AsyncClusterCache:
     ) -> Lister[Unstructured]: ...
     @overload
     async def add(
-        self, kind: KindRef[T], *, timeout: timedelta = SYNC_TIMEOUT, **options: Unpack[CacheOptions[T]]
+        self, kind: type[T] | Kind[T], *, timeout: timedelta = SYNC_TIMEOUT, **options: Unpack[CacheOptions[T]]
     ) -> Lister[T]: ...
     async def add(
         self, kind: Any, *, timeout: timedelta = SYNC_TIMEOUT, **options: Unpack[CacheOptions[Any]]

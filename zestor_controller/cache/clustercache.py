@@ -20,7 +20,7 @@ from zestor_controller.cache.timing import Timing
 from zestor_controller.client import Client
 from zestor_controller.loopthread import LoopThread
 from zestor_controller.metrics import Metrics
-from zestor_controller.objects import KindRef, KindT, Unstructured
+from zestor_controller.objects import Kind, KindRef, KindT, Unstructured
 from zestor_controller.objects.namespaces import checked_namespaces
 
 __all__ = ["BlockingClusterCache", "ClusterCache"]
@@ -111,7 +111,7 @@ class BlockingClusterCache:
     ) -> Lister[Unstructured]: ...
     @overload
     def add(
-        self, kind: KindRef[T], *, timeout: timedelta = SYNC_TIMEOUT, **options: Unpack[CacheOptions[T]]
+        self, kind: type[T] | Kind[T], *, timeout: timedelta = SYNC_TIMEOUT, **options: Unpack[CacheOptions[T]]
     ) -> Lister[T]: ...
     def add(self, kind: Any, *, timeout: timedelta = SYNC_TIMEOUT, **options: Unpack[CacheOptions[Any]]) -> object:
         """Cache a kind and block until it is in sync; see :meth:`ClusterCache.add`."""

@@ -23,9 +23,7 @@ def blocking() -> None:
     with ClusterCache() as cache:
         assert_type(cache, BlockingClusterCache)
         assert_type(cache.add(Site, indexes={"image": lambda site: [site.spec.image]}), Lister[Site])
-        assert_type(
-            cache.add("v1/Pod", indexes={"node": lambda pod: [str(pod["spec"]["nodeName"])]}), Lister[Unstructured]
-        )
+        assert_type(cache.add("v1/Pod", indexes={"node": lambda pod: [pod["spec"]["nodeName"]]}), Lister[Unstructured])
         assert_type(cache.lister(Site), Lister[Site])
         cache.add(Site, metadata=True)  # error
         cache.add(Site, indexes={"image": lambda site: [site.spec.picture]})  # error

@@ -28,5 +28,6 @@ class Site(
     """A site."""
 
 
-class Typo(CustomResource[SiteSpec, SiteStatus], group="g.example.org", version="v1", plurals="typos"):  # error of mypy
-    """A class argument that does not exist."""
+def mistakes(site: Site) -> None:
+    site.spec.picture  # error
+    site.spec.image = 3  # error
