@@ -211,3 +211,10 @@ def test_an_editor_infers_the_types_of_spec_and_status(tmp_path: Path) -> None:
     assert "wrong" not in lines[0]
     assert '"str"' in lines[0]
     assert f"{module}:{len(SNIPPET.splitlines())}:" in lines[0]
+
+
+def test_an_unknown_class_argument_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="plurals"):
+
+        class Typo(CustomResource[Spec, Status], group="g.example.org", version="v1", plurals="typos"):
+            pass

@@ -29,5 +29,5 @@ class Site(
 
 
 def mistakes(site: Site) -> None:
-    site.spec.picture  # error
+    assert site.spec.picture  # error
     site.spec.image = 3  # error
