@@ -40,7 +40,8 @@ PARTS = {
                 "verbs/retrieval",
                 "verbs/mutation",
                 "verbs/deletion",
-                "verbs/scaling",
+                "verbs/scale",
+                "verbs/writepath",
                 "request/deleteoptions",
             )
         ],
@@ -99,6 +100,11 @@ def results(folder):
     for meta in sorted((folder / "mutants").rglob("*.py.meta")):
         codes.update(json.loads(meta.read_text())["exit_code_by_key"])
     return codes
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_file_of_a_part_exists(part):
+    assert [place for places in PARTS[part] for place in places if not any(ROOT.glob(place))] == []
 
 
 @pytest.mark.mutation
