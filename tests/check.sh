@@ -36,7 +36,7 @@ for version in $(sed -n 's/.*Python :: \(3\.[0-9]*\)".*/\1/p' pyproject.toml); d
     "$other/bin/python" -m pip install -q -U pip
     "$other/bin/python" -m pip install -q -e . --group test
     "$other/bin/python" -m pytest -q -n 2 --dist loadgroup -p no:cacheprovider \
-        tests/client tests/cache tests/controller tests/http tests/apiserver/conformance tests/apiserver/test_secure_server.py \
+        tests/client tests/cache tests/controller tests/http tests/apiserver/test_secure_server.py tests/apiserver/test_core_writes.py \
         tests/testing/test_virtual_clock.py tests/test_loopthread.py
     tested="$tested, $version (client, cache, controller, server)"
 done

@@ -276,8 +276,9 @@ async def endless():
         main = threading.main_thread().ident
         while sys._current_frames()[main].f_code.co_name != "wait":  # until the program waits for the result
             await asyncio.sleep(0)
-        signal.pthread_kill(main, signal.SIGINT)
-        await asyncio.Event().wait()
+        while True:  # again, should the first come between the last check for signals and the wait
+            signal.pthread_kill(main, signal.SIGINT)
+            await asyncio.sleep(5)
     except asyncio.CancelledError:
         cancelled.set()
         raise
